@@ -1,0 +1,40 @@
+import { defineConfig } from "vitest/config";
+
+/** Where tests live: beside what they test, or under test/ when they cross services. */
+const roots = ["libs", "services", "cli", "tools", "examples", "test"];
+const under = (pattern: string) => roots.map((root) => `${root}/**/${pattern}`);
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: under("*.test.ts"),
+          exclude: ["**/node_modules/**", ...under("*.int.test.ts"), ...under("*.e2e.test.ts")],
+        },
+      },
+      {
+        test: {
+          name: "integration",
+          include: under("*.int.test.ts"),
+          exclude: ["**/node_modules/**"],
+          globalSetup: ["libs/testing/global-setup.ts"],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: under("*.e2e.test.ts"),
+          exclude: ["**/node_modules/**"],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
