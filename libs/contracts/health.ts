@@ -1,0 +1,2 @@
+/** Generated contract of package grpc.health.v1. */
+export * from "./gen/grpc/health/v1/health_pb.js";

@@ -1,0 +1,6 @@
+/** Generated contract of package trainyard.scheduler.v1. */
+
+export * from "./gen/trainyard/scheduler/v1/events_pb.js";
+export * from "./gen/trainyard/scheduler/v1/job_pb.js";
+export * from "./gen/trainyard/scheduler/v1/node_pb.js";
+export * from "./gen/trainyard/scheduler/v1/scheduler_pb.js";
