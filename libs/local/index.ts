@@ -1,0 +1,31 @@
+/** Finds, configures and runs what a platform on one machine stands on: nats-server, mongod, secrets, ports. */
+export { checkoutRoot, setupCommand } from "./checkout.ts";
+export { findMongod, findNatsServer, findPython } from "./find-program.ts";
+export { freePort } from "./free-port.ts";
+export { type Mongod, type MongodOptions, startMongod } from "./mongod.ts";
+export type { MongodUser } from "./mongod-admin.ts";
+export {
+  type NatsServer,
+  type NatsServerOptions,
+  type NatsUser,
+  setNatsUsers,
+  startNatsServer,
+} from "./nats-server.ts";
+export {
+  type AgentRecord,
+  type BusUserName,
+  type Platform,
+  type PlatformOptions,
+  type PlatformServers,
+  preparePlatform,
+} from "./platform.ts";
+export { poll } from "./poll.ts";
+export { identifyProcess, isRunning, type ProcessIdentity, signalProcess } from "./process-identity.ts";
+export {
+  databaseOf,
+  defaultPorts,
+  type PortName,
+  type Ports,
+  type ServiceName,
+  serviceNames,
+} from "./service-names.ts";

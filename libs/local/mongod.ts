@@ -1,0 +1,123 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { findMongod } from "./find-program.ts";
+import { freePort } from "./free-port.ts";
+import {
+  createRoot,
+  ensureMongodUser,
+  hasRoot,
+  initiateReplicaSet,
+  isAnswering,
+  isWritable,
+  type MongodUser,
+  mongodRootName,
+  moveReplicaSet,
+} from "./mongod-admin.ts";
+import { poll } from "./poll.ts";
+import { makePrivateFolder, readIfExists, readOrCreate, writeFileWhole } from "./private-file.ts";
+import { ServerProcess } from "./server-process.ts";
+
+/** What a mongod needs to start; everything else it keeps in `dir` itself. */
+export interface MongodOptions {
+  /** Data, log, key file, root password and port live here; starting again on it finds them. */
+  readonly dir: string;
+  /** Left out: the port of the last start in this folder, or a free one. */
+  readonly port?: number;
+  readonly users?: readonly MongodUser[];
+  readonly program?: string;
+  readonly dieWithParent?: boolean;
+}
+
+/** A running mongod of this machine: one member, access control on, only on loopback. */
+export interface Mongod {
+  readonly name: "mongod";
+  readonly port: number;
+  readonly logFile: string;
+  /** The user that may do everything, for tests and clean-up. Services get `uriOf`. */
+  readonly rootUri: string;
+  pid(): number | undefined;
+  uriOf(user: MongodUser): string;
+  addUser(user: MongodUser): Promise<void>;
+  /** For chaos: ends it hard or softly, and waits until it is gone. The data stays. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Starts it again (stopping it first if need be) on the same port and data. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** The connection string of that user at that port of this machine. */
+export function mongodUri(port: number, user: MongodUser): string {
+  const credentials = `${encodeURIComponent(user.name)}:${encodeURIComponent(user.password)}`;
+  return `mongodb://${credentials}@127.0.0.1:${port}/${user.database}?replicaSet=rs0&authSource=${user.database}`;
+}
+
+function mongodArguments(dir: string, port: number): string[] {
+  return [
+    ...["--dbpath", join(dir, "data"), "--port", String(port), "--bind_ip", "127.0.0.1", "--nounixsocket"],
+    ...["--replSet", "rs0", "--auth", "--keyFile", join(dir, "key"), "--quiet"],
+    // Small, for a laptop: the databases hold records, not data sets.
+    ...["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "990"],
+    // A lone member has nobody to hand over to: do not wait for that at a stop.
+    ...["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"],
+    ...["--setParameter", "diagnosticDataCollectionEnabled=false"],
+  ];
+}
+
+/** Starts mongod in that folder and waits until it takes writes. Idempotent over restarts of the same folder. */
+export async function startMongod(options: MongodOptions): Promise<Mongod> {
+  const { dir } = options;
+  makePrivateFolder(join(dir, "data"));
+  readOrCreate(join(dir, "key"), () => randomBytes(512).toString("base64"));
+  const rootPassword = readOrCreate(join(dir, "root-password"), () => randomBytes(24).toString("hex"));
+  const port = options.port ?? Number(readIfExists(join(dir, "port")) ?? (await freePort()));
+  writeFileWhole(join(dir, "port"), String(port));
+  const address = `127.0.0.1:${port}`;
+  const server = new ServerProcess({
+    name: "mongod",
+    program: options.program ?? findMongod(),
+    args: mongodArguments(dir, port),
+    dir,
+    readyTimeoutMs: 60_000,
+    stopTimeoutMs: 20_000,
+    isReady: () => isAnswering(address),
+    ...(options.dieWithParent === undefined ? {} : { dieWithParent: options.dieWithParent }),
+  });
+  const start = async () => {
+    await server.start();
+    await prepare(address, rootPassword);
+  };
+  await start();
+  const addUser = (user: MongodUser) => ensureMongodUser(address, rootPassword, user);
+  for (const user of options.users ?? []) await addUser(user);
+  return {
+    name: "mongod",
+    port,
+    logFile: server.logFile,
+    rootUri: mongodUri(port, { name: mongodRootName, password: rootPassword, database: "admin" }),
+    pid: () => server.pid,
+    uriOf: (user) => mongodUri(port, user),
+    addUser,
+    kill: (signal) => server.kill(signal),
+    restart: async () => {
+      await server.stop();
+      await start();
+    },
+    stop: () => server.stop(),
+  };
+}
+
+/** Replica set, root user, writable; each step finds what an interrupted earlier start has done. */
+async function prepare(address: string, rootPassword: string): Promise<void> {
+  if (await hasRoot(address, rootPassword)) {
+    await moveReplicaSet(address, rootPassword);
+  } else {
+    await initiateReplicaSet(address).catch((error: unknown) => {
+      // AlreadyInitialized: the last start was cut off between this step and the next.
+      if (!(error instanceof Error && "codeName" in error && error.codeName === "AlreadyInitialized"))
+        throw error;
+    });
+    await poll("mongod primary", 30_000, () => isWritable(address));
+    await createRoot(address, rootPassword);
+  }
+  await poll("mongod writable", 30_000, () => isWritable(address));
+}
