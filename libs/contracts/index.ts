@@ -8,6 +8,7 @@ export {
 } from "./cloud-event.ts";
 export * as common from "./common.ts";
 export * as dataset from "./dataset.ts";
+export * as errorDetails from "./error-details.ts";
 export * as evaluation from "./evaluation.ts";
 export { eventFilter, eventStreamName, eventSubject } from "./event-subject.ts";
 export { type EventType, eventTypeOf, isEventSchema } from "./event-type.ts";
