@@ -1,0 +1,32 @@
+/**
+ * `npm test`: every check of the project, one after another; all run even after one has failed.
+ *
+ *   npm test                    everything
+ *   npm test -- lint unit       only those
+ *   npm test -- --list          what there is
+ */
+
+import { checks } from "./checks.ts";
+import { chooseChecks, UnknownCheckError } from "./choose-checks.ts";
+import { runChecks } from "./run-checks.ts";
+
+/** The whole must end in 15 minutes on two cores: beyond this, what still runs is ended and counts as failed. */
+const timeLimitMs = 14.5 * 60_000;
+
+const words = process.argv.slice(2);
+const all = checks();
+if (words.includes("--list")) {
+  for (const { name, title } of all) console.log(`${name.padEnd(14)} ${title}`);
+} else {
+  try {
+    const counts = await runChecks(chooseChecks(all, words), {
+      signal: AbortSignal.timeout(timeLimitMs),
+      print: (line) => console.log(line),
+    });
+    process.exitCode = counts.failed === 0 ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof UnknownCheckError)) throw error;
+    console.error(error.message);
+    process.exitCode = 2;
+  }
+}

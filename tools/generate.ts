@@ -1,0 +1,12 @@
+/** `npm run generate`: makes everything that is derived from the protos: the TypeScript code and docs/EVENTS.md. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { checkoutRoot } from "./checkout.ts";
+import { eventCatalogueFile, generateCode, generatedFolder } from "./generated/generated-code.ts";
+
+generateCode(checkoutRoot);
+console.log(`wrote ${generatedFolder}`);
+// Only now: the catalogue reads the code that was just generated.
+const { renderEventCatalogue } = await import("./generated/event-catalogue.ts");
+writeFileSync(join(checkoutRoot, eventCatalogueFile), renderEventCatalogue());
+console.log(`wrote ${eventCatalogueFile}`);
