@@ -1,0 +1,100 @@
+import { z } from "zod";
+
+/** The name rule of jobs, queues, datasets and models: what the services accept, told early. */
+const name = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/,
+    "expected 1 to 128 of a-z A-Z 0-9 . _ -, not beginning with . or -",
+  );
+
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+
+/**
+ * A TrainingJob file. Every field but `name` and `entrypoint` has a default; the descriptions end up in the published
+ * JSON Schema, where editors show them.
+ */
+export const jobSchema = z.strictObject({
+  apiVersion: z.literal("trainyard/v1").default("trainyard/v1").describe("Version of this file format."),
+  kind: z.literal("TrainingJob").default("TrainingJob").describe("What this file is."),
+  name: name.describe("Name of the job; need not be unique."),
+  queue: name.default("default").describe("The queue it waits in."),
+  priority: z
+    .enum(["low", "normal", "high"])
+    .default("normal")
+    .describe("Priority class; higher classes start first."),
+  experiment: name.optional().describe("Experiment its run belongs to; the job's name when left out."),
+  framework: z
+    .enum(["torch", "process"])
+    .default("torch")
+    .describe("torch: PyTorch ranks with the torchrun environment. process: a plain program."),
+  ranks: z
+    .int()
+    .min(1)
+    .max(4096)
+    .default(1)
+    .describe("Processes of the gang; they start together or not at all."),
+  slotsPerRank: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe("Slots (GPUs, or CPU shares) each rank occupies on one node."),
+  code: z
+    .string()
+    .default(".")
+    .describe(
+      "Folder with the code, relative to this file; .gitignore is respected. Packed and uploaded at submission.",
+    ),
+  entrypoint: z
+    .array(z.union([z.string(), z.number()]).transform(String))
+    .min(1, "expected a script and its arguments, such as [train.py, --epochs, 3]")
+    .describe(
+      "Script and arguments, the script relative to the code folder; [-m, package.module] runs a module.",
+    ),
+  params: z
+    .record(z.string(), z.json())
+    .default({})
+    .describe("Hyperparameters: recorded on the run, given to the ranks."),
+  env: z
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected a name of letters, digits and _"), scalar)
+    .default({})
+    .describe("Extra environment variables of the ranks."),
+  dataset: z
+    .strictObject({
+      name: name.describe("Name of the dataset."),
+      version: z.string().default("latest").describe('Semantic version, or "latest".'),
+      schemaHash: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, "expected 64 hex digits")
+        .optional()
+        .describe("Refuse the job unless the version has this schema hash."),
+    })
+    .optional()
+    .describe("Dataset version to train on."),
+  checkpoint: z
+    .strictObject({
+      everySteps: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe("Checkpoint every so many steps; 0 leaves it to the script."),
+      keep: z.int().min(1).max(1000).default(3).describe("Keep the newest so many."),
+    })
+    .prefault({})
+    .describe("When to checkpoint and what to keep."),
+  retries: z.int().min(0).max(100).default(3).describe("How often a failure of your own code is retried."),
+  seed: z.int().default(0).describe("Seed of every random generator in the ranks."),
+  timeoutSeconds: z.int().min(0).default(0).describe("Stop and fail after this long; 0 means no limit."),
+  model: z
+    .strictObject({
+      name: name.describe("Registered model that the trained model becomes a version of."),
+      suite: name.optional().describe("Evaluation suite that decides over the version."),
+    })
+    .optional()
+    .describe("What the trained model becomes."),
+  labels: z.record(z.string(), z.string()).default({}).describe("Free labels for people and tools."),
+});
+
+/** A TrainingJob file after validation, with every default filled in. */
+export type JobFile = z.output<typeof jobSchema>;
