@@ -29,8 +29,6 @@ function section(type: EventType, files: readonly FileDescriptorProto[]): string
   const index = file.messageType.findIndex(({ name }) => name === type.schema.name);
   const comment = commentAt(file, messageOfFile, index).replace(new RegExp(`^${type.schema.name}:? `), "");
   const subject = eventSubject("PROJECT", type, "ID").replace("PROJECT", "<project>").replace("ID", "<id>");
-    .replace("*", "<project>")
-    .replace("*", "<id>");
   const fields = type.schema.fields.map(
     (field, position) =>
       `| \`${field.jsonName}\` | ${fieldType(field)} | ${commentAt(file, messageOfFile, index, fieldOfMessage, position)} |`,
