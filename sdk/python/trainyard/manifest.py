@@ -1,0 +1,83 @@
+"""Which Parquet files make up a split: from the platform's dataset manifest, or from one local Parquet file.
+
+Manifest: ``{"name", "version", "features", "splits": {"train": {"rows": N, "shards": [{"path", "rows", "digest"}]}}}``.
+A local file has no splits, so it is cut 70/15/15 into train, validation and test by a fixed permutation of its rows; that
+is for trying a script out, and differs from the platform's stratified splits.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+from trainyard.runtime.files import read_json
+
+LOCAL_SPLITS = {"train": (0.0, 0.7), "validation": (0.7, 0.85), "test": (0.85, 1.0)}
+_LOCAL_SEED = 7
+
+
+class DatasetError(RuntimeError):
+    """A dataset that is not there or not what the script asks for; the message says what to do."""
+
+
+class Split(NamedTuple):
+    """The files of a split in order, and the share of their rows that belongs to it (all but for a local file)."""
+
+    name: str
+    paths: list[str]
+    share: tuple[float, float] | None
+
+    def load(self) -> Any:
+        """Return the split's rows as a pyarrow Table, files memory-mapped."""
+        import pyarrow
+        import pyarrow.parquet
+
+        tables = [pyarrow.parquet.read_table(path, memory_map=True) for path in self.paths]
+        table = tables[0] if len(tables) == 1 else pyarrow.concat_tables(tables)
+        if self.share is None:
+            return table
+        import numpy
+
+        order = numpy.random.default_rng(_LOCAL_SEED).permutation(table.num_rows)
+        first, last = (round(bound * table.num_rows) for bound in self.share)
+        return table.take(numpy.sort(order[first:last]))
+
+
+def read_manifest(path: str | None) -> dict[str, Any]:
+    """Return the manifest, or an empty one for a local Parquet file.
+
+    Raises
+    ------
+    DatasetError
+        When no dataset is given or the file is not there.
+    """
+    if path is None:
+        raise DatasetError(
+            "this run has no dataset; name one in the job (dataset: {name: ...}), or outside the platform set "
+            "TRAINYARD_DATASET_MANIFEST to a Parquet file"
+        )
+    if not os.path.isfile(path):
+        raise DatasetError(f"TRAINYARD_DATASET_MANIFEST names {path}, which is not a file")
+    if path.endswith(".parquet"):
+        return {}
+    manifest: dict[str, Any] = read_json(path)
+    return manifest
+
+
+def find_split(path: str | None, name: str) -> Split:
+    """Return a split of the dataset in `path`.
+
+    Raises
+    ------
+    DatasetError
+        When there is no such split, or it has no rows; the message lists those there are.
+    """
+    manifest = read_manifest(path)
+    if not manifest:
+        if name not in LOCAL_SPLITS:
+            raise DatasetError(f"no split {name!r} in a local file; expected one of {', '.join(LOCAL_SPLITS)}")
+        return Split(name, [str(path)], LOCAL_SPLITS[name])
+    splits = manifest["splits"]
+    if name not in splits or not splits[name]["shards"]:
+        raise DatasetError(f"dataset {manifest.get('name')} has no split {name!r}; it has {', '.join(sorted(splits))}")
+    return Split(name, [shard["path"] for shard in splits[name]["shards"]], None)

@@ -1,0 +1,357 @@
+"""The run as a training script sees it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from trainyard.environment import Environment
+from trainyard.records import RecordWriter, encode_metrics, encode_object
+
+if TYPE_CHECKING:
+    from trainyard.checkpoint import CheckpointWriter, Written
+    from trainyard.dataset import Dataset, Position
+
+
+class Run:
+    """One rank's handle on the run. Made by `trainyard.init()`; not for sharing between threads.
+
+    Every call works the same on all ranks; what only one rank has to do (save the model), only rank 0 does.
+    """
+
+    def __init__(self, environment: Environment, params: Mapping[str, Any] | None = None) -> None:
+        self._env = environment
+        self._records: RecordWriter | None = None
+        self._writer: CheckpointWriter | None = None
+        self._datasets: dict[str, Dataset] = {}
+        self._resume_positions: dict[str, Position] = {}
+        self._params = {**(params or {}), **environment.params}
+        self._last_values: dict[str, float] = {}
+        self._step = 0
+        self._last_checkpoint: int | None = None
+        self._stepped = False
+        if not environment.local:
+            os.makedirs(environment.rank_dir, mode=0o700, exist_ok=True)
+            self._records = RecordWriter(os.path.join(environment.rank_dir, "records.bin"))
+        if environment.seed is not None:
+            self.seed_everything(environment.seed)
+        atexit.register(self._flush_at_exit)
+
+    @property
+    def id(self) -> str:
+        """The run's id; ``local`` outside the platform."""
+        return self._env.run_id
+
+    @property
+    def attempt(self) -> int:
+        """Which launch of the job this is, from 1."""
+        return self._env.attempt
+
+    @property
+    def rank(self) -> int:
+        """The number of this process, from 0."""
+        return self._env.rank
+
+    @property
+    def world_size(self) -> int:
+        """How many ranks there are."""
+        return self._env.world_size
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is rank 0."""
+        return self._env.rank == 0
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The job's parameters over the defaults that were given to `init`."""
+        return self._params
+
+    @property
+    def position(self) -> dict[str, Position]:
+        """How far each split has been read."""
+        return {name: dataset.position for name, dataset in self._datasets.items()}
+
+    def seed_everything(self, seed: int) -> None:
+        """Seed Python's, NumPy's and PyTorch's global generators (those already imported)."""
+        from trainyard.random_state import seed_everything
+
+        seed_everything(seed)
+
+    def first_step(self) -> None:
+        """Say that training has begun; the first `log` or `checkpoint` says it by itself."""
+        if not self._stepped:
+            self._stepped = True
+            self._append({"kind": "first_step", "at": time.time()})
+
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Log numbers at a step (without one: the step after the last). Costs microseconds and never waits.
+
+        Values are ints, floats, or anything with `.item()` (a tensor or array of one element; on a GPU that waits for it).
+        NaN and infinities are kept.
+
+        Raises
+        ------
+        TypeError
+            For a value that is not a number; the message names the key.
+        """
+        if not self._stepped:
+            self.first_step()
+        self._step = self._step + 1 if step is None else step
+        numbers = {key: value if type(value) is float else _number(key, value) for key, value in values.items()}
+        self._last_values.update(numbers)
+        if self._records is not None:
+            self._records.append(encode_metrics(time.time(), self._step, numbers))
+
+    def should_checkpoint(self, step: int) -> bool:
+        """Say whether a checkpoint is due at this step (every `checkpoint.everySteps` of the job)."""
+        return step > 0 and self._env.every_steps > 0 and step % self._env.every_steps == 0
+
+    def checkpoint(
+        self,
+        step: int,
+        *,
+        model: Any = None,
+        optimizer: Any = None,
+        scheduler: Any = None,
+        scaler: Any = None,
+        state: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Save what is needed to go on from after `step`. Call it on every rank.
+
+        Copies the state to host memory and returns; a thread writes it. Model, optimizer, scheduler and scaler (anything
+        with `state_dict()`) are taken as the same on all ranks and stored by rank 0; `state`, the generators' states and
+        the data position are stored by each rank. A second checkpoint waits until the first is written.
+
+        Raises
+        ------
+        CheckpointError
+            When the checkpoint before could not be written.
+        TypeError
+            When `state` holds something that a checkpoint cannot.
+        """
+        from trainyard import random_state
+        from trainyard.checkpoint import SHARED, CheckpointWriter
+        from trainyard.snapshot import snapshot, unwrap
+
+        if step == self._last_checkpoint:
+            return
+        self._writer = self._writer or CheckpointWriter()
+        self._writer.wait()
+        if not self._stepped:
+            self.first_step()
+        offset = self._records.size() if self._records is not None else 0
+        parts: dict[str, Any] = {}
+        if self.is_main:
+            for name, value in zip(SHARED, (model, optimizer, scheduler, scaler), strict=True):
+                if value is not None:
+                    parts[name] = snapshot(unwrap(value).state_dict(), name)
+        if state is not None:
+            parts["state"] = snapshot(dict(state), "state")
+        values = {key: _number(key, value) for key, value in metrics.items()} if metrics else dict(self._last_values)
+        facts = {
+            "step": step,
+            "rank": self.rank,
+            "worldSize": self.world_size,
+            "random": random_state.capture(),
+            "positions": {**self._resume_positions, **self.position},
+        }
+        directory = os.path.join("ckpt", str(step), f"rank-{self.rank}")
+        place = os.path.join(self._env.attempt_dir, directory)
+        os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+
+        def done(written: Written) -> None:
+            self._append(
+                {
+                    "kind": "checkpoint",
+                    "step": step,
+                    "offset": offset,
+                    "dir": directory,
+                    "files": written.files,
+                    "worldSize": self.world_size,
+                    "metrics": _finite(values),
+                }
+            )
+            if self._env.local:
+                from trainyard.checkpoint import prune_local
+
+                prune_local(os.path.join(self._env.attempt_dir, "ckpt"), self.rank)
+
+        if self._env.local:
+            shutil.rmtree(place, ignore_errors=True)
+        self._writer.start(place, parts, facts, done)
+        self._last_checkpoint = step
+
+    def resume(
+        self,
+        *,
+        model: Any = None,
+        optimizer: Any = None,
+        scheduler: Any = None,
+        scaler: Any = None,
+        state: dict[str, Any] | None = None,
+    ) -> int:
+        """Put everything back as the checkpoint has it, and return its step; 0, and no change, when there is none.
+
+        Call it once, after model and optimizer are made and before training; random numbers drawn afterwards are those that
+        the unbroken run would draw. `state` (a dict) is updated in place from the checkpoint's.
+
+        Raises
+        ------
+        CheckpointError
+            When the checkpoint is not whole, or was made by another number of ranks, or lacks a part that is asked for.
+        """
+        from trainyard import random_state
+        from trainyard.checkpoint import SHARED, CheckpointError, load_file, newest_local, open_part
+        from trainyard.dataset import Position
+        from trainyard.snapshot import revive, unwrap
+
+        root = self._env.resume_dir
+        if root is None and self._env.local:
+            root = newest_local(os.path.join(self._env.attempt_dir, "ckpt"), self.world_size)
+        if root is None:
+            return 0
+        own = os.path.join(root, f"rank-{self.rank}")
+        first = os.path.join(root, "rank-0")
+        facts = open_part(own, self.world_size)
+        shared = {file["path"] for file in open_part(first, self.world_size)["files"]}
+        for name, value in zip(SHARED, (model, optimizer, scheduler, scaler), strict=True):
+            if value is None:
+                continue
+            if f"{name}.pt" not in shared:
+                raise CheckpointError(f"cannot resume: the checkpoint in {root} holds no {name}; pass it to run.checkpoint")
+            unwrap(value).load_state_dict(load_file(first, name))
+        if state is not None and any(file["path"] == "state.pt" for file in facts["files"]):
+            state.update(revive(load_file(own, "state")))
+        self._resume_positions = {name: Position(*position) for name, position in facts["positions"].items()}
+        for name, dataset in self._datasets.items():
+            if name in self._resume_positions:
+                dataset.resume_at(self._resume_positions.pop(name))
+        self._step = self._last_checkpoint = int(facts["step"])
+        random_state.restore(facts["random"])
+        return self._step
+
+    def dataset(self, split: str = "train") -> Dataset:
+        """Return this rank's share of a split; the same object each time.
+
+        Raises
+        ------
+        DatasetError
+            When the run has no dataset or the dataset has no such split.
+        """
+        if split not in self._datasets:
+            from trainyard.dataset import Dataset
+            from trainyard.manifest import find_split
+
+            found = find_split(self._env.manifest, split)
+            at = self._resume_positions.pop(split, None)
+            self._datasets[split] = Dataset(found, self.rank, self.world_size, self._env.seed or 0, at)
+        return self._datasets[split]
+
+    def artifact(self, path: str, name: str | None = None) -> None:
+        """Keep a file (or every file of a folder) with the run, under `name` or its own name.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is nothing at `path`.
+        """
+        if os.path.isdir(path):
+            for folder, _, files in os.walk(path):
+                for file in sorted(files):
+                    whole = os.path.join(folder, file)
+                    inside = os.path.relpath(whole, path)
+                    self.artifact(whole, f"{name or os.path.basename(os.path.abspath(path))}/{inside}")
+            return
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f"run.artifact: there is no file {path}")
+        self._append({"kind": "artifact", "path": name or os.path.basename(path), "file": os.path.abspath(path)})
+
+    def model(
+        self,
+        path_or_module: Any,
+        signature: Any,
+        *,
+        name: str = "model",
+        metrics: Mapping[str, Any] | None = None,
+        features: Sequence[str] = (),
+    ) -> None:
+        """Save the run's model. Rank 0 does it; on other ranks nothing happens.
+
+        Parameters
+        ----------
+        path_or_module
+            A PyTorch module (exported as torch.export `.pt2`, batch dimension free), or the path of what you saved.
+        signature
+            With a module: an example input, a tensor or tuple of tensors, batch first. With a path: a dictionary
+            ``{"inputs": [{"name", "dtype", "shape"}], "outputs": [...]}``.
+        features
+            The dataset columns that make up the input, in order; the evaluation reads them.
+        """
+        if not self.is_main:
+            return
+        from trainyard.model import save_module, save_path
+
+        folder = name if name == "model" else os.path.join("models", name)
+        directory = os.path.join(self._env.attempt_dir, folder)
+        if isinstance(path_or_module, (str, os.PathLike)):
+            described = save_path(directory, os.fspath(path_or_module), signature, features)
+        else:
+            described = save_module(directory, path_or_module, signature, features)
+        record = {"kind": "model", "name": name, "dir": folder, "framework": described["framework"]}
+        numbers = {key: _number(key, value) for key, value in (metrics or {}).items()}
+        self._append({**record, "signature": described["signature"], "metrics": _finite(numbers)})
+
+    def finish(self) -> None:
+        """Wait until everything is written. Outside the platform this also ends the run: it is not resumed any more.
+
+        Raises
+        ------
+        CheckpointError
+            When the last checkpoint could not be written.
+        """
+        if self._writer is not None:
+            self._writer.wait()
+        if self._env.local:
+            from trainyard.checkpoint import prune_local
+
+            prune_local(os.path.join(self._env.attempt_dir, "ckpt"), self.rank, keep=0)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            self.finish()
+
+    def _append(self, record: dict[str, Any]) -> None:
+        if self._records is not None:
+            self._records.append(encode_object(record))
+
+    def _flush_at_exit(self) -> None:
+        if self._writer is not None and threading.current_thread() is threading.main_thread():
+            try:
+                self._writer.wait()
+            except RuntimeError as error:
+                sys.stderr.write(f"trainyard: {error}\n")
+
+
+def _number(key: str, value: Any) -> float:
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, (int, float)):
+        return float(value)
+    raise TypeError(f"metric {key!r} is a {type(value).__name__}; expected a number")
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float]:
+    """Leave out NaN and infinities, which JSON cannot hold."""
+    return {key: value for key, value in values.items() if value - value == 0}

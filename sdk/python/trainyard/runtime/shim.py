@@ -1,0 +1,148 @@
+"""The shim: parent of one attempt's gang on one node, which outlives the agent and records how each rank ended.
+
+``python -m trainyard.runtime.shim ATTEMPT_DIR`` reads `spec.json` there, starts every rank, waits, and writes
+`exit.json` per rank and `done.json` at the end. The first rank that fails ends the gang: the others get SIGTERM, and
+after `graceMs` SIGKILL. SIGTERM to the shim stops the gang the same way. It is a subreaper, so nothing a rank leaves
+behind escapes it.
+
+It is one thread that sleeps in sigtimedwait(2) with its signals blocked: no handler ever interrupts it in the middle of
+something, and no wake-up is lost. Exit codes: 0 when all ended and the records stand, 3 when another shim has the
+attempt, 2 for a spec that cannot be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from trainyard.runtime.files import read_json, write_json
+from trainyard.runtime.gang import RankProcess, bury
+from trainyard.runtime.processes import PR_SET_CHILD_SUBREAPER, all_processes, boot_id, is_alive, prctl, stat_of
+
+EXIT_BAD_SPEC = 2
+EXIT_ALREADY_RUNNING = 3
+DEFAULT_GRACE_MS = 10_000
+_WAKERS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+
+
+class Shim:
+    """The gang's run loop; all of its mutable state is here."""
+
+    def __init__(self, ranks: list[RankProcess], grace_ms: int) -> None:
+        self._ranks = {rank.rank: rank for rank in ranks}
+        self._grace_seconds = grace_ms / 1000
+        self._by_pid: dict[int, RankProcess] = {}
+        self._ended = 0
+        self._kill_at: float | None = None
+        self.reason = "completed"
+
+    def run(self) -> None:
+        """Start all ranks, and return when all have ended and nothing of them is left."""
+        for rank in self._ranks.values():
+            rank.start()
+            self._by_pid[rank.pid] = rank
+        while self._ended < len(self._ranks):
+            self._reap()
+            if self._ended == len(self._ranks):
+                break
+            self._wait()
+        self._sweep()
+
+    def _wait(self) -> None:
+        timeout = 3600.0 if self._kill_at is None else max(0.0, self._kill_at - time.monotonic())
+        woken = signal.sigtimedwait(_WAKERS, timeout)
+        if woken is not None and woken.si_signo in (signal.SIGTERM, signal.SIGINT):
+            self._stop("stopped")
+        if self._kill_at is not None and time.monotonic() >= self._kill_at:
+            self._kill_at = None
+            for rank in self._ranks.values():
+                if not rank.ended:
+                    rank.kill_session()
+
+    def _stop(self, reason: str) -> None:
+        if self.reason != "completed":
+            return
+        self.reason = reason
+        self._kill_at = time.monotonic() + self._grace_seconds
+        for rank in self._ranks.values():
+            rank.signal(signal.SIGTERM)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                # WNOWAIT leaves the zombie, and so its pid and session id, in place until its session is cleared.
+                seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if seen is None:
+                return
+            rank = self._by_pid.get(seen.si_pid)
+            if rank is not None:
+                rank.kill_session()
+            _, status = os.waitpid(seen.si_pid, 0)
+            if rank is not None:
+                self._ended += 1
+                if rank.record_exit(status, self._ended) != 0:
+                    self._stop("failed")
+
+    def _sweep(self) -> None:
+        """End what escaped its session: the shim, as subreaper, is its parent by now or when its parent dies."""
+        for rank in self._ranks.values():
+            rank.kill_session()
+        own = os.getpid()
+        while True:
+            for process in all_processes():
+                if process.parent == own and process.state != "Z":
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process.pid, signal.SIGKILL)
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                return
+
+
+def main(arguments: list[str]) -> int:
+    """Run the shim on an attempt directory; see the module for the exit codes."""
+    attempt_dir = os.path.abspath(arguments[0]) if len(arguments) == 1 else ""
+    spec = read_json(os.path.join(attempt_dir, "spec.json")) if attempt_dir else None
+    if spec is None:
+        sys.stderr.write("trainyard shim: expected one argument, an attempt directory that holds spec.json\n")
+        return EXIT_BAD_SPEC
+    lock = os.open(os.path.join(attempt_dir, "shim.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return EXIT_ALREADY_RUNNING
+    earlier = read_json(os.path.join(attempt_dir, "shim.json"))
+    if earlier and is_alive(earlier["pid"], earlier["startTicks"], earlier["bootId"]):
+        return EXIT_ALREADY_RUNNING
+    if read_json(os.path.join(attempt_dir, "done.json")) is None:
+        _run_attempt(attempt_dir, spec, started_before=earlier is not None)
+    return 0
+
+
+def _run_attempt(attempt_dir: str, spec: dict[str, Any], started_before: bool) -> None:
+    ranks = [RankProcess(spec, rank, attempt_dir) for rank in spec["ranks"]]
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WAKERS)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    own = stat_of(os.getpid())
+    identity = {"pid": os.getpid(), "startTicks": own.start_ticks if own else 0, "bootId": boot_id()}
+    if started_before:
+        bury(ranks)
+        reason = "lost"
+    else:
+        write_json(os.path.join(attempt_dir, "shim.json"), identity)
+        shim = Shim(ranks, int(spec.get("graceMs", DEFAULT_GRACE_MS)))
+        shim.run()
+        reason = shim.reason
+    write_json(os.path.join(attempt_dir, "done.json"), {"at": time.time(), "reason": reason})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
