@@ -50,6 +50,8 @@ export interface LeaseOptions {
 /** The holder gives up this part of its term early: two machines' clocks may run at slightly different rates. */
 const DRIFT_SHARE = 0.1;
 const RENEWALS_PER_TTL = 4;
+/** A candidate looks at least so often, so that a lease given back is taken at once. */
+const LONGEST_LOOK_MS = 250;
 
 interface Held {
   readonly token: number;
@@ -75,7 +77,7 @@ export function lease(options: LeaseOptions): Lease {
     held = grant;
     extend(grant, startedMs);
     if (current() === undefined) return; // The answer came after the term.
-    store.logger.info({ lease: name, token }, "lease taken");
+    store.logger.info({ lease: name, epoch: token }, "lease taken");
     for (const tell of [...waiters]) tell({ token, signal: grant.abort.signal });
   }
 
@@ -88,7 +90,7 @@ export function lease(options: LeaseOptions): Lease {
   function drop(reason: string): void {
     if (held === undefined) return;
     clearTimeout(held.timer);
-    store.logger.warn({ lease: name, token: held.token, reason }, "lease lost");
+    store.logger.warn({ lease: name, epoch: held.token, reason }, "lease lost");
     const { abort } = held;
     held = undefined;
     seen = undefined;
@@ -156,7 +158,8 @@ export function lease(options: LeaseOptions): Lease {
       } catch (error) {
         store.logger.warn({ err: error, lease: name }, "lease could not be asked for; trying again");
       }
-      await pause(ttlMs / RENEWALS_PER_TTL, stopping.signal);
+      const renewalMs = ttlMs / RENEWALS_PER_TTL;
+      await pause(held === undefined ? Math.min(renewalMs, LONGEST_LOOK_MS) : renewalMs, stopping.signal);
     }
   }
 

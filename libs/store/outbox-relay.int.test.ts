@@ -1,0 +1,227 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Bus } from "@trainyard/bus";
+import { decodeCloudEvent, scheduler } from "@trainyard/contracts";
+import { newId } from "@trainyard/domain";
+import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from "vitest";
+import { outboxRelay } from "./outbox-relay.ts";
+import { collections, type OutboxRow } from "./schema.ts";
+import type { Store } from "./store.ts";
+import {
+  emitJoined,
+  emitLost,
+  freshBus,
+  freshDatabase,
+  freshStore,
+  logger,
+  ownMongod,
+  ownNatsServer,
+  waitUntil,
+} from "./test-servers.ts";
+
+const STREAM = "EVENTS_SCHEDULER";
+
+let mongod: Awaited<ReturnType<typeof ownMongod>>;
+let nats: Awaited<ReturnType<typeof ownNatsServer>>;
+let store: Store;
+let bus: Bus;
+beforeAll(async () => {
+  [mongod, nats] = await Promise.all([ownMongod(), ownNatsServer()]);
+});
+afterAll(async () => {
+  await Promise.all([mongod.dispose(), nats.dispose()]);
+});
+beforeEach(async () => {
+  store = await freshStore(mongod.rootUri);
+  bus = await freshBus(nats);
+  await bus.jsm.streams.delete(STREAM).catch(() => undefined);
+});
+
+async function relay(): Promise<{ stop(): Promise<void> }> {
+  const part = outboxRelay({ store, bus, service: "scheduler", logger });
+  await part.start();
+  const stop = () => part.stop(AbortSignal.timeout(5_000));
+  onTestFinished(stop);
+  return { stop };
+}
+
+const rows = () => store.collection<OutboxRow>(collections.outbox);
+const allPublished = () =>
+  waitUntil("every row published", async () => (await rows().countDocuments({ state: "unpublished" })) === 0);
+
+/** Everything in the stream, in its order. */
+async function inStream(): Promise<{ id: string | undefined; subject: string; version: number }[]> {
+  const { state } = await bus.jsm.streams.info(STREAM);
+  const found = [];
+  for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
+    const message = await bus.jsm.streams.getMessage(STREAM, { seq });
+    if (message === null) continue;
+    const version = message.json<{ aggregateversion: number }>().aggregateversion;
+    found.push({ id: message.header?.get("Nats-Msg-Id"), subject: message.subject, version });
+  }
+  return found;
+}
+
+it("publishes a committed event as a CloudEvent, with its id and trace in the headers, and records where", async () => {
+  await relay();
+  const node = newId("node");
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const id = await store.transaction("join", (tx) =>
+    tx.emit({
+      schema: scheduler.NodeJoinedSchema,
+      project: "default",
+      id: node,
+      aggregateVersion: 1,
+      actor: "ann",
+      data: { $typeName: "trainyard.scheduler.v1.NodeJoined", nodeId: node, slots: 4 },
+      traceparent,
+    }),
+  );
+  await allPublished();
+  const message = await bus.jsm.streams.getMessage(STREAM, { seq: 1 });
+  if (message === null) throw new Error("nothing in the stream");
+  expect(message.subject).toBe(`trainyard.default.scheduler.node.joined.v1.${node}`);
+  expect(message.header?.get("Nats-Msg-Id")).toBe(id);
+  expect(message.header?.get("traceparent")).toBe(traceparent);
+  expect(decodeCloudEvent(scheduler.NodeJoinedSchema, message.data)).toMatchObject({
+    id,
+    actor: "ann",
+    subject: node,
+    aggregateversion: 1,
+    traceparent,
+    data: { nodeId: node, slots: 4 },
+  });
+  expect(await rows().findOne({ _id: id })).toMatchObject({ state: "published", streamSequence: 1 });
+});
+
+it("publishes nothing of a transaction that failed", async () => {
+  await relay();
+  const failing = store.transaction("join", async (tx) => {
+    await emitJoined(tx, newId("node"), 1);
+    throw new RangeError("no");
+  });
+  await expect(failing).rejects.toThrow(RangeError);
+  const kept = await store.transaction("join", (tx) => emitJoined(tx, newId("node"), 1));
+  await allPublished();
+  expect((await inStream()).map(({ id }) => id)).toEqual([kept]);
+});
+
+it("keeps each aggregate's order over its subjects, once each, with two relays at work", async () => {
+  await Promise.all([relay(), relay()]);
+  const nodes = Array.from({ length: 20 }, () => newId("node"));
+  const versions = 8;
+  await Promise.all(
+    nodes.map(async (node) => {
+      for (let version = 1; version <= versions; version += 2) {
+        await store.transaction("join", async (tx) => {
+          await emitJoined(tx, node, version);
+          await emitLost(tx, node, version + 1);
+        });
+      }
+    }),
+  );
+  await allPublished();
+  const stream = await inStream();
+  expect(stream).toHaveLength(nodes.length * versions);
+  expect(new Set(stream.map(({ id }) => id)).size).toBe(stream.length);
+  for (const node of nodes) {
+    const order = stream.filter(({ subject }) => subject.endsWith(node)).map(({ version }) => version);
+    expect(order).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  }
+});
+
+it("finds rows of a process that died after its commit", async () => {
+  const id = await store.transaction("join", (tx) => emitJoined(tx, newId("node"), 1));
+  await relay();
+  await allPublished();
+  expect((await inStream()).map((each) => each.id)).toEqual([id]);
+});
+
+it.each([
+  ["before it publishes", "scheduler.outbox.before-publish", 0],
+  ["between publish and mark", "scheduler.outbox.published", 1],
+])("leaves one event in the stream when it is killed %s", async (_when, crashAt, published) => {
+  const database = freshDatabase();
+  store = await freshStore(mongod.rootUri, database);
+  const child = spawn(process.execPath, [fileURLToPath(new URL("./test-child.ts", import.meta.url))], {
+    env: {
+      ...process.env,
+      TRAINYARD_CRASH_AT: crashAt,
+      TEST_ROLE: "relay",
+      TEST_MONGODB_URI: mongod.rootUri,
+      TEST_DATABASE: database,
+      TEST_NATS_URL: nats.url,
+      TEST_NATS_SEED: nats.seed,
+    },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const [, signal] = await once(child, "exit");
+  expect(signal).toBe("SIGKILL");
+  expect(await inStream()).toHaveLength(published);
+  expect(await rows().countDocuments({ state: "unpublished" })).toBe(1);
+
+  await relay();
+  await allPublished();
+  const stream = await inStream();
+  expect(stream).toHaveLength(1);
+  expect(await rows().findOne()).toMatchObject({ _id: stream[0]?.id, streamSequence: 1 });
+});
+
+it("publishes everything again, in order, into a stream that was lost with its data", async () => {
+  await relay();
+  const node = newId("node");
+  for (const version of [1, 2, 3]) await store.transaction("join", (tx) => emitJoined(tx, node, version));
+  await allPublished();
+  const before = await inStream();
+  await bus.jsm.streams.delete(STREAM);
+  // The next event meets a missing stream, which is how the loss is noticed before the next check.
+  await store.transaction("join", (tx) => emitJoined(tx, newId("node"), 1));
+  await waitUntil("all events again", async () => (await inStream().catch(() => [])).length === 4);
+  await allPublished();
+  const after = await inStream();
+  expect(after.filter(({ subject }) => subject.endsWith(node)).map(({ id }) => id)).toEqual(
+    before.map(({ id }) => id),
+  );
+});
+
+it("publishes again what a restore of the bus from a backup has taken away", async () => {
+  await relay();
+  const node = newId("node");
+  const kept = await store.transaction("join", (tx) => emitJoined(tx, node, 1));
+  await allPublished();
+  await nats.stop();
+  cpSync(join(nats.dir, "data"), join(nats.dir, "backup"), { recursive: true });
+  await nats.restart();
+  const lost = await store.transaction("join", (tx) => emitJoined(tx, node, 2));
+  await allPublished();
+  expect(await inStream()).toHaveLength(2);
+  await nats.stop();
+  rmSync(join(nats.dir, "data"), { recursive: true });
+  cpSync(join(nats.dir, "backup"), join(nats.dir, "data"), { recursive: true });
+  await nats.restart();
+  expect(await inStream()).toHaveLength(1);
+  await waitUntil("the lost event", async () => (await inStream()).some(({ id }) => id === lost), 20_000);
+  expect((await inStream()).map(({ id }) => id)).toEqual([kept, lost]);
+});
+
+it("carries on by itself after the bus was killed", async () => {
+  await relay();
+  await store.transaction("join", (tx) => emitJoined(tx, newId("node"), 1));
+  await allPublished();
+  await nats.kill("SIGKILL");
+  const ids = [];
+  for (let n = 0; n < 5; n++)
+    ids.push(await store.transaction("join", (tx) => emitJoined(tx, newId("node"), 1)));
+  await nats.restart();
+  await waitUntil(
+    "every row published",
+    async () => (await rows().countDocuments({ state: "unpublished" })) === 0,
+    20_000,
+  );
+  const stream = await inStream();
+  expect(stream).toHaveLength(6);
+  expect(new Set(stream.slice(1).map(({ id }) => id))).toEqual(new Set(ids));
+});
