@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findSystemPython, onPath, runs } from "./find-python.mjs";
 import { SetupError } from "./progress.mjs";
@@ -47,19 +47,20 @@ const python = {
   outputs: () => [venvPython],
   async run(out) {
     const uv = await findOrInstallUv(out);
-    // One that is there is kept, so that an install that was cut off carries on from what it has.
-    if (!existsSync(venvPython) || !runs(venvPython) || fileText(".venv/checkout") !== checkout) {
+    // A whole environment is brought up to the lock; one that was cut off half way may miss files of packages that look
+    // installed, and is made anew, which the package cache makes cheap.
+    const whole = join(venv, "checkout");
+    if (fileText(".venv/checkout") !== checkout || !runs(venvPython)) {
       rmSync(venv, { recursive: true, force: true });
       await out.run(uv, ["venv", "--quiet", "--python", findSystemPython(), venv]);
-      writeFileSync(join(venv, "checkout"), checkout);
     }
+    rmSync(whole, { force: true });
     await out.run(
       uv,
       ["pip", "sync", "--quiet", "--require-hashes", "--python", venvPython, "sdk/python/requirements.lock"],
-      {
-        hint: "The Python packages are pinned in sdk/python/requirements.lock.",
-      },
+      { hint: "The Python packages are pinned in sdk/python/requirements.lock." },
     );
+    writeFileSync(whole, checkout);
     // What an editable install comes down to, without a build: a path file that names the SDK's folder.
     const library = await out.run(venvPython, [
       "-c",
