@@ -1,0 +1,62 @@
+/**
+ * Gang admission in priority-then-FIFO order.
+ *
+ * The line is ordered by `compareWaiting`. It is worked through from the front: a gang is admitted whole or not at all,
+ * and once one cannot be placed, nobody behind it is, because a later job that took slots would delay it. Two kinds of
+ * jobs keep their place without holding up the line, since nobody who passes delays them: one whose back-off has not
+ * passed, and one that the present fleet could not run even if it were empty.
+ *
+ * Pure: the same snapshot and time give the same decision, whatever the order of the snapshot's lists.
+ */
+import type { Admission, Decision, Explanation } from "./decision.ts";
+import { explainBackoff, explainBehind, explainHead, explainTooLarge } from "./explain.ts";
+import { FreeSlots } from "./free-slots.ts";
+import type { Pending } from "./pending.ts";
+import { placeGang } from "./place-gang.ts";
+import type { Snapshot, WaitingJob } from "./snapshot.ts";
+import { compareWaiting } from "./waiting-order.ts";
+
+export function decide(snapshot: Snapshot, nowMs: number): Decision {
+  const present = snapshot.nodes.filter((node) => node.present);
+  const empty = new FreeSlots(present, []);
+  const slotsPresent = empty.total;
+  const free = new FreeSlots(
+    present.filter((node) => node.usable),
+    snapshot.held,
+  );
+  const admissions: Admission[] = [];
+  const explanations: Explanation[] = [];
+  const positions = new Map<string, number>();
+  let head: WaitingJob | undefined;
+
+  const numbers = (job: WaitingJob) => ({
+    slotsFree: free.total,
+    slotsPresent,
+    rankCapacity: free.rankCapacity(job.slotsPerRank),
+    nodesKnown: snapshot.nodes.length,
+  });
+
+  const consider = (job: WaitingJob): Pending | Admission => {
+    if (job.notBeforeMs !== undefined && job.notBeforeMs > nowMs) {
+      return explainBackoff(job, job.notBeforeMs, free.total);
+    }
+    if (empty.rankCapacity(job.slotsPerRank) < job.ranks) return explainTooLarge(job, numbers(job));
+    if (head !== undefined) return explainBehind(job, head, free.total);
+    const placements = placeGang(free, job);
+    if (placements !== undefined) return { jobId: job.id, placements };
+    head = job;
+    return explainHead(job, numbers(job));
+  };
+
+  for (const job of [...snapshot.waiting].sort(compareWaiting)) {
+    const result = consider(job);
+    if ("placements" in result) {
+      admissions.push(result);
+      continue;
+    }
+    const position = positions.get(job.queue) ?? 0;
+    positions.set(job.queue, position + 1);
+    explanations.push({ jobId: job.id, pending: { ...result, position } });
+  }
+  return { admissions, explanations };
+}

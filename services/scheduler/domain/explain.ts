@@ -1,0 +1,61 @@
+import type { Pending, PendingReason } from "./pending.ts";
+import type { WaitingJob } from "./snapshot.ts";
+
+/** "1 slot", "3 slots". */
+export function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}
+
+/** The numbers that explanations are made of. */
+export interface FleetNumbers {
+  /** Free on usable nodes. */
+  readonly slotsFree: number;
+  /** Slots of all nodes that are here, free or not. */
+  readonly slotsPresent: number;
+  /** Ranks of the job's size that fit on usable nodes now. */
+  readonly rankCapacity: number;
+  readonly nodesKnown: number;
+}
+
+function need(job: WaitingJob): string {
+  const slots = count(job.ranks * job.slotsPerRank, "slot");
+  return job.ranks === 1 ? slots : `${slots} (${job.ranks} ranks of ${job.slotsPerRank})`;
+}
+
+function pending(job: WaitingJob, reason: PendingReason, message: string, slotsFree: number): Pending {
+  const slotsNeeded = job.ranks * job.slotsPerRank;
+  return { reason, message, slotsNeeded, slotsFree, behindJobId: "", position: 0 };
+}
+
+/** The last attempt failed and the next must wait. The time is absolute, so that the sentence does not change by itself. */
+export function explainBackoff(job: WaitingJob, notBeforeMs: number, slotsFree: number): Pending {
+  const why = job.retryReason === undefined ? "" : ` (${job.retryReason})`;
+  const message = `The last attempt failed${why}; the next starts after ${new Date(notBeforeMs).toISOString()}.`;
+  return pending(job, "retry-backoff", message, slotsFree);
+}
+
+/** The fleet as it is could not run the job, even without any other job: it holds nobody up. */
+export function explainTooLarge(job: WaitingJob, fleet: FleetNumbers): Pending {
+  const message =
+    fleet.nodesKnown === 0
+      ? `No node has joined yet; the gang needs ${need(job)}.`
+      : `The gang needs ${need(job)}; the nodes that are here have ${count(fleet.slotsPresent, "slot")} in all and cannot hold it. It waits for nodes to join or return.`;
+  return pending(job, "not-enough-slots", message, fleet.slotsFree);
+}
+
+/** It stands at the head of the line and waits for slots to become free. */
+export function explainHead(job: WaitingJob, fleet: FleetNumbers): Pending {
+  const slotsNeeded = job.ranks * job.slotsPerRank;
+  if (fleet.slotsFree < slotsNeeded) {
+    const message = `The gang needs ${need(job)}; ${fleet.slotsFree} of ${fleet.slotsPresent} are free.`;
+    return pending(job, "not-enough-slots", message, fleet.slotsFree);
+  }
+  const message = `${fleet.slotsFree} slots are free, but a rank needs ${count(job.slotsPerRank, "slot")} on one node, and only ${fleet.rankCapacity} of ${job.ranks} ranks find such a node.`;
+  return pending(job, "fragmented", message, fleet.slotsFree);
+}
+
+/** Someone before it in the line waits for slots, and it may not pass. */
+export function explainBehind(job: WaitingJob, head: WaitingJob, slotsFree: number): Pending {
+  const message = `Waits behind ${head.id} (${head.priority} priority), which needs ${need(head)}; ${slotsFree} free.`;
+  return { ...pending(job, "behind-another-job", message, slotsFree), behindJobId: head.id };
+}

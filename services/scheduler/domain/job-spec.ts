@@ -1,0 +1,70 @@
+/** What may stand in hyperparameters: JSON. */
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+/** Priority classes, the first one first. */
+export const priorities = ["high", "normal", "low"] as const;
+export type Priority = (typeof priorities)[number];
+
+/** An uploaded code bundle; an empty digest when the job runs a module that is installed with the SDK. */
+export interface CodeRef {
+  readonly digest: string;
+  readonly sizeBytes: number;
+  readonly gitCommit: string;
+  readonly dirtyDiffDigest: string;
+}
+
+/** The dataset version as the job names it. */
+export interface DatasetRef {
+  readonly name: string;
+  readonly version: string;
+  readonly schemaHash: string;
+}
+
+/** The dataset version that the job was given at submission. */
+export interface ResolvedDataset {
+  readonly versionId: string;
+  readonly name: string;
+  readonly version: string;
+  readonly schemaHash: string;
+  readonly manifestDigest: string;
+}
+
+/** What a user asks for, with every default filled in. Never changed after submission. */
+export interface JobSpec {
+  readonly name: string;
+  readonly queue: string;
+  readonly priority: Priority;
+  readonly experiment: string;
+  /** Processes of the gang. */
+  readonly ranks: number;
+  /** Slots each rank occupies on one node. */
+  readonly slotsPerRank: number;
+  readonly code: CodeRef;
+  readonly entrypoint: readonly string[];
+  readonly params: { readonly [key: string]: JsonValue };
+  readonly env: Readonly<Record<string, string>>;
+  readonly dataset?: DatasetRef;
+  readonly checkpoint: { readonly everySteps: number; readonly keep: number };
+  /** Failures of the user's own code that may be retried. */
+  readonly retries: number;
+  readonly seed: number;
+  readonly model?: { readonly name: string; readonly suite: string };
+  /** 0 means no limit. */
+  readonly timeoutSeconds: number;
+  readonly framework: "torch" | "process";
+  readonly inputs: readonly { readonly path: string; readonly digest: string }[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly kind: "training" | "evaluation";
+  readonly sourceYaml: string;
+}
+
+/** Slots that the whole gang occupies. */
+export function slotsNeeded(spec: Pick<JobSpec, "ranks" | "slotsPerRank">): number {
+  return spec.ranks * spec.slotsPerRank;
+}

@@ -1,0 +1,34 @@
+import type { Placement } from "./attempt.ts";
+import type { Priority } from "./job-spec.ts";
+
+/** A node as placement sees it. */
+export interface NodeCapacity {
+  readonly id: string;
+  readonly slots: number;
+  /** Whether ranks may be placed there now. */
+  readonly usable: boolean;
+  /** Whether its slots count as the fleet's: false for a lost node, which may never return. */
+  readonly present: boolean;
+}
+
+/** A job that waits for slots. */
+export interface WaitingJob {
+  readonly id: string;
+  readonly queue: string;
+  readonly priority: Priority;
+  readonly createdAtMs: number;
+  readonly ranks: number;
+  readonly slotsPerRank: number;
+  /** Back-off after a failed attempt: not to be admitted earlier. */
+  readonly notBeforeMs?: number;
+  /** The failure that led to the back-off, as a reason. */
+  readonly retryReason?: string;
+}
+
+/** Everything one decision depends on, taken at one moment. The order of the lists means nothing. */
+export interface Snapshot {
+  readonly nodes: readonly NodeCapacity[];
+  readonly waiting: readonly WaitingJob[];
+  /** Placements of every attempt that holds slots. */
+  readonly held: readonly Placement[];
+}
