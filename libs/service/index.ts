@@ -1,0 +1,28 @@
+/** What every service is made of: configuration, lifecycle, health, identity, the RPC server and clients. */
+export { type AccessRule, type AccessTable, assertAccess, hasRole, methodPath } from "./access.ts";
+export { type App, type AppOptions, createApp } from "./app.ts";
+export { type Authenticate, bearerAuthenticate, bearerToken } from "./authenticate.ts";
+export { baseConfigShape, boolVar, intVar, urlVar } from "./base-config.ts";
+export { ConfigError, describeConfig, envName, parseConfig } from "./config.ts";
+export { fromConnectError } from "./from-connect-error.ts";
+export { createHealth, type Health, type HealthOptions, type Readiness } from "./health.ts";
+export { sendJson } from "./ops-endpoints.ts";
+export type { Part } from "./part.ts";
+export {
+  actorOf,
+  type Principal,
+  type PrincipalKind,
+  principalKey,
+  principalKinds,
+  principalOf,
+  type Role,
+  roles,
+} from "./principal.ts";
+export { MAX_REQUEST_ID_LENGTH, requestHash, requestId } from "./request-id.ts";
+export { type RpcClientOptions, rpcClient, rpcTransport } from "./rpc-client.ts";
+export { MAX_MESSAGE_BYTES, type RpcServer, type RpcServerOptions, rpcServer } from "./rpc-server.ts";
+export { describeFailure, exitCodes, runMain } from "./run-main.ts";
+export type { HttpHandler } from "./shared-port-server.ts";
+export { createSigner, type Signer } from "./signer.ts";
+export { ERROR_DOMAIN, toConnectError } from "./to-connect-error.ts";
+export { createVerifier, mayAssert, type Verifier } from "./verifier.ts";

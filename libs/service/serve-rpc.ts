@@ -1,0 +1,43 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { Logger } from "@trainyard/telemetry";
+import { sendJson } from "./ops-endpoints.ts";
+import type { HttpHandler } from "./shared-port-server.ts";
+
+type Request = Parameters<HttpHandler>[0];
+type Response = Parameters<HttpHandler>[1];
+
+/**
+ * Serves RPC handlers from Node's HTTP servers and says whether the request was for one of them. Unlike Connect's own
+ * adapter it logs through the service's logger, answers a request with a malformed target, and throws away a body that
+ * was refused.
+ */
+export function serveRpc(
+  handlers: readonly UniversalHandler[],
+  logger: Logger,
+): (request: Request, response: Response) => boolean {
+  const byPath = new Map(handlers.map((handler) => [handler.requestPath, handler]));
+  return (request, response) => {
+    const handler = byPath.get(request.url?.split("?", 1)[0] ?? "");
+    if (handler === undefined) return false;
+    serve(handler, request, response).catch((error: unknown) => {
+      // Mostly a client that left; what handlers throw has been answered by then.
+      const quiet = request.errored !== null || ConnectError.from(error).code === Code.Aborted;
+      logger[quiet ? "debug" : "warn"]({ err: error, path: handler.requestPath }, "answer not sent");
+      response.end();
+    });
+    return true;
+  };
+}
+
+async function serve(handler: UniversalHandler, request: Request, response: Response): Promise<void> {
+  let universal: ReturnType<typeof universalRequestFromNodeRequest>;
+  try {
+    universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
+  } catch {
+    sendJson(response, 400, { code: "invalid_argument", message: "the request has no valid target" });
+    return;
+  }
+  await universalResponseToNodeResponse(await handler(universal), response);
+}

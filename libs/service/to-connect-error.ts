@@ -1,0 +1,110 @@
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { errorDetails } from "@trainyard/contracts";
+import { DomainError, type ErrorCode, isDomainError } from "@trainyard/domain";
+import { currentTraceId } from "@trainyard/telemetry";
+
+/** The `domain` of every ErrorInfo: who defines the reasons. */
+export const ERROR_DOMAIN = "trainyard";
+
+/** What a client may be told to wait when a service's database or bus is away. */
+const DEPENDENCY_RETRY_MS = 1_000;
+
+const codes: Readonly<Record<ErrorCode, Code>> = {
+  invalid_argument: Code.InvalidArgument,
+  not_found: Code.NotFound,
+  already_exists: Code.AlreadyExists,
+  failed_precondition: Code.FailedPrecondition,
+  aborted: Code.Aborted,
+  resource_exhausted: Code.ResourceExhausted,
+  unavailable: Code.Unavailable,
+  permission_denied: Code.PermissionDenied,
+  unauthenticated: Code.Unauthenticated,
+  internal: Code.Internal,
+  deadline_exceeded: Code.DeadlineExceeded,
+};
+
+/**
+ * The one mapping from errors to what a caller sees. A `DomainError` keeps its message and gets its reason, violations
+ * and delay as google.rpc details. A Connect error (from another service, or from Connect itself) passes as it is. A
+ * database or bus that is away is `unavailable`. Everything else is a bug: the caller sees "internal error" with the
+ * trace's id, and nothing of what was thrown.
+ */
+export function toConnectError(error: unknown, traceId = currentTraceId()): ConnectError {
+  if (isDomainError(error)) return fromDomainError(error);
+  if (error instanceof ConnectError) return error;
+  if (isDependencyAway(error)) {
+    return fromDomainError(
+      new DomainError(
+        "unavailable",
+        "DEPENDENCY_UNAVAILABLE",
+        "A part that this service needs is away. Try again.",
+        {
+          retryAfterMs: DEPENDENCY_RETRY_MS,
+          cause: error,
+        },
+      ),
+    );
+  }
+  const where = traceId === undefined ? "" : ` (trace ${traceId})`;
+  return fromDomainError(new DomainError("internal", "INTERNAL", `internal error${where}`, { cause: error }));
+}
+
+/** Whether `toConnectError` would hide this error: then it has to be logged whole, since nobody else will see it. */
+export function isUnexpected(error: unknown): boolean {
+  return !isDomainError(error) && !(error instanceof ConnectError);
+}
+
+function fromDomainError(error: DomainError): ConnectError {
+  const { reason, violations, metadata, retryAfterMs } = error;
+  return new ConnectError(
+    error.message,
+    codes[error.code],
+    undefined,
+    [
+      {
+        desc: errorDetails.ErrorInfoSchema,
+        value: { reason, domain: ERROR_DOMAIN, metadata: { ...metadata } },
+      },
+      ...(violations.length === 0
+        ? []
+        : [
+            {
+              desc: errorDetails.BadRequestSchema,
+              value: { fieldViolations: violations.map((one) => ({ ...one })) },
+            },
+          ]),
+      ...(retryAfterMs === undefined
+        ? []
+        : [{ desc: errorDetails.RetryInfoSchema, value: { retryDelay: durationOf(retryAfterMs) } }]),
+    ],
+    error,
+  );
+}
+
+function durationOf(ms: number): Pick<Duration, "seconds" | "nanos"> {
+  const whole = Math.ceil(ms);
+  return { seconds: BigInt(Math.floor(whole / 1000)), nanos: (whole % 1000) * 1_000_000 };
+}
+
+/**
+ * By name, so that this lib needs neither driver: the errors by which mongodb and the NATS client say that the server
+ * could not be reached.
+ */
+function isDependencyAway(error: unknown): boolean {
+  return error instanceof Error && AWAY.has(error.name);
+}
+
+const AWAY = new Set([
+  "MongoNetworkError",
+  "MongoNetworkTimeoutError",
+  "MongoServerSelectionError",
+  "MongoPoolClearedError",
+  "MongoNotPrimaryError",
+  "MongoNotConnectedError",
+  "CommitUnknownError",
+  "ConnectionError",
+  "ClosedConnectionError",
+  "DrainingConnectionError",
+  "NoRespondersError",
+]);
