@@ -1,0 +1,97 @@
+import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from "@nats-io/jetstream";
+import { eventStreamName } from "@trainyard/contracts";
+
+const day = 24 * 60 * 60 * 1000;
+const mib = 1024 * 1024;
+
+/** How long each stream keeps its messages, and how much of them. The inbox rows of a consumer must outlive `events`. */
+export const retention = {
+  events: { maxAgeMs: 14 * day, maxBytes: 1024 * mib },
+  telemetry: { maxAgeMs: 7 * day, maxBytes: 4096 * mib },
+  deadLetters: { maxAgeMs: 90 * day, maxBytes: 256 * mib },
+  advisories: { maxAgeMs: 14 * day, maxBytes: 64 * mib },
+} as const;
+
+/** Messages of one id within this time are stored once. */
+const DUPLICATE_WINDOW_MS = 2 * 60 * 1000;
+
+/** Names of the streams that do not belong to one service's events. */
+export const streamNames = {
+  telemetry: "TELEMETRY",
+  deadLetters: "DEAD_LETTERS",
+  advisories: "ADVISORIES",
+} as const;
+
+/** A stream as it shall be. */
+export interface StreamSpec {
+  readonly name: string;
+  readonly description: string;
+  readonly subjects: readonly string[];
+  readonly maxAgeMs: number;
+  readonly maxBytes: number;
+  /** old: the oldest message makes room. new: a full stream refuses, so that pressure reaches the publisher. */
+  readonly whenFull: "old" | "new";
+}
+
+/** The domain events of one service. */
+export function eventStreamSpec(service: string): StreamSpec {
+  return {
+    name: eventStreamName(service),
+    description: `domain events of ${service}`,
+    subjects: [`trainyard.*.${service}.>`],
+    ...retention.events,
+    whenFull: "old",
+  };
+}
+
+/** Metric and log batches on their way from the agents to tracking. */
+export function telemetryStreamSpec(): StreamSpec {
+  return {
+    name: streamNames.telemetry,
+    description: "metric and log batches of the ranks",
+    subjects: ["telemetry.*.*.*.*.*"],
+    ...retention.telemetry,
+    whenFull: "new",
+  };
+}
+
+/** Messages that no handler could take. */
+export function deadLetterStreamSpec(): StreamSpec {
+  return {
+    name: streamNames.deadLetters,
+    description: "messages that no handler could take",
+    subjects: ["dead-letters.*.*"],
+    ...retention.deadLetters,
+    whenFull: "old",
+  };
+}
+
+/** The server's notices of messages that were delivered too often, kept until the feeder has seen them. */
+export function advisoryStreamSpec(): StreamSpec {
+  return {
+    name: streamNames.advisories,
+    description: "notices of messages delivered too often",
+    subjects: ["$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"],
+    ...retention.advisories,
+    whenFull: "old",
+  };
+}
+
+const nanos = (ms: number) => ms * 1_000_000;
+
+/** The server's configuration of a stream. */
+export function streamConfig(spec: StreamSpec): Pick<StreamConfig, "name"> & Partial<StreamConfig> {
+  return {
+    name: spec.name,
+    description: spec.description,
+    subjects: [...spec.subjects],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: spec.whenFull === "new" ? DiscardPolicy.New : DiscardPolicy.Old,
+    max_age: nanos(spec.maxAgeMs),
+    max_bytes: spec.maxBytes,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    allow_direct: true,
+    num_replicas: 1,
+  };
+}
