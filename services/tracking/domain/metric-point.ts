@@ -1,0 +1,35 @@
+/** One value of one metric, and who logged it. */
+export interface MetricPoint {
+  readonly key: string;
+  /** May be NaN or infinite. */
+  readonly value: number;
+  readonly step: number;
+  /** Wall time in milliseconds since 1970. */
+  readonly timeMs: number;
+  readonly rank: number;
+  readonly attempt: number;
+}
+
+/** Order of a history: by key, step, time, then rank and attempt, so that it is the same every time. */
+export function comparePoints(a: MetricPoint, b: MetricPoint): number {
+  if (a.key !== b.key) return a.key < b.key ? -1 : 1;
+  return compareInTime(a, b);
+}
+
+/** Order of points of one metric: by step, then time; equal ones by rank and attempt. */
+export function compareInTime(a: MetricPoint, b: MetricPoint): number {
+  return a.step - b.step || a.timeMs - b.timeMs || a.rank - b.rank || a.attempt - b.attempt;
+}
+
+/**
+ * The first `limit` points by step over all metrics, in the order of a history. A limit that cuts takes every metric at
+ * about the same step, so that a chart of several is cut straight.
+ */
+export function firstPoints(
+  points: readonly MetricPoint[],
+  limit: number,
+): { readonly points: MetricPoint[]; readonly truncated: boolean } {
+  if (points.length <= limit) return { points: [...points].sort(comparePoints), truncated: false };
+  const first = [...points].sort((a, b) => a.step - b.step || comparePoints(a, b)).slice(0, limit);
+  return { points: first.sort(comparePoints), truncated: true };
+}
