@@ -42,7 +42,7 @@ def test_an_uncaught_exception_is_told_as_python_tells_it_and_in_torchelastics_f
     one = attempt("def layer():\n    raise ValueError('no such layer')\nlayer()\n")
     one.start().wait()
     trace = one.text(0, "stderr")
-    assert trace.startswith("Traceback (most recent call last):\n  File \"script.py\", line 3, in <module>\n")
+    assert trace.startswith('Traceback (most recent call last):\n  File "script.py", line 3, in <module>\n')
     assert trace.endswith("ValueError: no such layer\n")
     message = one.json("rank-0/error.json")["message"]
     assert message["message"] == "ValueError: no such layer"
@@ -102,7 +102,11 @@ def test_sigterm_lets_a_rank_end_in_its_own_way(attempt):
 def test_ranks_outlive_the_death_of_whoever_started_the_shim(attempt):
     one = attempt("import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\n")
     agent = subprocess.Popen(
-        [sys.executable, "-c", f"import subprocess, time; subprocess.Popen({one.command()!r}, start_new_session=True); time.sleep(600)"],
+        [
+            sys.executable,
+            "-c",
+            f"import subprocess, time; subprocess.Popen({one.command()!r}, start_new_session=True); time.sleep(600)",
+        ],
         env=shim_env(),
     )
     pid = one.started(0)["pid"]
@@ -122,8 +126,8 @@ def test_no_process_of_a_rank_is_left(attempt):
         "print(subprocess.Popen(sleep).pid)\n"
         "print(subprocess.Popen(sleep, start_new_session=True).pid)\n"
         "hidden = subprocess.run([sys.executable, '-c', 'import subprocess, sys; '\n"
-        "  'print(subprocess.Popen([sys.executable, \"-c\", \"import time; time.sleep(600)\"], start_new_session=True,'\n"
-        "  'stdout=subprocess.DEVNULL).pid)'], capture_output=True, text=True).stdout\n"
+        '  \'print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True,\'\n'
+        "  'stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid)'], capture_output=True, text=True).stdout\n"
         "print(hidden)\n"
     )
     one = attempt(script)
@@ -176,7 +180,11 @@ def test_a_rank_inherits_nothing_of_the_platforms_settings(attempt, monkeypatch)
 
 def test_a_folder_without_a_spec_is_a_clear_error(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "trainyard.runtime.shim", str(tmp_path)], env=shim_env(), capture_output=True, text=True, check=False
+        [sys.executable, "-m", "trainyard.runtime.shim", str(tmp_path)],
+        env=shim_env(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert "spec.json" in done.stderr

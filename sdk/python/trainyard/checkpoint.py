@@ -47,6 +47,9 @@ class CheckpointWriter:
         Waits first for the checkpoint in flight, and raises what went wrong with it.
         """
         self.wait()
+        if parts:
+            # Here and not in the thread: torch cannot be imported once the interpreter has begun to end.
+            import torch  # noqa: F401
 
         def work() -> None:
             try:

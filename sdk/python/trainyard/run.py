@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import sys
 import threading
 import time
@@ -186,6 +185,8 @@ class Run:
                 prune_local(os.path.join(self._env.attempt_dir, "ckpt"), self.rank)
 
         if self._env.local:
+            import shutil
+
             shutil.rmtree(place, ignore_errors=True)
         self._writer.start(place, parts, facts, done)
         self._last_checkpoint = step

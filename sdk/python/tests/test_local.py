@@ -1,0 +1,140 @@
+"""Outside the platform: importing is cheap, nothing is printed, everything works."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import shim_env
+
+from trainyard.environment import Environment
+from trainyard.records import read_records
+from trainyard.run import Run
+
+
+def python(code: str, cwd, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**shim_env(), **env},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_importing_costs_under_20_ms_and_no_heavy_library(tmp_path):
+    code = (
+        "import sys, time\nbegin = time.process_time()\nimport trainyard\nrun = trainyard.init()\n"
+        "print((time.process_time() - begin) * 1000, *sorted({'torch', 'numpy', 'pyarrow', 'asyncio'} & set(sys.modules)))"
+    )
+    # Processor time, and the best of three, as the machine may be busy with other things.
+    outputs = [python(code, tmp_path).stdout.split() for _ in range(3)]
+    assert all(len(words) == 1 for words in outputs), outputs
+    assert min(float(words[0]) for words in outputs) < 20
+
+
+def test_a_script_runs_on_its_own_and_prints_nothing(tmp_path):
+    code = (
+        "import trainyard\nrun = trainyard.init({'lr': 0.5, 'epochs': 2})\n"
+        "assert (run.rank, run.world_size, run.id, run.is_main, run.attempt) == (0, 1, 'local', True, 1)\n"
+        "assert run.params == {'lr': 0.5, 'epochs': 3}\n"
+        "assert run.resume() == 0\nrun.log({'loss': 1}, step=1)\nrun.log({'loss': float('nan')})\n"
+        "assert trainyard.init() is run\nrun.finish()\n"
+    )
+    done = python(code, tmp_path, TRAINYARD_PARAMS='{"epochs": 3}')
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_an_interrupted_local_run_goes_on_and_a_finished_one_starts_afresh(tmp_path):
+    code = (
+        "import random, sys, trainyard\nrun = trainyard.init()\nstep = run.resume()\n"
+        "print(step, random.random() if step else random.seed(3))\n"
+        "run.checkpoint(step + 5)\n"
+        "if sys.argv[1] == 'finish': run.finish()\n"
+        "else: print(random.random())\n"
+    )
+
+    def start(how: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", code, how],
+            env=shim_env(),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout.split()
+
+    first = start("crash")
+    second = start("finish")
+    assert first[:2] == ["0", "None"]
+    assert second == ["5", first[2]]
+    assert start("finish")[0] == "0"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("RANK", "one", "RANK is 'one'; expected an integer"),
+        ("TRAINYARD_PARAMS", "{", "TRAINYARD_PARAMS is not JSON"),
+        ("TRAINYARD_PARAMS", "[1]", "TRAINYARD_PARAMS holds list; expected a JSON object"),
+    ],
+)
+def test_a_malformed_variable_is_named(name, value, message):
+    with pytest.raises(ValueError, match=message.replace("[", r"\[")):
+        Environment.read({name: value})
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    return Run(Environment.read({"TRAINYARD_RANK_DIR": str(tmp_path / "rank-0"), "TRAINYARD_ATTEMPT_DIR": str(tmp_path)}))
+
+
+def records(tmp_path):
+    return list(read_records((tmp_path / "rank-0" / "records.bin").read_bytes()))
+
+
+def test_the_first_log_says_that_training_has_begun(run, tmp_path):
+    run.log({"loss": 1.5, "n": 3}, step=10)
+    run.log({"loss": 1.25})
+    begun, first, second = records(tmp_path)
+    assert begun.value["kind"] == "first_step"
+    assert (first.step, first.values) == (10, {"loss": 1.5, "n": 3.0})
+    assert (second.step, second.values) == (11, {"loss": 1.25})
+
+
+def test_a_value_that_is_no_number_is_refused_by_name(run, tmp_path):
+    with pytest.raises(TypeError, match="metric 'note' is a str; expected a number"):
+        run.log({"note": "x"}, step=1)
+
+
+def test_logging_costs_microseconds(run):
+    values = {"loss": 0.5, "lr": 0.1}
+    taken = []
+    for step in range(2000):
+        begin = time.perf_counter()
+        run.log(values, step=step)
+        taken.append(time.perf_counter() - begin)
+    assert sorted(taken)[len(taken) // 2] < 50e-6
+
+
+def test_artifacts_are_recorded_by_their_name_in_the_run(run, tmp_path):
+    folder = tmp_path / "plots"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a.png").write_bytes(b"x")
+    run.artifact(str(folder))
+    run.artifact(str(folder / "deep" / "a.png"), "b.png")
+    assert [(record.value["path"], record.value["file"]) for record in records(tmp_path)] == [
+        ("plots/deep/a.png", str(folder / "deep" / "a.png")),
+        ("b.png", str(folder / "deep" / "a.png")),
+    ]
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        run.artifact("nowhere.txt")
+
+
+def test_a_checkpoint_is_due_every_so_many_steps(tmp_path):
+    env = Environment.read({"TRAINYARD_CHECKPOINT_EVERY_STEPS": "50"})
+    assert [step for step in range(160) if Run(env).should_checkpoint(step)] == [50, 100, 150]
