@@ -11,7 +11,8 @@ const highestPort = 32_000;
 
 const handedOut = new Set<number>();
 
-function isFree(port: number, host: string): Promise<boolean> {
+/** True when nothing listens there, so that a server could. */
+export function isPortFree(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", () => resolve(false));
@@ -23,7 +24,7 @@ function isFree(port: number, host: string): Promise<boolean> {
 export async function freePort(host = "127.0.0.1"): Promise<number> {
   for (let tries = 0; tries < 200; tries += 1) {
     const port = randomInt(lowestPort, highestPort);
-    if (handedOut.has(port) || !(await isFree(port, host))) continue;
+    if (handedOut.has(port) || !(await isPortFree(port, host))) continue;
     handedOut.add(port);
     return port;
   }

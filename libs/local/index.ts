@@ -13,7 +13,6 @@ export {
 } from "./nats-server.ts";
 export {
   type AgentRecord,
-  type BusUserName,
   type Platform,
   type PlatformOptions,
   type PlatformServers,
@@ -21,7 +20,9 @@ export {
 } from "./platform.ts";
 export { poll } from "./poll.ts";
 export { identifyProcess, isRunning, type ProcessIdentity, signalProcess } from "./process-identity.ts";
+export { type Jwk, publicJwk, signingKeyFile } from "./secrets.ts";
 export {
+  type BusUserName,
   databaseOf,
   defaultPorts,
   type PortName,

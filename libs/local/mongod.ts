@@ -77,6 +77,8 @@ export async function startMongod(options: MongodOptions): Promise<Mongod> {
     program: options.program ?? findMongod(),
     args: mongodArguments(dir, port),
     dir,
+    host: "127.0.0.1",
+    port,
     readyTimeoutMs: 60_000,
     stopTimeoutMs: 20_000,
     isReady: () => isAnswering(address),

@@ -68,6 +68,8 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     program: options.program ?? findNatsServer(),
     args: ["--config", configFile],
     dir,
+    host,
+    port,
     readyTimeoutMs: 30_000,
     stopTimeoutMs: 15_000,
     isReady: () => greets(host, port),

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** One process, told apart from a later one that got the same pid. */
 export interface ProcessIdentity {
@@ -15,7 +15,9 @@ function linuxStart(pid: number): string | undefined {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const state = fields[0];
   const startTicks = fields[19];
-  if (state === "Z" || state === "X" || startTicks === undefined) return undefined;
+  if (startTicks === undefined || state === "X") return undefined;
+  // A zombie is dead, except for a killed program whose other threads are still ending: they hold its sockets and locks.
+  if (state === "Z" && readdirSync(`/proc/${pid}/task`).length <= 1) return undefined;
   return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}/${startTicks}`;
 }
 

@@ -45,7 +45,7 @@ export function busCredential(folder: string): { readonly seedFile: string; read
   const { publicKey, seed } = generateNkey();
   makePrivateFolder(folder);
   writeFileWhole(publicFile, publicKey);
-  writeFileWhole(seedFile, typeof seed === "string" ? seed : Buffer.from(seed).toString("utf8"));
+  writeFileWhole(seedFile, seed);
   return { seedFile, publicKey };
 }
 

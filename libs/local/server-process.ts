@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync } from 
 import { join } from "node:path";
 import { DomainError } from "@trainyard/domain";
 import { findOnPath } from "./checkout.ts";
+import { isPortFree } from "./free-port.ts";
 import { poll } from "./poll.ts";
 import { readIfExists, writeFileWhole } from "./private-file.ts";
 import { identifyProcess, isRunning, type ProcessIdentity, signalProcess } from "./process-identity.ts";
@@ -14,6 +15,9 @@ export interface ServerProcessSpec {
   readonly program: string;
   readonly args: readonly string[];
   readonly dir: string;
+  /** Where it will listen. Somebody else's server there is an error: it would answer `isReady` in its stead. */
+  readonly host: string;
+  readonly port: number;
   readonly readyTimeoutMs: number;
   /** How long a polite stop (SIGTERM) may take before SIGKILL. */
   readonly stopTimeoutMs: number;
@@ -66,6 +70,7 @@ export class ServerProcess {
   /** Starts the server and waits until it takes work; throws SERVER_NOT_STARTED with the log's end. */
   async start(): Promise<void> {
     await this.#stopLeftover();
+    await this.#assertPortFree();
     this.#spawn();
     const identity = this.#identity;
     try {
@@ -146,6 +151,16 @@ export class ServerProcess {
     this.#identity = leftover;
     await this.stop();
     this.#identity = undefined;
+  }
+
+  async #assertPortFree(): Promise<void> {
+    const { name, host, port, dir } = this.#spec;
+    if (await isPortFree(port, host)) return;
+    throw new DomainError(
+      "failed_precondition",
+      "PORT_TAKEN",
+      `${name} cannot start in ${dir}: another program listens on ${host}:${port}. End that program, or choose another port.`,
+    );
   }
 
   #rotateLog(): void {

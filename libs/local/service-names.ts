@@ -32,3 +32,7 @@ export const defaultPorts: Ports = {
 export function databaseOf(service: ServiceName): string {
   return `trainyard_${service}`;
 }
+
+/** Bus users of people and their tools: "subscriber" only reads events, "admin" may do everything (tests, repairs). */
+export const busUserNames = ["subscriber", "admin"] as const;
+export type BusUserName = (typeof busUserNames)[number];

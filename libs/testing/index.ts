@@ -1,0 +1,17 @@
+/** What integration and end-to-end tests stand on: real servers, isolated names, waiting with a deadline. */
+export { freePort } from "@trainyard/local";
+export { atFileEnd, closeAll } from "./cleanup.ts";
+export {
+  type ServiceProcess,
+  type SpawnOptions,
+  spawnAgent,
+  spawnScript,
+  spawnService,
+} from "./spawn-service.ts";
+export { tempDir } from "./temp-dir.ts";
+export { type TestNats, testBus, testNats } from "./test-bus.ts";
+export { testKeys, testSigner, testVerifier } from "./test-keys.ts";
+export { testLogger } from "./test-logger.ts";
+export { testPlatform } from "./test-platform.ts";
+export { type TestDatabase, testDatabase, testStore } from "./test-store.ts";
+export { type WaitOptions, waitFor } from "./wait-for.ts";

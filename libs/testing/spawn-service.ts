@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { delimiter, join } from "node:path";
+import { checkoutRoot, type Platform, type ServiceName } from "@trainyard/local";
+import { atFileEnd } from "./cleanup.ts";
+import { waitFor } from "./wait-for.ts";
+
+/** A service as a process of its own, so that it can be killed. */
+export interface ServiceProcess {
+  readonly name: string;
+  readonly pid: number;
+  /** What it has printed so far. */
+  output(): string;
+  /** Resolves when it has ended, with its exit code or the signal. */
+  readonly exited: Promise<number | NodeJS.Signals>;
+  kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>;
+}
+
+/** What to run, in which environment, and how it is known to be ready. */
+export interface SpawnOptions {
+  /** Relative to the checkout: "services/scheduler/main.ts". */
+  readonly script: string;
+  readonly args?: readonly string[];
+  /** Beside PATH and HOME nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Answers 2xx once the service works; left out: not waited for. */
+  readonly readyUrl?: string;
+  readonly readyTimeoutMs?: number;
+}
+
+async function isReady(url: string): Promise<boolean> {
+  return (await fetch(url, { signal: AbortSignal.timeout(2_000) })).ok;
+}
+
+function follow(child: ChildProcess): () => string {
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+    });
+  }
+  return () => text;
+}
+
+/** Starts a script under the checkout's Node and waits until it is ready; killed when the test file ends. */
+export async function spawnScript(name: string, options: SpawnOptions): Promise<ServiceProcess> {
+  const bin = join(checkoutRoot, "node_modules/.bin");
+  const child = spawn(join(bin, "node"), [join(checkoutRoot, options.script), ...(options.args ?? [])], {
+    cwd: checkoutRoot,
+    env: {
+      PATH: `${bin}${delimiter}${process.env.PATH ?? ""}`,
+      HOME: process.env.HOME ?? "/",
+      ...options.env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = follow(child);
+  const exited = once(child, "close").then(
+    ([code, signal]: unknown[]) => (code ?? signal) as number | NodeJS.Signals,
+  );
+  const kill = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    return exited;
+  };
+  atFileEnd(async () => void (await kill("SIGKILL")));
+  const { readyUrl } = options;
+  if (readyUrl !== undefined) {
+    const ended = exited.then((end) => Promise.reject(new Error(`${name} ended with ${end}:\n${output()}`)));
+    const ready = waitFor(`${name} ready at ${readyUrl}`, () => isReady(readyUrl), {
+      timeoutMs: options.readyTimeoutMs ?? 30_000,
+    });
+    await Promise.race([ready, ended]);
+  }
+  if (child.pid === undefined) throw new Error(`${name} could not be started: ${options.script}`);
+  return { name, pid: child.pid, output, exited, kill };
+}
+
+/** Starts a platform's service, with more variables (a crash point, an OTLP endpoint) if given. */
+export function spawnService(
+  platform: Platform,
+  service: ServiceName,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServiceProcess> {
+  return spawnScript(service, {
+    script: `services/${service}/main.ts`,
+    env: { ...platform.serviceEnv(service), ...env },
+    readyUrl: `${platform.url(service)}/readyz`,
+  });
+}
+
+/** Starts a node's agent; the node must have been added to the platform. */
+export function spawnAgent(
+  platform: Platform,
+  nodeId: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServiceProcess> {
+  const own = platform.serviceEnv("worker-agent", { nodeId });
+  return spawnScript(`agent ${nodeId}`, {
+    script: "services/worker-agent/main.ts",
+    env: { ...own, ...env },
+    readyUrl: `http://127.0.0.1:${own.TRAINYARD_LISTEN_PORT}/readyz`,
+  });
+}

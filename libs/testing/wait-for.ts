@@ -1,0 +1,35 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+/** How long to wait and how often to look. */
+export interface WaitOptions {
+  readonly timeoutMs?: number;
+  readonly intervalMs?: number;
+}
+
+/**
+ * Looks again and again until `fn` gives something other than undefined or false, and gives that back. An exception (a
+ * failed assertion, a server not there yet) means "not yet". At the deadline it throws, naming `what` and the last reason.
+ */
+export async function waitFor<T>(
+  what: string,
+  fn: () => Promise<T> | T,
+  { timeoutMs = 10_000, intervalMs = 20 }: WaitOptions = {},
+): Promise<Exclude<T, undefined | false>> {
+  const deadline = performance.now() + timeoutMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      const value = await fn();
+      // What is neither undefined nor false is just the excluded type; TypeScript does not narrow a type parameter so.
+      if (value !== undefined && value !== false) return value as Exclude<T, undefined | false>;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > deadline) {
+      const reason = last instanceof Error ? last.message : `it gave ${String(last)}`;
+      throw new Error(`waited ${timeoutMs} ms for ${what}: ${reason}`, { cause: last });
+    }
+    await delay(intervalMs);
+  }
+}
