@@ -11,8 +11,8 @@ export type JobState =
 /** The transitions of a job; whatever is not here never happens. */
 export const jobTransitions: Readonly<Record<JobState, readonly JobState[]>> = {
   queued: ["starting", "cancelled"],
-  // Back to queued: the attempt ended and another may follow.
-  starting: ["running", "queued", "failed", "cancelling"],
+  // Back to queued: the attempt ended and another may follow. Succeeded: its ranks ended well while it was being stopped.
+  starting: ["running", "queued", "succeeded", "failed", "cancelling"],
   running: ["queued", "succeeded", "failed", "cancelling"],
   cancelling: ["cancelled"],
   succeeded: [],

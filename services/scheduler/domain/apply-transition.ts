@@ -1,0 +1,93 @@
+import { afterAttempt, type Verdict } from "./after-attempt.ts";
+import type { Attempt, EndedPart } from "./attempt.ts";
+import { assertAttemptTransition } from "./attempt-state.ts";
+import { both, type Change } from "./change.ts";
+import { type Job, withLiveAttempt } from "./job.ts";
+import { advance, change, endJob, requireLive } from "./job-changes.ts";
+import type { Transition } from "./observe.ts";
+
+/** The job after one step of its live attempt, with what follows from the attempt's end. */
+export function applyTransition(job: Job, transition: Transition, now: Date): Change {
+  const live = requireLive(job);
+  const attempt = { ...live, endedParts: [...live.endedParts, ...transition.parts].sort(byNode) };
+  switch (transition.kind) {
+    case "parts-ended":
+      return change(job, withLiveAttempt(advance(job, job.state), attempt));
+    case "first-step":
+      return change(
+        job,
+        withLiveAttempt(advance(job, job.state), { ...attempt, firstStepAt: transition.firstStepAt }),
+      );
+    case "started":
+      return start(job, attempt, transition);
+    case "stop":
+      assertAttemptTransition(attempt.state, "stopping");
+      return change(
+        job,
+        withLiveAttempt(advance(job, job.state), {
+          ...attempt,
+          state: "stopping",
+          stopCause: transition.cause,
+        }),
+      );
+    case "end":
+      return end(job, attempt, now);
+  }
+}
+
+function byNode(a: EndedPart, b: EndedPart): number {
+  return a.nodeId < b.nodeId ? -1 : 1;
+}
+
+function start(
+  job: Job,
+  attempt: Attempt,
+  { ranksStartedAt, firstStepAt }: Extract<Transition, { kind: "started" }>,
+): Change {
+  assertAttemptTransition(attempt.state, "running");
+  const running: Attempt = {
+    ...attempt,
+    state: "running",
+    ranksStartedAt,
+    ...(firstStepAt === undefined ? {} : { firstStepAt }),
+  };
+  // A job that is being cancelled stays so: its attempt passes through "running" on the way to its stop.
+  const state = job.state === "starting" ? "running" : job.state;
+  const moved = withLiveAttempt(advance(job, state), running);
+  const started: Job = { ...moved, startedAt: job.startedAt ?? ranksStartedAt };
+  return change(job, started, [{ kind: "attempt-started", job: started, attempt: running }]);
+}
+
+function end(job: Job, attempt: Attempt, now: Date): Change {
+  assertAttemptTransition(attempt.state, "ended");
+  const verdict = afterAttempt(job, attempt);
+  const ended: Attempt = {
+    ...attempt,
+    state: "ended",
+    endedAt: now,
+    ...("failure" in verdict ? { failure: verdict.failure } : {}),
+  };
+  const willRetry = verdict.kind === "retry";
+  const moved = withLiveAttempt(willRetry ? requeue(job, verdict, now) : advance(job, job.state), ended);
+  const first = change(job, moved, [{ kind: "attempt-ended", job: moved, attempt: ended, willRetry }]);
+  if (willRetry) return first;
+  const final = conclude(moved, verdict, now);
+  return both(first, change(moved, final, [{ kind: "ended", job: final }]));
+}
+
+function requeue(job: Job, verdict: Extract<Verdict, { kind: "retry" }>, now: Date): Job {
+  const { failure, afterMs, retriesUsed } = verdict;
+  const notBefore = new Date(now.getTime() + afterMs);
+  return { ...advance(job, "queued"), failure, retriesUsed, notBefore };
+}
+
+function conclude(job: Job, verdict: Exclude<Verdict, { kind: "retry" }>, now: Date): Job {
+  switch (verdict.kind) {
+    case "succeed":
+      return endJob(job, "succeeded", now);
+    case "cancelled":
+      return endJob(job, "cancelled", now);
+    case "fail":
+      return endJob(job, "failed", now, verdict.failure);
+  }
+}

@@ -1,0 +1,66 @@
+import type { RankReport } from "./attempt.ts";
+
+/** Version of the agent protocol that the scheduler speaks; agents of the one before are served too. */
+export const AGENT_PROTOCOL_VERSION = 1;
+/** The oldest agent protocol whose nodes still get ranks. */
+export const OLDEST_AGENT_PROTOCOL_VERSION = 1;
+
+/** Where a node's part of an attempt is, as its agent reports. */
+export type PartPhase =
+  | "preparing"
+  | "starting"
+  | "running"
+  | "stopping"
+  | "flushing"
+  | "finalized"
+  | "failed-to-start";
+
+/** A node's part of an attempt, as its agent reports. */
+export interface PartReport {
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly phase: PartPhase;
+  readonly ranks: readonly RankReport[];
+  readonly failureReason: string;
+  readonly failureMessage: string;
+}
+
+/** A point in the sequence of desired states of a node. */
+export interface Generation {
+  /** Fencing token of the leader that wrote it. */
+  readonly epoch: number;
+  readonly generation: number;
+}
+
+/** A node's whole actual state. */
+export interface Heartbeat {
+  readonly protocolVersion: number;
+  readonly nodeId: string;
+  /** Differs after every start of the agent. */
+  readonly agentInstance: string;
+  /** Rises with every heartbeat of the instance. */
+  readonly sequence: number;
+  readonly agentVersion: string;
+  readonly slots: number;
+  readonly slotKind: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly address: string;
+  readonly cpuCount: number;
+  readonly memoryBytes: number;
+  /** The desired state last applied. */
+  readonly applied: Generation;
+  readonly parts: readonly PartReport[];
+}
+
+/** Whether the agent had applied a desired state that is this one or newer. */
+export function hasApplied(applied: Generation, wanted: Generation): boolean {
+  return (
+    applied.epoch > wanted.epoch ||
+    (applied.epoch === wanted.epoch && applied.generation >= wanted.generation)
+  );
+}
+
+/** Whether nothing of the part is alive or unsaved on its node any more. */
+export function isPartOver(phase: PartPhase): boolean {
+  return phase === "finalized" || phase === "failed-to-start";
+}

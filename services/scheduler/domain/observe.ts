@@ -1,0 +1,114 @@
+/**
+ * What the nodes' reports mean for an attempt: one step of its state machine, as a value. Called again until it says
+ * nothing more, so that an attempt whose ranks started and ended between two looks still passes every state.
+ */
+import type { Attempt, EndedPart, Placement, StopCause } from "./attempt.ts";
+import type { Job } from "./job.ts";
+import { liveAttempt } from "./job.ts";
+import { hasFailed, newlyEnded, type PartView, ranksOf } from "./part-view.ts";
+
+/** The next step of an attempt. Each may also record parts that are over. */
+export type Transition =
+  | { readonly kind: "parts-ended"; readonly parts: readonly EndedPart[] }
+  | {
+      readonly kind: "started";
+      readonly parts: readonly EndedPart[];
+      readonly ranksStartedAt: Date;
+      readonly firstStepAt?: Date;
+    }
+  | { readonly kind: "first-step"; readonly parts: readonly EndedPart[]; readonly firstStepAt: Date }
+  | { readonly kind: "stop"; readonly parts: readonly EndedPart[]; readonly cause: StopCause }
+  | { readonly kind: "end"; readonly parts: readonly EndedPart[] };
+
+/** The next step of the job's live attempt by its parts' views (one per placement); `undefined` when nothing changes. */
+export function observe(job: Job, views: ReadonlyMap<string, PartView>, now: Date): Transition | undefined {
+  const attempt = liveAttempt(job);
+  if (attempt === undefined) return undefined;
+  const parts = newlyEnded(attempt, views);
+  const step = nextStep(job, attempt, views, now);
+  if (step !== undefined) return { ...step, parts };
+  return parts.length > 0 ? { kind: "parts-ended", parts } : undefined;
+}
+
+type Step = Transition extends infer T ? (T extends Transition ? Omit<T, "parts"> : never) : never;
+
+function nextStep(
+  job: Job,
+  attempt: Attempt,
+  views: ReadonlyMap<string, PartView>,
+  now: Date,
+): Step | undefined {
+  switch (attempt.state) {
+    case "opening":
+      // Nobody was told of it, so there is nothing to stop.
+      return job.cancel === undefined ? undefined : { kind: "end" };
+    case "placed":
+      return startedStep(job, views) ?? stopStep(job, attempt, views, now);
+    case "running":
+      return stopStep(job, attempt, views, now) ?? endStep(views) ?? firstStepStep(attempt, views);
+    case "stopping":
+      return endStep(views);
+    case "ended":
+      return undefined;
+  }
+}
+
+function startedStep(job: Job, views: ReadonlyMap<string, PartView>): Step | undefined {
+  const started = [...views.values()]
+    .flatMap(ranksOf)
+    .flatMap(({ startedAt, exit }) => startedAt ?? exit?.at ?? []);
+  if (started.length < job.spec.ranks) return undefined;
+  const ranksStartedAt = new Date(Math.max(...started.map((at) => at.getTime())));
+  const firstStepAt = earliestFirstStep(views);
+  return { kind: "started", ranksStartedAt, ...(firstStepAt === undefined ? {} : { firstStepAt }) };
+}
+
+function stopStep(
+  job: Job,
+  attempt: Attempt,
+  views: ReadonlyMap<string, PartView>,
+  now: Date,
+): Step | undefined {
+  if (job.cancel !== undefined) return { kind: "stop", cause: "cancel" };
+  if (attempt.placements.some((placement) => isBroken(placement, views.get(placement.nodeId)))) {
+    return { kind: "stop", cause: "failure" };
+  }
+  const limitMs = job.spec.timeoutSeconds * 1000;
+  return limitMs > 0 && ranMs(job, attempt, now) > limitMs ? { kind: "stop", cause: "timeout" } : undefined;
+}
+
+/** Whether the gang cannot succeed any more because of this part: a rank of it failed, or it is over without a rank's exit. */
+function isBroken(placement: Placement, view: PartView | undefined): boolean {
+  if (view === undefined) return false;
+  const ranks = ranksOf(view);
+  if (ranks.some(hasFailed)) return true;
+  if (view.kind !== "over") return false;
+  return placement.ranks.some((rank) => !ranks.some((each) => each.rank === rank && each.exit !== undefined));
+}
+
+function endStep(views: ReadonlyMap<string, PartView>): Step | undefined {
+  return [...views.values()].every((view) => view.kind === "over") ? { kind: "end" } : undefined;
+}
+
+function firstStepStep(attempt: Attempt, views: ReadonlyMap<string, PartView>): Step | undefined {
+  if (attempt.firstStepAt !== undefined) return undefined;
+  const firstStepAt = earliestFirstStep(views);
+  return firstStepAt === undefined ? undefined : { kind: "first-step", firstStepAt };
+}
+
+function earliestFirstStep(views: ReadonlyMap<string, PartView>): Date | undefined {
+  const times = [...views.values()]
+    .flatMap(ranksOf)
+    .flatMap(({ firstStepAt }) => firstStepAt?.getTime() ?? []);
+  return times.length === 0 ? undefined : new Date(Math.min(...times));
+}
+
+/** How long the job's ranks have run, over all attempts. */
+function ranMs(job: Job, live: Attempt, now: Date): number {
+  const spans = job.attempts.map(({ number, ranksStartedAt, endedAt }) => {
+    if (ranksStartedAt === undefined) return 0;
+    const until = number === live.number ? now : (endedAt ?? now);
+    return Math.max(0, until.getTime() - ranksStartedAt.getTime());
+  });
+  return spans.reduce((sum, span) => sum + span, 0);
+}

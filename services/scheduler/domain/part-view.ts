@@ -1,0 +1,80 @@
+import type { Attempt, EndedPart, PartOutcome, RankReport } from "./attempt.ts";
+import { type Generation, type Heartbeat, hasApplied, type PartReport } from "./heartbeat.ts";
+import type { NodeState } from "./node.ts";
+
+/** What is known of a node when its attempts are looked at. */
+export interface NodeView {
+  readonly state: NodeState;
+  /** The newest heartbeat since this leader took over. */
+  readonly heartbeat?: Heartbeat;
+}
+
+/** A node's part of an attempt as it is now: over, alive with reports, or not heard of yet. */
+export type PartView =
+  | { readonly kind: "over"; readonly outcome: PartOutcome }
+  | { readonly kind: "alive"; readonly ranks: readonly RankReport[] }
+  | { readonly kind: "unheard" };
+
+/**
+ * How a part stands. What was recorded as over stays so. `carriedSince` is the desired state that first told the node of
+ * the attempt, if one did: only an agent that has applied it and still has nothing of the attempt has lost it.
+ */
+export function viewPart(
+  jobId: string,
+  attempt: Attempt,
+  nodeId: string,
+  node: NodeView | undefined,
+  carriedSince: Generation | undefined,
+): PartView {
+  const ended = attempt.endedParts.find((part) => part.nodeId === nodeId);
+  if (ended !== undefined) return { kind: "over", outcome: ended.outcome };
+  if (node?.state === "lost") return { kind: "over", outcome: { kind: "lost" } };
+  const heartbeat = node?.heartbeat;
+  if (heartbeat === undefined) return { kind: "unheard" };
+  const report = heartbeat.parts.find((part) => part.jobId === jobId && part.attempt === attempt.number);
+  if (report !== undefined) return viewReport(report);
+  const told = carriedSince !== undefined && hasApplied(heartbeat.applied, carriedSince);
+  return told ? { kind: "over", outcome: { kind: "gone" } } : { kind: "unheard" };
+}
+
+function viewReport(report: PartReport): PartView {
+  switch (report.phase) {
+    case "finalized":
+      return { kind: "over", outcome: { kind: "finalized", ranks: report.ranks } };
+    case "failed-to-start": {
+      const { failureReason: reason, failureMessage: message } = report;
+      return { kind: "over", outcome: { kind: "failed-to-start", reason, message } };
+    }
+    case "preparing":
+    case "starting":
+    case "running":
+    case "stopping":
+    case "flushing":
+      return { kind: "alive", ranks: report.ranks };
+  }
+}
+
+/** The ranks that a part tells of; none where it tells nothing. */
+export function ranksOf(view: PartView): readonly RankReport[] {
+  switch (view.kind) {
+    case "alive":
+      return view.ranks;
+    case "over":
+      return view.outcome.kind === "finalized" ? view.outcome.ranks : [];
+    case "unheard":
+      return [];
+  }
+}
+
+/** Whether a rank ended without success. */
+export function hasFailed(rank: RankReport): boolean {
+  return rank.exit !== undefined && (rank.exit.code !== 0 || rank.exit.signal !== 0);
+}
+
+/** Parts that are over now and were not recorded as such. */
+export function newlyEnded(attempt: Attempt, views: ReadonlyMap<string, PartView>): readonly EndedPart[] {
+  const known = new Set(attempt.endedParts.map(({ nodeId }) => nodeId));
+  return [...views].flatMap(([nodeId, view]) =>
+    view.kind === "over" && !known.has(nodeId) ? [{ nodeId, outcome: view.outcome }] : [],
+  );
+}

@@ -1,0 +1,54 @@
+import type { IndexSpec, Store, Tx } from "@trainyard/store";
+import type { Node, Unreaped } from "../domain/node.ts";
+
+const COLLECTION = "nodes";
+
+/** The indexes of the nodes. */
+export const nodeIndexes: readonly IndexSpec[] = [
+  { collection: COLLECTION, name: "by_project", key: { project: 1, _id: 1 } },
+];
+
+type NodeDocument = Omit<Node, "id"> & {
+  readonly _id: string;
+  readonly schemaVersion: 1;
+  readonly createdBy: string;
+};
+
+/** What `touch` refreshes: all but state, version and what is not reaped. */
+export type NodeInventory = Omit<Node, "id" | "project" | "state" | "version" | "unreaped" | "createdAt">;
+
+/** The nodes: their only reader and writer. */
+export interface Nodes {
+  all(): Promise<readonly Node[]>;
+  /** Stores a node's new state in a transaction; the caller raises the version when it emits an event. */
+  put(tx: Tx, node: Node): Promise<void>;
+  /** Refreshes what the agent tells of its machine. */
+  touch(id: string, inventory: NodeInventory): Promise<void>;
+  /** Remembers an attempt that was ended without the node's word. */
+  addUnreaped(tx: Tx, id: string, unreaped: Unreaped): Promise<void>;
+  removeUnreaped(tx: Tx, id: string, reaped: readonly Unreaped[]): Promise<void>;
+}
+
+/** The nodes in this store. */
+export function createNodes(store: Store): Nodes {
+  const rows = store.collection<NodeDocument>(COLLECTION);
+  return {
+    async all() {
+      const found = await rows.find().sort({ _id: 1 }).toArray();
+      return found.map(({ _id, schemaVersion: _shape, createdBy: _by, ...rest }) => ({ ...rest, id: _id }));
+    },
+    async put(tx, { id, ...rest }) {
+      const document = { ...rest, schemaVersion: 1, createdBy: `agent:${id}` } as const;
+      await rows.replaceOne({ _id: id }, document, { upsert: true, session: tx.session });
+    },
+    async touch(id, inventory) {
+      await rows.updateOne({ _id: id }, { $set: inventory });
+    },
+    async addUnreaped(tx, id, unreaped) {
+      await rows.updateOne({ _id: id }, { $addToSet: { unreaped } }, { session: tx.session });
+    },
+    async removeUnreaped(tx, id, reaped) {
+      await rows.updateOne({ _id: id }, { $pullAll: { unreaped: [...reaped] } }, { session: tx.session });
+    },
+  };
+}

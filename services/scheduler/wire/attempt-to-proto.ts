@@ -1,0 +1,39 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { scheduler } from "@trainyard/contracts";
+import type { Attempt } from "../domain/attempt.ts";
+import type { Failure } from "../domain/failure.ts";
+import { attemptStateToProto, failureClassToProto } from "./enums.ts";
+
+type AttemptInit = MessageInitShape<typeof scheduler.AttemptSchema>;
+
+/** A failure for the wire. */
+export function failureToProto({ class: failureClass, step, ...rest }: Failure): scheduler.Failure {
+  return create(scheduler.FailureSchema, {
+    ...rest,
+    class: failureClassToProto[failureClass],
+    step: BigInt(step),
+  });
+}
+
+/** An attempt for the wire. Its ranks' token is no part of it. */
+export function attemptToProto(attempt: Attempt): scheduler.Attempt {
+  const { resume, ranksStartedAt, firstStepAt, endedAt, failure } = attempt;
+  const init: AttemptInit = {
+    number: attempt.number,
+    state: attemptStateToProto[attempt.state],
+    placements: attempt.placements.map(({ nodeId, ranks, slots }) => ({
+      nodeId,
+      ranks: [...ranks],
+      slots: [...slots],
+    })),
+    resumedFromCheckpointId: resume?.checkpointId ?? "",
+    resumedFromStep: BigInt(resume?.step ?? 0),
+    admittedAt: timestampFromDate(attempt.admittedAt),
+    ...(ranksStartedAt === undefined ? {} : { ranksStartedAt: timestampFromDate(ranksStartedAt) }),
+    ...(firstStepAt === undefined ? {} : { firstStepAt: timestampFromDate(firstStepAt) }),
+    ...(endedAt === undefined ? {} : { endedAt: timestampFromDate(endedAt) }),
+    ...(failure === undefined ? {} : { failure: failureToProto(failure) }),
+  };
+  return create(scheduler.AttemptSchema, init);
+}

@@ -1,0 +1,97 @@
+/** The domain's words and the contract's numbers, both ways, in one table each. */
+import { scheduler, workeragent } from "@trainyard/contracts";
+import type { AttemptState } from "../domain/attempt-state.ts";
+import type { FailureClass } from "../domain/failure.ts";
+import type { PartPhase } from "../domain/heartbeat.ts";
+import type { JobSpec, Priority } from "../domain/job-spec.ts";
+import type { JobState } from "../domain/job-state.ts";
+import type { NodeState } from "../domain/node.ts";
+import type { PendingReason } from "../domain/pending.ts";
+
+const {
+  AttemptState: WireAttemptState,
+  FailureClass: WireFailureClass,
+  Framework,
+  JobKind,
+  JobState: WireJobState,
+  NodeState: WireNodeState,
+  PendingReason: WirePendingReason,
+  Priority: WirePriority,
+} = scheduler;
+const { AttemptPhase } = workeragent;
+
+export const priorityToProto: Readonly<Record<Priority, scheduler.Priority>> = {
+  low: WirePriority.LOW,
+  normal: WirePriority.NORMAL,
+  high: WirePriority.HIGH,
+};
+export const frameworkToProto: Readonly<Record<JobSpec["framework"], scheduler.Framework>> = {
+  torch: Framework.TORCH,
+  process: Framework.PROCESS,
+};
+export const kindToProto: Readonly<Record<JobSpec["kind"], scheduler.JobKind>> = {
+  training: JobKind.TRAINING,
+  evaluation: JobKind.EVALUATION,
+};
+export const jobStateToProto: Readonly<Record<JobState, scheduler.JobState>> = {
+  queued: WireJobState.QUEUED,
+  starting: WireJobState.STARTING,
+  running: WireJobState.RUNNING,
+  cancelling: WireJobState.CANCELLING,
+  succeeded: WireJobState.SUCCEEDED,
+  failed: WireJobState.FAILED,
+  cancelled: WireJobState.CANCELLED,
+};
+export const attemptStateToProto: Readonly<Record<AttemptState, scheduler.AttemptState>> = {
+  opening: WireAttemptState.OPENING,
+  placed: WireAttemptState.PLACED,
+  running: WireAttemptState.RUNNING,
+  stopping: WireAttemptState.STOPPING,
+  ended: WireAttemptState.ENDED,
+};
+export const failureClassToProto: Readonly<Record<FailureClass, scheduler.FailureClass>> = {
+  user: WireFailureClass.USER,
+  infra: WireFailureClass.INFRA,
+  preempted: WireFailureClass.PREEMPTED,
+  platform: WireFailureClass.PLATFORM,
+  data: WireFailureClass.DATA,
+};
+export const pendingReasonToProto: Readonly<Record<PendingReason, scheduler.PendingReason>> = {
+  "not-yet-considered": WirePendingReason.NOT_YET_CONSIDERED,
+  "not-enough-slots": WirePendingReason.NOT_ENOUGH_SLOTS,
+  fragmented: WirePendingReason.FRAGMENTED,
+  "behind-another-job": WirePendingReason.BEHIND_ANOTHER_JOB,
+  "retry-backoff": WirePendingReason.RETRY_BACKOFF,
+  "opening-attempt": WirePendingReason.OPENING_ATTEMPT,
+  "starting-ranks": WirePendingReason.STARTING_RANKS,
+  "waiting-for-previous-attempt": WirePendingReason.WAITING_FOR_PREVIOUS_ATTEMPT,
+};
+export const nodeStateToProto: Readonly<Record<NodeState, scheduler.NodeState>> = {
+  ready: WireNodeState.READY,
+  suspect: WireNodeState.SUSPECT,
+  lost: WireNodeState.LOST,
+};
+const phaseToProto: Readonly<Record<PartPhase, workeragent.AttemptPhase>> = {
+  preparing: AttemptPhase.PREPARING,
+  starting: AttemptPhase.STARTING,
+  running: AttemptPhase.RUNNING,
+  stopping: AttemptPhase.STOPPING,
+  flushing: AttemptPhase.FLUSHING,
+  finalized: AttemptPhase.FINALIZED,
+  "failed-to-start": AttemptPhase.FAILED_TO_START,
+};
+
+/** The domain's word for a number of the contract; `undefined` for one it does not know. */
+function inverse<K extends string, V extends number>(
+  table: Readonly<Record<K, V>>,
+): (value: V) => K | undefined {
+  // Object.entries widens the keys; the table's type says what they are.
+  const words = new Map((Object.entries(table) as [K, V][]).map(([word, value]) => [value, word]));
+  return (value) => words.get(value);
+}
+
+export const priorityFromProto = inverse(priorityToProto);
+export const frameworkFromProto = inverse(frameworkToProto);
+export const kindFromProto = inverse(kindToProto);
+export const jobStateFromProto = inverse(jobStateToProto);
+export const phaseFromProto = inverse(phaseToProto);

@@ -1,0 +1,73 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { workeragent } from "@trainyard/contracts";
+import type { RankExit, RankReport } from "../domain/attempt.ts";
+import type { Heartbeat, PartReport } from "../domain/heartbeat.ts";
+import { phaseFromProto } from "./enums.ts";
+
+/** Slots that one node may claim to have. */
+export const MAX_NODE_SLOTS = 1024;
+/** Attempts that one heartbeat may list. */
+export const MAX_REPORTED_ATTEMPTS = 4096;
+/** The end of a traceback that is kept, in characters. */
+export const MAX_TRACEBACK_LENGTH = 4096;
+/** A node's id is one token of a subject and of a key. */
+const NODE_ID = /^[A-Za-z0-9_-]{1,128}$/;
+
+/** A heartbeat that cannot be used; the message says why. */
+export class HeartbeatError extends Error {
+  override readonly name = "HeartbeatError";
+}
+
+/** A heartbeat in the domain's words. Throws HeartbeatError for one that no agent of ours would send. */
+export function heartbeatFromProto(wire: workeragent.NodeHeartbeat): Heartbeat {
+  if (!NODE_ID.test(wire.nodeId)) throw new HeartbeatError("node_id is not one subject token");
+  if (wire.slots < 0 || wire.slots > MAX_NODE_SLOTS) {
+    throw new HeartbeatError(`${wire.slots} slots; the limit (MAX_NODE_SLOTS) is ${MAX_NODE_SLOTS}`);
+  }
+  if (wire.attempts.length > MAX_REPORTED_ATTEMPTS) {
+    throw new HeartbeatError(`${wire.attempts.length} attempts; the limit is ${MAX_REPORTED_ATTEMPTS}`);
+  }
+  return {
+    protocolVersion: wire.protocolVersion,
+    nodeId: wire.nodeId,
+    agentInstance: wire.agentInstance,
+    sequence: Number(wire.sequence),
+    agentVersion: wire.agentVersion,
+    slots: wire.slots,
+    slotKind: wire.slotKind,
+    labels: wire.labels,
+    address: wire.address,
+    cpuCount: wire.cpuCount,
+    memoryBytes: Number(wire.memoryBytes),
+    applied: { epoch: Number(wire.appliedEpoch), generation: Number(wire.appliedGeneration) },
+    parts: wire.attempts.flatMap(partOf),
+  };
+}
+
+/** A phase that this version does not know is left out: the part then counts as not heard of. */
+function partOf(status: workeragent.AttemptStatus): PartReport[] {
+  const phase = phaseFromProto(status.phase);
+  if (phase === undefined) return [];
+  const { jobId, attempt, failureReason, failureMessage } = status;
+  return [{ jobId, attempt, phase, ranks: status.ranks.map(rankOf), failureReason, failureMessage }];
+}
+
+function rankOf({ rank, startedAt, firstStepAt, lastStep, exit }: workeragent.RankStatus): RankReport {
+  return {
+    rank,
+    lastStep: Number(lastStep),
+    ...(startedAt === undefined ? {} : { startedAt: timestampDate(startedAt) }),
+    ...(firstStepAt === undefined ? {} : { firstStepAt: timestampDate(firstStepAt) }),
+    ...(exit === undefined ? {} : { exit: exitOf(exit) }),
+  };
+}
+
+function exitOf({ code, signal, at, order, tracebackTail }: workeragent.RankExit): RankExit {
+  return {
+    code,
+    signal,
+    order,
+    at: at === undefined ? new Date(0) : timestampDate(at),
+    tracebackTail: tracebackTail.slice(-MAX_TRACEBACK_LENGTH),
+  };
+}

@@ -1,0 +1,53 @@
+import type { scheduler } from "@trainyard/contracts";
+import type { JobSpec } from "../domain/job-spec.ts";
+import { frameworkFromProto, kindFromProto, priorityFromProto } from "./enums.ts";
+
+const DEFAULT_QUEUE = "default";
+const DEFAULT_CHECKPOINTS_KEPT = 3;
+
+/**
+ * A submitted spec with every default filled in, not yet validated. Integers of 64 bits become numbers: what does not
+ * fit is refused by the validation, since it is no safe integer then. An enum value from a newer client counts as unset.
+ */
+export function specFromProto(spec: scheduler.JobSpec): JobSpec {
+  const { code, dataset, model, checkpoint } = spec;
+  return {
+    name: spec.name,
+    queue: spec.queue || DEFAULT_QUEUE,
+    priority: priorityFromProto(spec.priority) ?? "normal",
+    experiment: spec.experiment || spec.name,
+    ranks: spec.ranks,
+    slotsPerRank: spec.slotsPerRank || 1,
+    code: {
+      digest: code?.digest ?? "",
+      sizeBytes: Number(code?.sizeBytes ?? 0n),
+      gitCommit: code?.gitCommit ?? "",
+      dirtyDiffDigest: code?.dirtyDiffDigest ?? "",
+    },
+    entrypoint: spec.entrypoint,
+    params: spec.params ?? {},
+    env: spec.env,
+    checkpoint: {
+      everySteps: Number(checkpoint?.everySteps ?? 0n),
+      keep: checkpoint?.keep || DEFAULT_CHECKPOINTS_KEPT,
+    },
+    retries: spec.retries,
+    seed: Number(spec.seed),
+    timeoutSeconds: Number(spec.timeoutSeconds),
+    framework: frameworkFromProto(spec.framework) ?? "torch",
+    inputs: spec.inputs.map(({ path, digest }) => ({ path, digest })),
+    labels: spec.labels,
+    kind: kindFromProto(spec.kind) ?? "training",
+    sourceYaml: spec.sourceYaml,
+    ...(dataset === undefined
+      ? {}
+      : {
+          dataset: {
+            name: dataset.name,
+            version: dataset.version || "latest",
+            schemaHash: dataset.schemaHash,
+          },
+        }),
+    ...(model === undefined ? {} : { model: { name: model.name, suite: model.suite } }),
+  };
+}

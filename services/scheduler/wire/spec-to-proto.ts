@@ -1,0 +1,40 @@
+import { create, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
+import { scheduler } from "@trainyard/contracts";
+import type { JobSpec, ResolvedDataset } from "../domain/job-spec.ts";
+import { frameworkToProto, kindToProto, priorityToProto } from "./enums.ts";
+
+type SpecInit = MessageInitShape<typeof scheduler.JobSpecSchema>;
+
+/** A spec for the wire. */
+export function specToProto(spec: JobSpec): scheduler.JobSpec {
+  const init: SpecInit = {
+    name: spec.name,
+    queue: spec.queue,
+    priority: priorityToProto[spec.priority],
+    experiment: spec.experiment,
+    ranks: spec.ranks,
+    slotsPerRank: spec.slotsPerRank,
+    code: { ...spec.code, sizeBytes: BigInt(spec.code.sizeBytes) },
+    entrypoint: [...spec.entrypoint],
+    // The domain's JSON is read-only, the generated type is not; nobody writes to it.
+    params: spec.params as JsonObject,
+    env: { ...spec.env },
+    checkpoint: { everySteps: BigInt(spec.checkpoint.everySteps), keep: spec.checkpoint.keep },
+    retries: spec.retries,
+    seed: BigInt(spec.seed),
+    timeoutSeconds: BigInt(spec.timeoutSeconds),
+    framework: frameworkToProto[spec.framework],
+    inputs: spec.inputs.map((input) => ({ ...input })),
+    labels: { ...spec.labels },
+    kind: kindToProto[spec.kind],
+    sourceYaml: spec.sourceYaml,
+    ...(spec.dataset === undefined ? {} : { dataset: { ...spec.dataset } }),
+    ...(spec.model === undefined ? {} : { model: { ...spec.model } }),
+  };
+  return create(scheduler.JobSpecSchema, init);
+}
+
+/** The dataset version a job was given, for the wire. */
+export function datasetToProto(dataset: ResolvedDataset): scheduler.ResolvedDataset {
+  return create(scheduler.ResolvedDatasetSchema, { ...dataset });
+}
