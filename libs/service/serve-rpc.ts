@@ -10,8 +10,7 @@ type Response = Parameters<HttpHandler>[1];
 
 /**
  * Serves RPC handlers from Node's HTTP servers and says whether the request was for one of them. Unlike Connect's own
- * adapter it logs through the service's logger, answers a request with a malformed target, and throws away a body that
- * was refused.
+ * adapter it logs through the service's logger and answers a request with a malformed target.
  */
 export function serveRpc(
   handlers: readonly UniversalHandler[],
