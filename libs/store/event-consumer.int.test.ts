@@ -2,7 +2,16 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { create } from "@bufbuild/protobuf";
-import { type Bus, declareStream, eventStreamSpec, type HandlerResult, reject, retry } from "@trainyard/bus";
+import {
+  type Bus,
+  deadLetterStreamSpec,
+  declareStream,
+  eventStreamSpec,
+  type HandlerResult,
+  listDeadLetters,
+  reject,
+  retry,
+} from "@trainyard/bus";
 import {
   type CloudEvent,
   encodeCloudEvent,
@@ -12,42 +21,45 @@ import {
 } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
 import { currentTraceparent, startTelemetry } from "@trainyard/telemetry";
-import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from "vitest";
+import {
+  type TestDatabase,
+  type TestNats,
+  testBus,
+  testDatabase,
+  testLogger,
+  testNats,
+  waitFor,
+} from "@trainyard/testing";
+import { beforeAll, beforeEach, expect, it, onTestFinished } from "vitest";
 import { eventConsumer } from "./event-consumer.ts";
 import { type EventMode, on } from "./event-handler.ts";
+import { openStore } from "./open-store.ts";
 import type { Store, Tx } from "./store.ts";
-import {
-  freshBus,
-  freshDatabase,
-  freshStore,
-  logger,
-  ownMongod,
-  ownNatsServer,
-  waitUntil,
-} from "./test-servers.ts";
+import { childEnvironment } from "./test-events.ts";
 
 type Joined = CloudEvent<scheduler.NodeJoined>;
 
+const logger = testLogger();
 const STREAM = "EVENTS_SCHEDULER";
 const NAME = "test-count";
 
-let mongod: Awaited<ReturnType<typeof ownMongod>>;
-let nats: Awaited<ReturnType<typeof ownNatsServer>>;
+let nats: TestNats;
+let database: TestDatabase;
 let store: Store;
 let bus: Bus;
-let database: string;
 beforeAll(async () => {
-  [mongod, nats] = await Promise.all([ownMongod(), ownNatsServer()]);
-});
-afterAll(async () => {
-  await Promise.all([mongod.dispose(), nats.dispose()]);
+  nats = await testNats();
+  bus = await testBus();
 });
 beforeEach(async () => {
-  database = freshDatabase();
-  store = await freshStore(mongod.rootUri, database);
-  bus = await freshBus(nats);
+  database = await testDatabase();
+  store = await openStore({ ...database, logger });
+  onTestFinished(() => store.close());
   await bus.jsm.streams.delete(STREAM).catch(() => undefined);
   await declareStream(bus, eventStreamSpec("scheduler"));
+  // A dead letter's id is its place in the stream, and the places begin anew.
+  await bus.jsm.streams.delete(deadLetterStreamSpec().name).catch(() => undefined);
+  await declareStream(bus, deadLetterStreamSpec());
 });
 
 const effects = () => store.collection<{ event: string; slots: number }>("effects");
@@ -99,7 +111,7 @@ async function send(
 
 /** Waits until the consumer has nothing left: no message undelivered, none unanswered. */
 const drained = () =>
-  waitUntil("consumer has answered everything", async () => {
+  waitFor("consumer has answered everything", async () => {
     const info = await bus.jsm.consumers.info(STREAM, NAME);
     return info.num_pending === 0 && info.num_ack_pending === 0;
   });
@@ -118,15 +130,7 @@ it("takes no effect again when it was killed between its commit and the ack", as
   const event = joined(newId("node"), 1);
   await send(event);
   const child = spawn(process.execPath, [fileURLToPath(new URL("./test-child.ts", import.meta.url))], {
-    env: {
-      ...process.env,
-      TRAINYARD_CRASH_AT: `${NAME}.event.committed`,
-      TEST_ROLE: "consumer",
-      TEST_MONGODB_URI: mongod.rootUri,
-      TEST_DATABASE: database,
-      TEST_NATS_URL: nats.url,
-      TEST_NATS_SEED: nats.seed,
-    },
+    env: childEnvironment("consumer", `${NAME}.event.committed`, database, nats),
     stdio: ["ignore", "inherit", "inherit"],
   });
   const [, signal] = await once(child, "exit");
@@ -147,10 +151,13 @@ it.each([
   ],
 ])("puts %s aside and goes on with the next", async (_what, bytes) => {
   await consumer();
-  await send(joined(newId("node"), 1), bytes);
+  const node = newId("node");
+  await send(joined(node, 1), bytes);
   await send(joined(newId("node"), 2));
   await drained();
   expect(await slotsTaken()).toEqual([2]);
+  const letters = await listDeadLetters(bus);
+  expect(letters.filter(({ subject }) => subject.endsWith(node))).toHaveLength(1);
 });
 
 it("ignores a version older than the last one taken, where the latest wins", async () => {
@@ -185,7 +192,7 @@ it("finishes the event under way at a shutdown, and does not get it again", asyn
     await record(tx, event);
     await gate;
   });
-  await waitUntil("the handler to begin", () => begun);
+  await waitFor("the handler to begin", () => begun);
   const stopped = first.stop();
   release();
   await stopped;
@@ -217,7 +224,7 @@ it.each<[string, HandlerResult, number[]]>([
     await record(tx, event);
     return tries++ === 0 ? answer : undefined;
   });
-  await waitUntil("the handler to run", () => tries > 0);
+  await waitFor("the handler to run", () => tries > 0);
   await drained();
   expect(await slotsTaken()).toEqual(taken);
 });

@@ -1,10 +1,10 @@
-import { type Bus, consume, type Delivery, done, type HandlerResult, reject, retry } from "@trainyard/bus";
+import { type Bus, consume, type Delivery, done, type HandlerResult, reject } from "@trainyard/bus";
 import { CloudEventError, eventFilter, eventStreamName, peekCloudEvent } from "@trainyard/contracts";
 import { crashPoint } from "@trainyard/failpoint";
 import { type Logger, withTraceparent } from "@trainyard/telemetry";
 import { aggregateFilter } from "./aggregate-filter.ts";
 import type { BoundEvent, EventHandler } from "./event-handler.ts";
-import { advanceVersion, recordInInbox } from "./inbox.ts";
+import { advanceVersion, NoEffect, recordInInbox } from "./inbox.ts";
 import type { StorePart } from "./part.ts";
 import type { Store } from "./store.ts";
 
@@ -29,8 +29,6 @@ export interface EventConsumerOptions {
 const CONCURRENCY = 16;
 const MAX_DELIVER = 12;
 const ACK_WAIT_MS = 30_000;
-const FIRST_RETRY_MS = 250;
-const LONGEST_RETRY_MS = 30_000;
 
 /**
  * Takes each event into effect exactly once: the handler's effect and the event's id commit in one transaction, so a
@@ -45,15 +43,16 @@ export function eventConsumer(options: EventConsumerOptions): StorePart {
     const { event } = bound;
     try {
       await store.transaction(`${name} ${event.type}`, async (tx) => {
-        if (!(await recordInInbox(tx, name, event.id))) return;
+        await recordInInbox(tx, name, event.id);
         if (handler.mode === "latest-wins") {
           const aggregate = aggregateFilter(event.project, handler.type, event.subject);
-          if (!(await advanceVersion(tx, name, aggregate, event.aggregateversion))) return;
+          await advanceVersion(tx, name, aggregate, event.aggregateversion);
         }
         const result = await bound.apply(tx);
         if (result !== undefined && result.kind !== "done") throw new RolledBack(result);
       });
     } catch (error) {
+      if (error instanceof NoEffect) return done;
       if (error instanceof RolledBack) return error.result;
       throw error;
     }
@@ -73,18 +72,9 @@ export function eventConsumer(options: EventConsumerOptions): StorePart {
       if (error instanceof CloudEventError) return reject(`undecodable: ${error.message}`);
       throw error;
     }
-    const { event } = bound;
-    try {
-      const apply = () => take(handler, bound);
-      return await (event.traceparent === undefined ? apply() : withTraceparent(event.traceparent, apply));
-    } catch (error) {
-      const delayMs = Math.min(FIRST_RETRY_MS * 2 ** (delivery.deliveryCount - 1), LONGEST_RETRY_MS);
-      logger.warn(
-        { err: error, consumer: name, event: event.id, type: event.type, delayMs },
-        "event handler failed",
-      );
-      return retry(delayMs, error instanceof Error ? error.message : String(error));
-    }
+    const { traceparent } = bound.event;
+    const apply = () => take(handler, bound);
+    return traceparent === undefined ? apply() : withTraceparent(traceparent, apply);
   }
 
   return consume(

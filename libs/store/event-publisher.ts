@@ -7,7 +7,7 @@
  * only its knowledge was old. The server's own window of message ids is two minutes and checked after the expectation,
  * so it alone would not do.
  */
-import type { Bus } from "@trainyard/bus";
+import { type Bus, StalePublisherError } from "@trainyard/bus";
 import { crashPoint } from "@trainyard/failpoint";
 import { recordedHead } from "./outbox-rows.ts";
 import type { OutboxRow } from "./schema.ts";
@@ -30,9 +30,11 @@ export interface EventPublisher {
 /** Aggregates whose place in the stream is remembered; the others' is looked up. */
 const REMEMBERED_AGGREGATES = 10_000;
 const MAX_TRIES = 5;
-const WRONG_LAST_SEQUENCE = 10071;
 const SUBJECT_FILTER_HEADER = "Nats-Expected-Last-Subject-Sequence-Subject";
 const MESSAGE_ID_HEADER = "Nats-Msg-Id";
+
+/** A message as the stream gives it back. */
+type StoredMessage = NonNullable<Awaited<ReturnType<Bus["jsm"]["streams"]["getMessage"]>>>;
 
 /** A publisher into `stream`, which holds the events of `service`. */
 export function createEventPublisher(deps: {
@@ -63,10 +65,11 @@ export function createEventPublisher(deps: {
   async function look(row: OutboxRow): Promise<{ last: number; own: number | undefined }> {
     const last = await bus.jsm.streams.getMessage(stream, { last_by_subj: row.aggregate });
     if (last === null) return { last: 0, own: undefined };
+    if (isOf(row, last)) return { last: last.seq, own: last.seq };
     for (let from = 1; from <= last.seq; ) {
-      const message = await bus.jsm.streams.getMessage(stream, { seq: from, next_by_subj: row.natsSubject });
+      const message = await bus.jsm.direct.getMessage(stream, { seq: from, next_by_subj: row.natsSubject });
       if (message === null) break;
-      if (message.header?.get(MESSAGE_ID_HEADER) === row._id) return { last: last.seq, own: message.seq };
+      if (isOf(row, message)) return { last: last.seq, own: message.seq };
       from = message.seq + 1;
     }
     return { last: last.seq, own: undefined };
@@ -88,7 +91,7 @@ export function createEventPublisher(deps: {
           remember(row.aggregate, ack.seq);
           return { sequence: ack.seq, fresh: !ack.duplicate };
         } catch (error) {
-          if (!isWrongLastSequence(error) || tries === MAX_TRIES) throw error;
+          if (!(error instanceof StalePublisherError) || tries === MAX_TRIES) throw error;
         }
         const { last, own } = await look(row);
         remember(row.aggregate, last);
@@ -102,9 +105,6 @@ export function createEventPublisher(deps: {
   };
 }
 
-function isWrongLastSequence(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if ("code" in at && at.code === WRONG_LAST_SEQUENCE) return true;
-  }
-  return false;
+function isOf(row: OutboxRow, message: StoredMessage): boolean {
+  return message.header?.get(MESSAGE_ID_HEADER) === row._id;
 }

@@ -1,18 +1,12 @@
+import { testStore } from "@trainyard/testing";
 import type { Document } from "mongodb";
-import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { StaleLeaseError } from "./errors.ts";
 import { fencedTransaction } from "./fenced-transaction.ts";
 import { type Lease, type LeaseOptions, type LeaseToken, lease } from "./lease.ts";
 import type { Store } from "./store.ts";
-import { freshStore, ownMongod } from "./test-servers.ts";
 
 const TTL_MS = 400;
-
-let mongod: Awaited<ReturnType<typeof ownMongod>>;
-beforeAll(async () => {
-  mongod = await ownMongod();
-});
-afterAll(() => mongod.dispose());
 
 async function candidate(store: Store, holder: string, more: Partial<LeaseOptions> = {}): Promise<Lease> {
   const made = lease({ store, name: "leader", holder, ttlMs: TTL_MS, ...more });
@@ -46,10 +40,11 @@ function severable(store: Store): { store: Store; sever(): void } {
 }
 
 it("is held by one of several candidates, and longer than its TTL while renewed", async () => {
-  const store = await freshStore(mongod.rootUri);
-  const candidates = await Promise.all(["a", "b", "c"].map((holder) => candidate(store, holder)));
+  const store = await testStore();
+  const ttlMs = 2_000;
+  const candidates = await Promise.all(["a", "b", "c"].map((holder) => candidate(store, holder, { ttlMs })));
   const first = await Promise.race(candidates.map((each) => each.acquired()));
-  const end = performance.now() + 4 * TTL_MS;
+  const end = performance.now() + 1.5 * ttlMs;
   while (performance.now() < end) {
     expect(candidates.filter((each) => each.token() !== undefined)).toHaveLength(1);
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -58,7 +53,7 @@ it("is held by one of several candidates, and longer than its TTL while renewed"
 });
 
 it("passes at once, with a higher token, when its holder stops", async () => {
-  const store = await freshStore(mongod.rootUri);
+  const store = await testStore();
   const a = await candidate(store, "a", { ttlMs: 20_000 });
   const first = await a.acquired();
   await a.stop(AbortSignal.timeout(2_000));
@@ -69,7 +64,7 @@ it("passes at once, with a higher token, when its holder stops", async () => {
 });
 
 it("is given up by a cut-off holder before another takes it", async () => {
-  const store = await freshStore(mongod.rootUri);
+  const store = await testStore();
   const link = severable(store);
   const a = await candidate(link.store, "a");
   const first = await a.acquired();
@@ -88,7 +83,7 @@ it("is given up by a cut-off holder before another takes it", async () => {
 });
 
 it("refuses the fenced transaction of a holder that does not know yet that it lost", async () => {
-  const store = await freshStore(mongod.rootUri);
+  const store = await testStore();
   // A clock that stands still: a holder whose process was paused, and that believes its term to run on.
   const paused = await candidate(severableAfterStart(store), "paused", { clock: { nowMs: () => 0 } });
   const stale = await paused.acquired();
@@ -107,7 +102,7 @@ it("refuses the fenced transaction of a holder that does not know yet that it lo
 });
 
 it("lets no fenced transaction commit that began before a take-over and ends after it", async () => {
-  const store = await freshStore(mongod.rootUri);
+  const store = await testStore();
   const a = await candidate(store, "a", { ttlMs: 20_000 });
   const { token } = await a.acquired();
   const rows = store.collection("decisions");
@@ -128,7 +123,7 @@ it("lets no fenced transaction commit that began before a take-over and ends aft
 });
 
 it("refuses a fenced transaction without the lease", async () => {
-  const store = await freshStore(mongod.rootUri);
+  const store = await testStore();
   const idle = lease({ store, name: "leader", holder: "idle", ttlMs: TTL_MS });
   await expect(fencedTransaction(idle, "decide", async () => undefined)).rejects.toBeInstanceOf(
     StaleLeaseError,

@@ -1,13 +1,7 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { testStore } from "@trainyard/testing";
+import { expect, it } from "vitest";
 import { ensureIndexes } from "./indexes.ts";
 import { type Migration, runMigrations } from "./migrations.ts";
-import { freshStore, ownMongod } from "./test-servers.ts";
-
-let mongod: Awaited<ReturnType<typeof ownMongod>>;
-beforeAll(async () => {
-  mongod = await ownMongod();
-});
-afterAll(() => mongod.dispose());
 
 const raise = (id: string): Migration => ({
   id,
@@ -19,7 +13,7 @@ const raise = (id: string): Migration => ({
 });
 
 it("runs each migration once, in order, however many processes start together", async () => {
-  const store = await freshStore(mongod.rootUri);
+  const store = await testStore();
   const migrations = [raise("1-first"), raise("2-second")];
   const ran = await Promise.all(
     ["a", "b", "c"].map((holder) => runMigrations(store, migrations, { holder })),
@@ -32,7 +26,7 @@ it("runs each migration once, in order, however many processes start together", 
 });
 
 it("runs what is new and again what failed", async () => {
-  const store = await freshStore(mongod.rootUri);
+  const store = await testStore();
   let broken = true;
   const fragile: Migration = {
     id: "2-fragile",
@@ -46,7 +40,7 @@ it("runs what is new and again what failed", async () => {
 });
 
 it("builds an index again when its declaration changed", async () => {
-  const store = await freshStore(mongod.rootUri);
+  const store = await testStore();
   const spec = { collection: "jobs", name: "by_state", key: { project: 1, state: 1 } } as const;
   await ensureIndexes(store, [spec]);
   await ensureIndexes(store, [spec]);

@@ -1,42 +1,42 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Bus } from "@trainyard/bus";
 import { decodeCloudEvent, scheduler } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
-import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from "vitest";
+import {
+  type TestDatabase,
+  type TestNats,
+  testBus,
+  testDatabase,
+  testLogger,
+  testNats,
+  waitFor,
+} from "@trainyard/testing";
+import { beforeAll, beforeEach, expect, it, onTestFinished } from "vitest";
+import { openStore } from "./open-store.ts";
 import { outboxRelay } from "./outbox-relay.ts";
 import { collections, type OutboxRow } from "./schema.ts";
 import type { Store } from "./store.ts";
-import {
-  emitJoined,
-  emitLost,
-  freshBus,
-  freshDatabase,
-  freshStore,
-  logger,
-  ownMongod,
-  ownNatsServer,
-  waitUntil,
-} from "./test-servers.ts";
+import { childEnvironment, emitJoined, emitLost } from "./test-events.ts";
 
+const logger = testLogger();
 const STREAM = "EVENTS_SCHEDULER";
 
-let mongod: Awaited<ReturnType<typeof ownMongod>>;
-let nats: Awaited<ReturnType<typeof ownNatsServer>>;
+let nats: TestNats;
+let database: TestDatabase;
 let store: Store;
 let bus: Bus;
 beforeAll(async () => {
-  [mongod, nats] = await Promise.all([ownMongod(), ownNatsServer()]);
-});
-afterAll(async () => {
-  await Promise.all([mongod.dispose(), nats.dispose()]);
+  nats = await testNats();
+  bus = await testBus();
 });
 beforeEach(async () => {
-  store = await freshStore(mongod.rootUri);
-  bus = await freshBus(nats);
+  database = await testDatabase();
+  store = await openStore({ ...database, logger });
+  onTestFinished(() => store.close());
   await bus.jsm.streams.delete(STREAM).catch(() => undefined);
 });
 
@@ -50,13 +50,13 @@ async function relay(): Promise<{ stop(): Promise<void> }> {
 
 const rows = () => store.collection<OutboxRow>(collections.outbox);
 const allPublished = () =>
-  waitUntil("every row published", async () => (await rows().countDocuments({ state: "unpublished" })) === 0);
+  waitFor("every row published", async () => (await rows().countDocuments({ state: "unpublished" })) === 0);
 
 /** Everything in the stream, in its order. */
 async function inStream(): Promise<{ id: string | undefined; subject: string; version: number }[]> {
   const { state } = await bus.jsm.streams.info(STREAM);
   const found = [];
-  for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
+  for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq++) {
     const message = await bus.jsm.streams.getMessage(STREAM, { seq });
     if (message === null) continue;
     const version = message.json<{ aggregateversion: number }>().aggregateversion;
@@ -144,18 +144,8 @@ it.each([
   ["before it publishes", "scheduler.outbox.before-publish", 0],
   ["between publish and mark", "scheduler.outbox.published", 1],
 ])("leaves one event in the stream when it is killed %s", async (_when, crashAt, published) => {
-  const database = freshDatabase();
-  store = await freshStore(mongod.rootUri, database);
   const child = spawn(process.execPath, [fileURLToPath(new URL("./test-child.ts", import.meta.url))], {
-    env: {
-      ...process.env,
-      TRAINYARD_CRASH_AT: crashAt,
-      TEST_ROLE: "relay",
-      TEST_MONGODB_URI: mongod.rootUri,
-      TEST_DATABASE: database,
-      TEST_NATS_URL: nats.url,
-      TEST_NATS_SEED: nats.seed,
-    },
+    env: childEnvironment("relay", crashAt, database, nats),
     stdio: ["ignore", "inherit", "inherit"],
   });
   const [, signal] = await once(child, "exit");
@@ -179,7 +169,7 @@ it("publishes everything again, in order, into a stream that was lost with its d
   await bus.jsm.streams.delete(STREAM);
   // The next event meets a missing stream, which is how the loss is noticed before the next check.
   await store.transaction("join", (tx) => emitJoined(tx, newId("node"), 1));
-  await waitUntil("all events again", async () => (await inStream().catch(() => [])).length === 4);
+  await waitFor("all events again", async () => (await inStream().catch(() => [])).length === 4);
   await allPublished();
   const after = await inStream();
   expect(after.filter(({ subject }) => subject.endsWith(node)).map(({ id }) => id)).toEqual(
@@ -192,18 +182,26 @@ it("publishes again what a restore of the bus from a backup has taken away", asy
   const node = newId("node");
   const kept = await store.transaction("join", (tx) => emitJoined(tx, node, 1));
   await allPublished();
-  await nats.stop();
-  cpSync(join(nats.dir, "data"), join(nats.dir, "backup"), { recursive: true });
-  await nats.restart();
+  const dir = dirname(nats.server.logFile);
+  await nats.server.stop();
+  cpSync(join(dir, "data"), join(dir, "backup"), { recursive: true });
+  await nats.server.restart();
   const lost = await store.transaction("join", (tx) => emitJoined(tx, node, 2));
   await allPublished();
   expect(await inStream()).toHaveLength(2);
-  await nats.stop();
-  rmSync(join(nats.dir, "data"), { recursive: true });
-  cpSync(join(nats.dir, "backup"), join(nats.dir, "data"), { recursive: true });
-  await nats.restart();
-  expect(await inStream()).toHaveLength(1);
-  await waitUntil("the lost event", async () => (await inStream()).some(({ id }) => id === lost), 20_000);
+  await nats.server.stop();
+  rmSync(join(dir, "data"), { recursive: true });
+  cpSync(join(dir, "backup"), join(dir, "data"), { recursive: true });
+  const restoredAt = new Date();
+  await nats.server.restart();
+  await waitFor(
+    "the lost event, published again",
+    () =>
+      rows()
+        .findOne({ _id: lost, publishedAt: { $gt: restoredAt } })
+        .then((row) => row !== null),
+    { timeoutMs: 20_000 },
+  );
   expect((await inStream()).map(({ id }) => id)).toEqual([kept, lost]);
 });
 
@@ -211,15 +209,15 @@ it("carries on by itself after the bus was killed", async () => {
   await relay();
   await store.transaction("join", (tx) => emitJoined(tx, newId("node"), 1));
   await allPublished();
-  await nats.kill("SIGKILL");
+  await nats.server.kill("SIGKILL");
   const ids = [];
   for (let n = 0; n < 5; n++)
     ids.push(await store.transaction("join", (tx) => emitJoined(tx, newId("node"), 1)));
-  await nats.restart();
-  await waitUntil(
+  await nats.server.restart();
+  await waitFor(
     "every row published",
     async () => (await rows().countDocuments({ state: "unpublished" })) === 0,
-    20_000,
+    { timeoutMs: 20_000 },
   );
   const stream = await inStream();
   expect(stream).toHaveLength(6);

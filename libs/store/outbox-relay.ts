@@ -49,6 +49,7 @@ export function outboxRelay(options: OutboxRelayOptions): StorePart {
   /** Compares the stream with what is recorded; a stream that is gone is made again. */
   async function checkStream(): Promise<void> {
     if (performance.now() - checkedAtMs < STREAM_CHECK_MS) return;
+    await bus.probe(); // A request made while the connection is down is lost, and noticed only by its time-out.
     await declareStream(bus, eventStreamSpec(service));
     const { created, state } = await bus.jsm.streams.info(stream);
     const lost = await republishLost(store, { created, lastSequence: state.last_seq });

@@ -7,7 +7,7 @@ import { eventConsumer } from "./event-consumer.ts";
 import { on } from "./event-handler.ts";
 import { openStore } from "./open-store.ts";
 import { outboxRelay } from "./outbox-relay.ts";
-import { emitJoined } from "./test-servers.ts";
+import { emitJoined } from "./test-events.ts";
 
 const LIFETIME_MS = 20_000;
 

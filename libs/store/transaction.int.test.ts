@@ -1,38 +1,39 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { newId } from "@trainyard/domain";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Mongod, startMongod } from "@trainyard/local";
+import { atFileEnd, tempDir, testLogger, testStore } from "@trainyard/testing";
+import { beforeAll, expect, it, onTestFinished } from "vitest";
 import { StoreOpenError } from "./errors.ts";
 import { openStore } from "./open-store.ts";
-import { freshStore, logger, ownMongod } from "./test-servers.ts";
 
 interface Account {
   _id: string;
   total: number;
 }
 
-let mongod: Awaited<ReturnType<typeof ownMongod>>;
+let mongod: Mongod;
 beforeAll(async () => {
-  mongod = await ownMongod();
+  mongod = await startMongod({ dir: tempDir("mongod"), dieWithParent: true });
+  atFileEnd(() => mongod.kill("SIGKILL"));
 });
-afterAll(() => mongod.dispose());
 
 it("applies every one of many contended transactions once", async () => {
-  const store = await freshStore(mongod.rootUri);
+  const store = await testStore();
   const accounts = store.collection<Account>("accounts");
   await accounts.insertOne({ _id: "a", total: 0 });
   await Promise.all(
-    Array.from({ length: 60 }, () =>
+    Array.from({ length: 30 }, () =>
       store.transaction("add", async ({ session }) => {
         const account = await accounts.findOne({ _id: "a" }, { session });
         await accounts.updateOne({ _id: "a" }, { $set: { total: (account?.total ?? 0) + 1 } }, { session });
       }),
     ),
   );
-  expect(await accounts.findOne({ _id: "a" })).toEqual({ _id: "a", total: 60 });
+  expect(await accounts.findOne({ _id: "a" })).toEqual({ _id: "a", total: 30 });
 });
 
 it("leaves nothing behind when the function throws", async () => {
-  const store = await freshStore(mongod.rootUri);
+  const store = await testStore();
   const accounts = store.collection<Account>("accounts");
   const failing = store.transaction("fail", async ({ session }) => {
     await accounts.insertOne({ _id: "b", total: 1 }, { session });
@@ -43,7 +44,8 @@ it("leaves nothing behind when the function throws", async () => {
 });
 
 it("loses no acknowledged transaction and doubles none when mongod is killed under writers", async () => {
-  const store = await freshStore(mongod.rootUri);
+  const store = await openStore({ uri: mongod.rootUri, database: "killed", logger: testLogger() });
+  onTestFinished(() => store.close());
   const accounts = store.collection<Account>("accounts");
   const entries = store.collection<{ _id: string; account: string }>("entries");
   const writers = Array.from({ length: 10 }, (_, n) => `w${n}`);
@@ -89,7 +91,7 @@ it("names the server and not the password when it cannot be opened", async () =>
   const opening = openStore({
     uri: mongod.rootUri.replace(/:[^:@]+@/, ":wrong-password@"),
     database: "x",
-    logger,
+    logger: testLogger(),
   });
   const error = await opening.catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(StoreOpenError);
