@@ -69,7 +69,7 @@ class Attempt:
         self.process = subprocess.Popen(self.command(), env=shim_env(), start_new_session=True)
         return self
 
-    def wait(self, seconds: float = 60) -> int:
+    def wait(self, seconds: float = 180) -> int:
         assert self.process is not None
         return self.process.wait(seconds)
 

@@ -79,7 +79,7 @@ def test_a_killed_rank_costs_nothing_the_resumed_run_ends_bit_identical(attempt,
     broken = attempt(SCRIPT, ranks=2, env={**environment, "STEP_DELAY": "0.05"}, torch=True).start()
 
     # Kill rank 1 in mid-epoch, some steps after the second checkpoint (steps 13 and 26; an epoch is 10 steps).
-    wait_for("second checkpoint", lambda: all(len(checkpoints(broken, rank)) >= 2 for rank in (0, 1)), 60)
+    wait_for("second checkpoint", lambda: all(len(checkpoints(broken, rank)) >= 2 for rank in (0, 1)), 180)
     os.kill(broken.started(1)["pid"], signal.SIGKILL)
     assert broken.wait() == 0
     assert broken.exit_of(1)["signal"] == 9
