@@ -32,7 +32,7 @@ export async function runMain(name: string, build: () => Promise<App>): Promise<
     await app.stop();
   } catch (error) {
     code = error instanceof ConfigError ? exitCodes.badConfig : exitCodes.failed;
-    process.stderr.write(`${name}: ${describeFailure(error)}\n`);
+    process.stderr.write(`${code === exitCodes.badConfig ? `${name}: ` : ""}${describeFailure(error)}\n`);
   }
   await currentTelemetry()?.shutdown();
   process.exit(code);
