@@ -47,13 +47,12 @@ function isSecret(key: string, value: unknown): boolean {
 }
 
 function describeError(error: Error): Record<string, unknown> {
-  const { message, stack, cause } = error;
   return {
     type: error.name,
-    message,
-    stack,
-    ...error,
-    ...(cause === undefined ? {} : { cause }),
+    message: error.message,
+    stack: error.stack,
+    ...Object.fromEntries(Object.entries(error)),
+    ...(error.cause === undefined ? {} : { cause: error.cause }),
     ...(error instanceof AggregateError ? { errors: error.errors } : {}),
   };
 }
