@@ -6,6 +6,7 @@ export { baseConfigShape, boolVar, intVar, urlVar } from "./base-config.ts";
 export { ConfigError, describeConfig, envName, parseConfig } from "./config.ts";
 export { fromConnectError } from "./from-connect-error.ts";
 export { createHealth, type Health, type HealthOptions, type Readiness } from "./health.ts";
+export { mutate } from "./mutate.ts";
 export { sendJson } from "./ops-endpoints.ts";
 export type { Part } from "./part.ts";
 export {

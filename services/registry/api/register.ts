@@ -1,0 +1,88 @@
+import { create } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import { registry, type tracking } from "@trainyard/contracts";
+import { assertName, DomainError, newId } from "@trainyard/domain";
+import { actorOf, fromConnectError, mutate, principalOf } from "@trainyard/service";
+import { currentTraceparent } from "@trainyard/telemetry";
+import { type NewVersion, registerVersion } from "../register-version.ts";
+import { versionOfRun } from "../version-of-run.ts";
+import type { RegistryParts } from "./deps.ts";
+import { projectOf } from "./project-of.ts";
+import { versionToProto } from "./to-proto.ts";
+
+/** Longest artifact URI and notes, in characters. */
+const maxTextLength = 10_000;
+
+/** Registers a version by hand: of a run's logged model, or of files that are somewhere else. */
+export async function register(
+  { store, repository, runs }: RegistryParts,
+  request: registry.RegisterModelVersionRequest,
+  context: HandlerContext,
+): Promise<registry.RegisterModelVersionResponse> {
+  assertName("model", request.model);
+  assertTexts(request);
+  const project = projectOf(context);
+  const createdBy = actorOf(principalOf(context));
+  const run = request.runId === "" ? undefined : await runOf(request.runId);
+  const input: NewVersion = {
+    ...(run === undefined ? byUri(project, createdBy) : versionOfRun(run, request.model)),
+    version: request.version,
+    suite: request.suite || (run?.spec?.model?.suite ?? ""),
+    metrics: { ...run?.model?.metrics, ...request.metrics },
+    notes: request.notes,
+    createdBy,
+  };
+  const id = newId("mv");
+  return mutate(store, request, context, registry.RegisterModelVersionResponseSchema, async (tx) => {
+    const version = await registerVersion(repository, tx, id, input, new Date());
+    return create(registry.RegisterModelVersionResponseSchema, { modelVersion: versionToProto(version) });
+  });
+
+  async function runOf(runId: string): Promise<tracking.Run> {
+    try {
+      const { run: found } = await runs.getRun({ runId });
+      if (found?.model !== undefined && found.project === project) return found;
+    } catch (error) {
+      throw fromConnectError(error);
+    }
+    throw new DomainError(
+      "failed_precondition",
+      "RUN_HAS_NO_MODEL",
+      `run_id: run ${runId} has logged no model in project ${project}.`,
+    );
+  }
+
+  function byUri(inProject: string, submittedBy: string): NewVersion {
+    return {
+      project: inProject,
+      model: request.model,
+      version: request.version,
+      origin: { runId: "", jobId: "", datasetVersionId: "", codeDigest: "", paramsHash: "", submittedBy },
+      artifactUri: request.artifactUri,
+      files: [],
+      digest: "",
+      framework: "",
+      metrics: {},
+      suite: request.suite,
+      notes: request.notes,
+      createdBy: submittedBy,
+      traceparent: currentTraceparent() ?? "",
+    };
+  }
+}
+
+function assertTexts({ runId, artifactUri, notes }: registry.RegisterModelVersionRequest): void {
+  if (runId === "" && artifactUri === "") {
+    const description = "expected the run whose model it is, or where its files are";
+    throw new DomainError("invalid_argument", "ARTIFACT_MISSING", `run_id or artifact_uri: ${description}.`, {
+      violations: [{ field: "artifact_uri", description }],
+    });
+  }
+  for (const [field, text] of Object.entries({ artifact_uri: artifactUri, notes })) {
+    if (text.length <= maxTextLength) continue;
+    const description = `has ${text.length} characters; at most ${maxTextLength} are kept`;
+    throw new DomainError("invalid_argument", "TEXT_TOO_LONG", `${field}: ${description}.`, {
+      violations: [{ field, description }],
+    });
+  }
+}

@@ -1,0 +1,71 @@
+import { create } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { registry } from "@trainyard/contracts";
+import { approve } from "./approve.ts";
+import type { RegistryParts } from "./deps.ts";
+import { pageFromProto, stageFromProto } from "./from-proto.ts";
+import { projectOf } from "./project-of.ts";
+import { register } from "./register.ts";
+import { rollbackModel } from "./rollback-model.ts";
+import { modelToProto, stageChangeToProto, versionToProto } from "./to-proto.ts";
+import { transition } from "./transition.ts";
+
+const nextPage = (nextPageToken: string) => ({ page: { nextPageToken } });
+
+/** RegistryService: the reads stand here, each change in a file of its own. */
+export function registryService(parts: RegistryParts): ServiceImpl<typeof registry.RegistryService> {
+  const { repository } = parts;
+  return {
+    registerModelVersion: (request, context) => register(parts, request, context),
+    approveModelVersion: (request, context) => approve(parts, request, context),
+    transitionModelVersion: (request, context) => transition(parts, request, context),
+    rollbackModel: (request, context) => rollbackModel(parts, request, context),
+
+    async getModel({ name }, context) {
+      const model = await repository.getModel(projectOf(context), name);
+      const champion = await repository.findVersionById(model.championId);
+      return create(registry.GetModelResponseSchema, { model: modelToProto(model, champion) });
+    },
+
+    async listModels({ page }, context) {
+      const { items, nextPageToken } = await repository.listModels(projectOf(context), pageFromProto(page));
+      const champions = await Promise.all(
+        items.map(({ championId }) => repository.findVersionById(championId)),
+      );
+      const models = items.map((model, index) => modelToProto(model, champions[index]));
+      return create(registry.ListModelsResponseSchema, { models, ...nextPage(nextPageToken) });
+    },
+
+    async getModelVersion({ model, version }, context) {
+      const found = await repository.getVersion(projectOf(context), model, version);
+      return create(registry.GetModelVersionResponseSchema, { modelVersion: versionToProto(found) });
+    },
+
+    async listModelVersions({ model, stage, runId, page }, context) {
+      const wanted = stageFromProto(stage);
+      const query = {
+        project: projectOf(context),
+        ...(model === "" ? {} : { model }),
+        ...(wanted === undefined ? {} : { stage: wanted }),
+        ...(runId === "" ? {} : { runId }),
+      };
+      const { items, nextPageToken } = await repository.listVersions(query, pageFromProto(page));
+      const modelVersions = items.map(versionToProto);
+      return create(registry.ListModelVersionsResponseSchema, { modelVersions, ...nextPage(nextPageToken) });
+    },
+
+    async listStageChanges({ model, page }, context) {
+      const project = projectOf(context);
+      await repository.getModel(project, model);
+      const { items, nextPageToken } = await repository.listChanges(project, model, pageFromProto(page));
+      const changes = items.map(stageChangeToProto);
+      return create(registry.ListStageChangesResponseSchema, { changes, ...nextPage(nextPageToken) });
+    },
+
+    async *exportModelVersions() {
+      for await (const version of repository.exportVersions()) {
+        yield create(registry.ExportModelVersionsResponseSchema, { modelVersion: versionToProto(version) });
+      }
+    },
+  };
+}
