@@ -1,0 +1,125 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { openBlobStore } from "@trainyard/blob";
+import { tracking } from "@trainyard/contracts";
+import {
+  type App,
+  createApp,
+  createHealth,
+  createSigner,
+  createVerifier,
+  type Part,
+  rpcClient,
+  rpcServer,
+} from "@trainyard/service";
+import type { Logger } from "@trainyard/telemetry";
+import type { Config } from "./config.ts";
+import { shimEnvironment } from "./domain/rank-environment.ts";
+import { BusLink } from "./heartbeat/bus-link.ts";
+import { Heartbeat } from "./heartbeat/heartbeat.ts";
+import { nodeFacts } from "./heartbeat/node-facts.ts";
+import { SelfFence } from "./heartbeat/self-fence.ts";
+import { BlobCache } from "./prepare/blob-cache.ts";
+import { CodeCache } from "./prepare/code-cache.ts";
+import { AgentNode } from "./reconcile/agent-node.ts";
+import { DesiredWatch } from "./reconcile/desired-watch.ts";
+import { TelemetryPublisher } from "./telemetry/publisher.ts";
+
+/** What the agent gets from its process. */
+export interface Deps {
+  readonly logger: Logger;
+  /** The process's environment, of which the ranks get a small part. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Longer than a gang's usual grace, so that stopping with `onStop: stop` ends in order. */
+const STOP_TIMEOUT_MS = 30_000;
+
+/** Puts the agent together. Starts nothing; the app returned does. */
+export async function build(config: Config, { logger, env }: Deps): Promise<App> {
+  const stopping = new AbortController();
+  const seed = config.natsSeedFile === undefined ? undefined : await readFile(config.natsSeedFile, "utf8");
+  const [blobs, signer, verifier, facts] = await Promise.all([
+    openBlobStore(config.blobUrl),
+    createSigner(config.keyFile),
+    createVerifier(config.jwksFile),
+    nodeFacts(config),
+  ]);
+  const link = new BusLink({
+    servers: config.natsUrl,
+    name: `agent-${config.nodeId}`,
+    ...(seed === undefined ? {} : { seed }),
+    logger,
+  });
+  const cache = { blobs, signal: stopping.signal };
+  const blobCache = new BlobCache({ ...cache, dir: join(config.agentDir, "cache", "blobs") });
+  const codeCache = new CodeCache({ ...cache, dir: join(config.agentDir, "cache", "code") });
+  const node = new AgentNode({
+    nodeId: config.nodeId,
+    onStop: config.onStop,
+    onChange: () => heartbeat.changed(),
+    logger,
+    attempts: {
+      prepare: { attemptsDir: join(config.agentDir, "attempts"), blobs, blobCache, codeCache },
+      link,
+      publisher: new TelemetryPublisher(link, logger),
+      tracking: rpcClient(tracking.TrackingService, config.trackingUrl, { signer }),
+      blobs,
+      shim: { python: config.python, env: shimEnvironment(env, config.sdkPath) },
+      node: {
+        ...facts,
+        address: config.address,
+        sdkPath: config.sdkPath,
+        gatewayUrl: config.gatewayUrl ?? "",
+      },
+      logger,
+    },
+  });
+  const heartbeat = new Heartbeat({
+    nodeId: config.nodeId,
+    address: config.address,
+    labels: config.labels,
+    facts,
+    link,
+    attempts: () => node.statuses(),
+    applied: () => node.applied,
+  });
+  const fence = new SelfFence({
+    probe: () => link.probe(),
+    fenceAfterMs: config.fenceAfterMs,
+    hasRanks: () => node.hasRanks,
+    fence: () => node.stopAll("cut_off"),
+    logger,
+  });
+  const desired = new DesiredWatch({
+    nodeId: config.nodeId,
+    link,
+    apply: (state) => node.apply(state),
+    logger,
+  });
+  const health = createHealth({ checks: { nats: () => link.probe() } });
+  const server = rpcServer({
+    name: "worker-agent",
+    host: config.listenHost,
+    port: config.listenPort,
+    routes: () => undefined,
+    access: {},
+    verifier,
+    health,
+    logger,
+  });
+  const caches: Part = {
+    name: "caches",
+    start: async () => void (await Promise.all([blobCache.open(), codeCache.open()])),
+    stop: async () => undefined,
+  };
+  // Stopped before the attempts, which would otherwise wait for what they are fetching.
+  const fetches: Part = {
+    name: "fetches",
+    start: async () => undefined,
+    stop: async () => stopping.abort(new Error("the agent is stopping")),
+  };
+  // Attempts early: ranks of an earlier agent are watched although the bus is away.
+  const parts = [caches, link, heartbeat, node, fetches, fence, desired, server];
+  return createApp({ name: "worker-agent", logger, parts, health, stopTimeoutMs: STOP_TIMEOUT_MS });
+}

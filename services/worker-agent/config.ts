@@ -1,0 +1,59 @@
+import { isAbsolute } from "node:path";
+import { baseConfigShape, intVar, parseConfig, urlVar } from "@trainyard/service";
+import { z } from "zod";
+
+const absolutePath = () => z.string().refine(isAbsolute, "expected an absolute path");
+
+/** "zone=a,rack=7" as a record. */
+function labelsVar() {
+  return z.string().transform((text, context) => {
+    const pairs = text.split(",").map((pair) => pair.split("="));
+    if (pairs.every((pair) => pair.length === 2 && pair[0] !== ""))
+      return Object.fromEntries(pairs) as Record<string, string>;
+    context.addIssue({ code: "custom", message: "expected labels such as zone=a,rack=7" });
+    return z.NEVER;
+  });
+}
+
+const { natsUrl, natsSeedFile, blobUrl, listenHost, listenPort, keyFile, jwksFile, logLevel } =
+  baseConfigShape;
+
+const schema = z.object({
+  natsUrl,
+  natsSeedFile,
+  blobUrl,
+  listenHost,
+  listenPort,
+  keyFile,
+  jwksFile,
+  logLevel,
+  /** This node's name in the fleet. */
+  nodeId: z.string().regex(/^[a-zA-Z0-9_][a-zA-Z0-9_-]{0,127}$/, "expected 1 to 128 letters, digits, _ or -"),
+  /** Where attempts and caches are kept; on a local disk. */
+  agentDir: absolutePath(),
+  /** The interpreter that ranks run under. */
+  python: z.string(),
+  /** Where the SDK's source is, when the interpreter has it not installed. */
+  sdkPath: absolutePath().optional(),
+  trackingUrl: urlVar("http", "https"),
+  /** Handed to the ranks; the agent does not call it. */
+  gatewayUrl: urlVar("http", "https").optional(),
+  /** Schedulable devices; what the machine has unless told. */
+  slots: intVar(1, 4096).optional(),
+  slotKind: z.enum(["gpu", "cpu"], 'expected "gpu" or "cpu"').optional(),
+  labels: labelsVar().default({}),
+  /** Under which other nodes reach this one. */
+  address: z.string().default("127.0.0.1"),
+  /** What becomes of running ranks when the agent is stopped: left to the next agent, or stopped. */
+  onStop: z.enum(["leave", "stop"], 'expected "leave" or "stop"').default("leave"),
+  /** Cut off from the bus for so long, the node stops its ranks. */
+  fenceAfterMs: intVar(100, 3_600_000).default(60_000),
+});
+
+/** The agent's settings. */
+export type Config = z.infer<typeof schema>;
+
+/** Reads the settings from the environment; throws with all problems at once. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  return parseConfig(schema, env);
+}

@@ -1,0 +1,66 @@
+/** One rank that this node shall run. */
+export interface RankPlace {
+  /** Its number in the gang, from 0. */
+  readonly rank: number;
+  /** Its number on this node, from 0. */
+  readonly localRank: number;
+  /** The node's slots it occupies. */
+  readonly slots: readonly number[];
+}
+
+/** What runs in the ranks: the parts of a job's spec that a node needs. */
+export interface Work {
+  /** SHA-256 of the code bundle; empty when the entrypoint is a module installed with the SDK. */
+  readonly codeDigest: string;
+  readonly entrypoint: readonly string[];
+  /** The hyperparameters as a JSON object. */
+  readonly paramsJson: string;
+  /** The user's own variables; the platform's win over them. */
+  readonly env: Readonly<Record<string, string>>;
+  /** "torch" makes the ranks meet before the script starts. */
+  readonly framework: "torch" | "process";
+  readonly checkpointEverySteps: number;
+  /** Decimal text, since a seed may exceed what a double holds. */
+  readonly seed: string;
+  readonly inputs: readonly { readonly path: string; readonly digest: string }[];
+}
+
+/** A file of the checkpoint to resume from. */
+export interface ResumeFile {
+  readonly rank: number;
+  readonly path: string;
+  readonly digest: string;
+  readonly sizeBytes: number;
+}
+
+/** This node's part of one attempt, as the scheduler wants it. */
+export interface Assignment {
+  readonly jobId: string;
+  readonly runId: string;
+  readonly project: string;
+  /** From 1; the fencing token of everything the attempt writes. */
+  readonly attempt: number;
+  readonly action: "run" | "stop";
+  readonly worldSize: number;
+  readonly ranks: readonly RankPlace[];
+  /** Index of this node among the attempt's nodes; node 0 hosts the rendezvous. */
+  readonly groupRank: number;
+  readonly groupCount: number;
+  readonly work: Work;
+  /** Blob of the dataset's manifest; absent when the job has no dataset. */
+  readonly datasetManifestDigest?: string;
+  /** Files of the checkpoint to resume from; absent to begin at step 0. */
+  readonly resume?: readonly ResumeFile[];
+  readonly traceparent: string;
+  readonly rankToken: string;
+  readonly maxRestarts: number;
+  /** Between asking ranks to end and killing them. */
+  readonly graceMs: number;
+}
+
+/** Names an attempt on a node, and its directory: `<jobId>-<attempt>`. */
+export type AttemptKey = string;
+
+export function attemptKey(of: { readonly jobId: string; readonly attempt: number }): AttemptKey {
+  return `${of.jobId}-${of.attempt}`;
+}

@@ -1,0 +1,122 @@
+import type { Assignment, RankPlace } from "./assignment.ts";
+
+/** What of this node goes into the environment of its ranks. */
+export interface NodeForRanks {
+  /** The attempt's directory, absolute. */
+  readonly attemptDir: string;
+  /** Address under which other nodes reach this one. */
+  readonly address: string;
+  readonly slotKind: "gpu" | "cpu";
+  readonly slots: number;
+  readonly cpuCount: number;
+  /** Where the SDK's source is, when it is not installed in the interpreter. */
+  readonly sdkPath?: string | undefined;
+  /** The gateway's address; empty when there is none. */
+  readonly gatewayUrl: string;
+}
+
+/**
+ * The variables of one rank: torchrun's contract, the platform's own, and under them the user's. A user's variable never
+ * replaces one of the platform's, for the ranks' identity and token hang on those; `TRAINYARD_*` is the platform's
+ * altogether.
+ */
+export function rankEnvironment(
+  assignment: Assignment,
+  place: RankPlace,
+  node: NodeForRanks,
+): Record<string, string> {
+  const own = Object.entries(assignment.work.env).filter(([name]) => !name.startsWith("TRAINYARD_"));
+  const user: Record<string, string> = Object.fromEntries(own);
+  return {
+    OMP_NUM_THREADS: String(Math.max(1, Math.floor(node.cpuCount / node.slots))),
+    ...user,
+    ...pythonPath(user.PYTHONPATH, node.sdkPath),
+    ...torchrun(assignment, place, node),
+    ...platform(assignment, place, node),
+  };
+}
+
+function torchrun(assignment: Assignment, place: RankPlace, node: NodeForRanks): Record<string, string> {
+  const rankDir = rankDirOf(node, place);
+  return {
+    RANK: String(place.rank),
+    LOCAL_RANK: String(place.localRank),
+    WORLD_SIZE: String(assignment.worldSize),
+    LOCAL_WORLD_SIZE: String(assignment.ranks.length),
+    GROUP_RANK: String(assignment.groupRank),
+    GROUP_WORLD_SIZE: String(assignment.groupCount),
+    ROLE_RANK: String(place.rank),
+    ROLE_WORLD_SIZE: String(assignment.worldSize),
+    ROLE_NAME: "default",
+    // The real address comes from rendezvous.json: rank 0 listens on a free port, so that none is raced for.
+    MASTER_ADDR: assignment.groupCount > 1 ? node.address : "127.0.0.1",
+    MASTER_PORT: "0",
+    TORCHELASTIC_RESTART_COUNT: String(assignment.attempt - 1),
+    TORCHELASTIC_MAX_RESTARTS: String(assignment.maxRestarts),
+    TORCHELASTIC_RUN_ID: assignment.runId,
+    TORCHELASTIC_ERROR_FILE: `${rankDir}/error.json`,
+    ...(node.slotKind === "gpu" ? { CUDA_VISIBLE_DEVICES: place.slots.join(",") } : {}),
+  };
+}
+
+function platform(assignment: Assignment, place: RankPlace, node: NodeForRanks): Record<string, string> {
+  const { work } = assignment;
+  return {
+    ...(assignment.traceparent === "" ? {} : { TRACEPARENT: assignment.traceparent }),
+    MLFLOW_RUN_ID: assignment.runId,
+    ...(node.gatewayUrl === ""
+      ? {}
+      : { MLFLOW_TRACKING_URI: node.gatewayUrl, TRAINYARD_URL: node.gatewayUrl }),
+    MLFLOW_TRACKING_TOKEN: assignment.rankToken,
+    TRAINYARD_TOKEN: assignment.rankToken,
+    TRAINYARD_RUN_ID: assignment.runId,
+    TRAINYARD_JOB_ID: assignment.jobId,
+    TRAINYARD_ATTEMPT: String(assignment.attempt),
+    TRAINYARD_PROJECT: assignment.project,
+    TRAINYARD_FRAMEWORK: work.framework,
+    TRAINYARD_RANK_DIR: rankDirOf(node, place),
+    TRAINYARD_ATTEMPT_DIR: node.attemptDir,
+    TRAINYARD_PARAMS: work.paramsJson,
+    TRAINYARD_CHECKPOINT_EVERY_STEPS: String(work.checkpointEverySteps),
+    TRAINYARD_SEED: work.seed,
+    ...(assignment.datasetManifestDigest === undefined
+      ? {}
+      : { TRAINYARD_DATASET_MANIFEST: `${node.attemptDir}/dataset.json` }),
+    ...(assignment.resume === undefined ? {} : { TRAINYARD_RESUME_DIR: `${node.attemptDir}/resume` }),
+  };
+}
+
+function rankDirOf(node: NodeForRanks, place: RankPlace): string {
+  return `${node.attemptDir}/rank-${place.rank}`;
+}
+
+function pythonPath(users: string | undefined, sdkPath: string | undefined): Record<string, string> {
+  const paths = [users, sdkPath].filter((path) => path !== undefined && path !== "");
+  return paths.length === 0 ? {} : { PYTHONPATH: paths.join(":") };
+}
+
+const inheritedNames: ReadonlySet<string> = new Set([
+  "PATH",
+  "HOME",
+  "USER",
+  "LOGNAME",
+  "LANG",
+  "TZ",
+  "TMPDIR",
+  "LD_LIBRARY_PATH",
+]);
+const inheritedPrefixes = ["LC_", "CUDA_", "NVIDIA_", "NCCL_", "GLOO_"];
+
+/**
+ * What the shim (and so each rank) gets of the agent's own environment: only what a program needs to find its libraries
+ * and devices. A list of what passes, since the agent's environment names its credentials.
+ */
+export function shimEnvironment(
+  agent: Readonly<Record<string, string | undefined>>,
+  sdkPath: string | undefined,
+): Record<string, string> {
+  const passes = (name: string) =>
+    inheritedNames.has(name) || inheritedPrefixes.some((prefix) => name.startsWith(prefix));
+  const kept = Object.entries(agent).filter(([name, value]) => value !== undefined && passes(name));
+  return { ...(Object.fromEntries(kept) as Record<string, string>), ...pythonPath(undefined, sdkPath) };
+}

@@ -1,0 +1,91 @@
+import { randomUUID } from "node:crypto";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { workeragent } from "@trainyard/contracts";
+import type { Part } from "@trainyard/service";
+import { type DesiredVersion, PROTOCOL_VERSION } from "../domain/desired-order.ts";
+import type { AttemptStatus } from "../ranks/attempt-status.ts";
+import type { BusLink } from "./bus-link.ts";
+import type { NodeFacts } from "./node-facts.ts";
+import { attemptStatusMessage } from "./to-proto.ts";
+
+const INTERVAL_MS = 1_000;
+/** Changes that come together are told together. */
+const COALESCE_MS = 10;
+const AGENT_VERSION = "0.1.0";
+
+export interface HeartbeatOptions {
+  readonly nodeId: string;
+  readonly address: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly facts: NodeFacts;
+  readonly link: BusLink;
+  readonly attempts: () => readonly AttemptStatus[];
+  readonly applied: () => DesiredVersion | undefined;
+}
+
+/** Tells the scheduler the node's whole actual state, each second and at once when something has changed. */
+export class Heartbeat implements Part {
+  readonly name = "heartbeat";
+  readonly #options: HeartbeatOptions;
+  readonly #instance = randomUUID();
+  #sequence = 0n;
+  #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+  }
+
+  /** Sends one at once; several calls in a row become one. */
+  changed(): void {
+    if (this.#timer !== undefined) this.#soon ??= setTimeout(() => this.#send(), COALESCE_MS);
+  }
+
+  async start(): Promise<void> {
+    this.#timer = setInterval(() => this.#send(), INTERVAL_MS);
+    void this.#options.link.connected(AbortSignal.timeout(INTERVAL_MS)).then(
+      () => this.changed(),
+      () => undefined,
+    );
+  }
+
+  /** The last one tells what is left when the agent has stopped. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    clearTimeout(this.#soon);
+    this.#timer = undefined;
+    this.#send();
+  }
+
+  #send(): void {
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    const nc = this.#options.link.bus?.nc;
+    // While it is cut off, nothing is queued up: old states are of no use to anyone.
+    if (nc === undefined || nc.isClosed()) return;
+    this.#sequence += 1n;
+    nc.publish(`agents.${this.#options.nodeId}.heartbeat`, this.#encode());
+  }
+
+  #encode(): Uint8Array {
+    const { nodeId, address, labels, facts, attempts, applied } = this.#options;
+    const version = applied();
+    const message = create(workeragent.NodeHeartbeatSchema, {
+      protocolVersion: PROTOCOL_VERSION,
+      nodeId,
+      agentInstance: this.#instance,
+      sequence: this.#sequence,
+      agentVersion: AGENT_VERSION,
+      slots: facts.slots,
+      slotKind: facts.slotKind,
+      labels: { ...labels },
+      address,
+      cpuCount: facts.cpuCount,
+      memoryBytes: BigInt(facts.memoryBytes),
+      appliedEpoch: version?.epoch ?? 0n,
+      appliedGeneration: version?.generation ?? 0n,
+      attempts: attempts().map(attemptStatusMessage),
+    });
+    return toBinary(workeragent.NodeHeartbeatSchema, message);
+  }
+}

@@ -1,0 +1,46 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { workeragent } from "@trainyard/contracts";
+import type { AttemptPhase } from "../domain/attempt-phase.ts";
+import type { AttemptStatus, RankStatus } from "../ranks/attempt-status.ts";
+
+const phases: Readonly<Record<AttemptPhase, workeragent.AttemptPhase>> = {
+  preparing: workeragent.AttemptPhase.PREPARING,
+  starting: workeragent.AttemptPhase.STARTING,
+  running: workeragent.AttemptPhase.RUNNING,
+  stopping: workeragent.AttemptPhase.STOPPING,
+  flushing: workeragent.AttemptPhase.FLUSHING,
+  finalized: workeragent.AttemptPhase.FINALIZED,
+  failed_to_start: workeragent.AttemptPhase.FAILED_TO_START,
+};
+
+/** An attempt's status as the heartbeat carries it. */
+export function attemptStatusMessage(status: AttemptStatus): workeragent.AttemptStatus {
+  return create(workeragent.AttemptStatusSchema, {
+    jobId: status.jobId,
+    runId: status.runId,
+    attempt: status.attempt,
+    phase: phases[status.phase],
+    ranks: status.ranks.map(rankMessage),
+    failureReason: status.failure?.reason ?? "",
+    failureMessage: status.failure?.message ?? "",
+  });
+}
+
+function rankMessage(status: RankStatus): workeragent.RankStatus {
+  const { exit } = status;
+  return create(workeragent.RankStatusSchema, {
+    rank: status.rank,
+    pid: status.pid,
+    lastStep: BigInt(status.lastStep),
+    ...(status.startedAtMs === undefined ? {} : { startedAt: timestamp(status.startedAtMs) }),
+    ...(status.firstStepAtMs === undefined ? {} : { firstStepAt: timestamp(status.firstStepAtMs) }),
+    ...(exit === undefined ? {} : { exit: { ...exit, at: timestamp(exit.atMs) } }),
+  });
+}
+
+/** A rank's clock may say anything; what no timestamp can hold would spoil the heartbeat of the whole node. */
+function timestamp(ms: number) {
+  const latest = Date.UTC(9999, 0);
+  return timestampFromMs(Math.round(Math.min(latest, Math.max(0, Number.isFinite(ms) ? ms : 0))));
+}

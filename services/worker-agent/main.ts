@@ -1,0 +1,12 @@
+import { describeConfig, runMain } from "@trainyard/service";
+import { createLogger, startTelemetry } from "@trainyard/telemetry";
+import { build } from "./app.ts";
+import { readConfig } from "./config.ts";
+
+await runMain("worker-agent", async () => {
+  const config = readConfig(process.env);
+  startTelemetry({ service: "worker-agent" });
+  const logger = createLogger({ service: "worker-agent", level: config.logLevel });
+  logger.info({ config: describeConfig(config) }, "starting");
+  return build(config, { logger, env: process.env });
+});

@@ -1,0 +1,27 @@
+import type { AttemptKey } from "../domain/assignment.ts";
+import type { AttemptPhase } from "../domain/attempt-phase.ts";
+import type { RankExit } from "../domain/exit-record.ts";
+import type { StartFailure } from "./spool.ts";
+
+/** A node's part of an attempt as the heartbeat tells it. */
+export interface AttemptStatus {
+  readonly key: AttemptKey;
+  readonly jobId: string;
+  readonly runId: string;
+  readonly attempt: number;
+  readonly phase: AttemptPhase;
+  readonly ranks: readonly RankStatus[];
+  readonly failure?: StartFailure;
+}
+
+export interface RankStatus {
+  readonly rank: number;
+  /** 0 before it started. */
+  readonly pid: number;
+  readonly startedAtMs?: number;
+  readonly firstStepAtMs?: number;
+  /** -1 when none. */
+  readonly lastStep: number;
+  /** Set when it has ended; the tail only of one that failed. */
+  readonly exit?: RankExit & { readonly tracebackTail: string };
+}

@@ -1,0 +1,293 @@
+import { mkdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { BlobStore } from "@trainyard/blob";
+import { crashPoint } from "@trainyard/failpoint";
+import { type Logger, recordSpan, withSpan } from "@trainyard/telemetry";
+import { type Assignment, type AttemptKey, attemptKey } from "../domain/assignment.ts";
+import {
+  type AttemptHappening,
+  type AttemptPhase,
+  isFinal,
+  phaseAfter,
+  phaseFromSpool,
+} from "../domain/attempt-phase.ts";
+import type { NodeForRanks } from "../domain/rank-environment.ts";
+import type { BusLink } from "../heartbeat/bus-link.ts";
+import { type PrepareDeps, prepareAttempt } from "../prepare/prepare-attempt.ts";
+import { StartError } from "../prepare/start-error.ts";
+import type { TrackingClient } from "../telemetry/act-on-record.ts";
+import { AttemptTelemetry } from "../telemetry/attempt-telemetry.ts";
+import type { TelemetryPublisher } from "../telemetry/publisher.ts";
+import type { AttemptStatus, RankStatus } from "./attempt-status.ts";
+import { bury } from "./bury.ts";
+import { writeDurably } from "./durable-file.ts";
+import { Gang } from "./gang.ts";
+import { exchangeRendezvous } from "./rendezvous.ts";
+import { shimSpec } from "./shim-spec.ts";
+import { ASSIGNMENT_FILE, Spool, type StartFailure, type StopReason } from "./spool.ts";
+import type { ShimCommand } from "./start-shim.ts";
+
+/** How often the ranks' files are looked at. */
+const LOOK_INTERVAL_MS = 50;
+const SIGTERM = 15;
+const TRACER = "worker-agent";
+
+export interface AttemptDeps {
+  readonly prepare: PrepareDeps;
+  readonly link: BusLink;
+  readonly publisher: TelemetryPublisher;
+  readonly tracking: TrackingClient;
+  readonly blobs: BlobStore;
+  readonly shim: ShimCommand;
+  readonly node: Omit<NodeForRanks, "attemptDir">;
+  readonly logger: Logger;
+  /** Called whenever the status has changed. */
+  readonly onChange: () => void;
+}
+
+/**
+ * One attempt on this node, from its preparation to the moment when everything its ranks recorded is stored. What it
+ * knows is in its spool: an attempt made from the directory of a killed agent goes on where that one was.
+ */
+export class Attempt {
+  readonly key: AttemptKey;
+  readonly #deps: AttemptDeps;
+  readonly #assignment: Assignment;
+  readonly #message: Uint8Array;
+  readonly #spool: Spool;
+  readonly #gang: Gang;
+  readonly #telemetry: AttemptTelemetry;
+  readonly #logger: Logger;
+  readonly #preparing = new AbortController();
+  readonly #leaving = new AbortController();
+  #phase: AttemptPhase = "preparing";
+  #failure: StartFailure | undefined;
+  #stop: StopReason | undefined;
+  #startingAtMs: number | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  /** `message` is the assignment as received, kept for a restarted agent. */
+  constructor(deps: AttemptDeps, assignment: Assignment, message: Uint8Array) {
+    this.key = attemptKey(assignment);
+    this.#deps = deps;
+    this.#assignment = assignment;
+    this.#message = message;
+    this.#logger = deps.logger.child({ jobId: assignment.jobId, attempt: assignment.attempt });
+    this.#spool = new Spool(join(deps.prepare.attemptsDir, this.key));
+    this.#gang = new Gang({
+      spool: this.#spool,
+      ranks: assignment.ranks.map(({ rank }) => rank),
+      graceMs: assignment.graceMs,
+      command: deps.shim,
+    });
+    this.#telemetry = new AttemptTelemetry({
+      assignment,
+      spool: this.#spool,
+      publisher: deps.publisher,
+      tracking: deps.tracking,
+      blobs: deps.blobs,
+      source: { ended: () => !this.mayHaveRanks, signal: this.#leaving.signal },
+      onFenced: () => this.requestStop("fenced"),
+      logger: this.#logger,
+    });
+  }
+
+  get phase(): AttemptPhase {
+    return this.#phase;
+  }
+
+  /** Whether processes of it may be alive. */
+  get mayHaveRanks(): boolean {
+    return !isFinal(this.#phase) && this.#phase !== "flushing";
+  }
+
+  /** Begins, or goes on where the spool stands. */
+  start(): void {
+    this.#running = this.#live().catch((error: unknown) => {
+      if (!this.#leaving.signal.aborted)
+        this.#logger.error({ err: error }, "the attempt is stuck until the agent restarts");
+    });
+  }
+
+  /** Has the ranks ended, with their grace. Repeating it changes nothing; the first reason stays. */
+  requestStop(reason: StopReason): void {
+    if (this.#stop !== undefined || isFinal(this.#phase)) return;
+    this.#stop = reason;
+    this.#logger.info({ reason }, "stopping the ranks");
+    this.#preparing.abort(new Error("the attempt was stopped"));
+  }
+
+  /** Leaves everything as it is: the ranks run on, and the next agent goes on with them. */
+  async leave(): Promise<void> {
+    this.#leaving.abort(new Error("the agent is stopping"));
+    this.#preparing.abort(new Error("the agent is stopping"));
+    await this.#running;
+  }
+
+  /** Deletes what is left of it. Renamed first, so that a crash in between leaves nothing that looks like an attempt. */
+  async forget(): Promise<void> {
+    await this.leave();
+    const rubbish = join(dirname(this.#spool.dir), `.forgotten-${this.key}`);
+    if (this.#spool.exists) await rename(this.#spool.dir, rubbish);
+    await rm(rubbish, { recursive: true, force: true });
+  }
+
+  status(): AttemptStatus {
+    const { jobId, runId, attempt, ranks } = this.#assignment;
+    return {
+      key: this.key,
+      jobId,
+      runId,
+      attempt,
+      phase: this.#phase,
+      ranks: ranks.map(({ rank }) => this.#rankStatus(rank)),
+      ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+    };
+  }
+
+  async #live(): Promise<void> {
+    const resumed = this.#spool.exists;
+    if (resumed) await this.#resume();
+    else await this.#prepare();
+    if (isFinal(this.#phase)) return;
+    const { signal } = this.#leaving;
+    const meeting = new AbortController();
+    const met = exchangeRendezvous(
+      { link: this.#deps.link, logger: this.#logger },
+      this.#assignment,
+      this.#spool,
+      AbortSignal.any([signal, meeting.signal]),
+    ).catch(() => undefined);
+    const shipped = this.#telemetry.run(resumed, () => crashPoint("agent.end.flushed"));
+    // Handled below; an agent that stops rejects it while the ranks are still being watched.
+    shipped.catch(() => undefined);
+    await this.#watchRanks();
+    meeting.abort(new Error("the ranks have ended"));
+    await met;
+    if (isFinal(this.#phase)) return;
+    await shipped;
+    await this.#spool.markFinalized(Date.now());
+    this.#happened("confirmed");
+  }
+
+  async #resume(): Promise<void> {
+    const spool = this.#spool;
+    this.#failure = await spool.failure();
+    if (spool.stopAsked) this.#stop = "requested";
+    await this.#gang.readRecords();
+    this.#phase = phaseFromSpool({
+      prepared: spool.prepared,
+      failed: this.#failure !== undefined,
+      stopAsked: spool.stopAsked,
+      ranksStarted: this.#gang.allStarted,
+      rankFailed: this.#gang.anyFailed,
+      ranksEnded: spool.done,
+      confirmed: spool.finalized,
+    });
+    this.#logger.info({ phase: this.#phase }, "going on with an attempt of an earlier agent");
+    this.#deps.onChange();
+  }
+
+  async #prepare(): Promise<void> {
+    const { prepare, node, shim } = this.#deps;
+    const spec = shimSpec(this.#assignment, { ...node, attemptDir: this.#spool.dir }, shim.python);
+    const parent = this.#assignment.traceparent;
+    try {
+      await withSpan(TRACER, "prepare attempt", { parent }, () =>
+        prepareAttempt(
+          prepare,
+          this.#assignment,
+          { assignment: this.#message, spec },
+          this.#preparing.signal,
+        ),
+      );
+      this.#startingAtMs = Date.now();
+      this.#happened("prepared");
+    } catch (error) {
+      this.#leaving.signal.throwIfAborted();
+      if (error instanceof StartError) await this.#fail({ reason: error.reason, message: error.message });
+      else if (this.#stop === undefined) throw error;
+      else await this.#recordAsStopped();
+    }
+  }
+
+  /** Nothing was started: the directory is made only to say so, also to a restarted agent. */
+  async #recordAsStopped(): Promise<void> {
+    await mkdir(this.#spool.dir, { recursive: true, mode: 0o700 });
+    await this.#spool.markStop(this.#stop ?? "requested", Date.now());
+    const ranks = this.#assignment.ranks.map(({ rank }) => rank);
+    await bury(this.#spool, ranks, { signal: SIGTERM, reason: "stopped", now: Date.now });
+    await writeDurably(this.#spool.path(ASSIGNMENT_FILE), this.#message);
+    this.#happened("stop_asked");
+  }
+
+  async #fail(failure: StartFailure): Promise<void> {
+    this.#logger.warn({ ...failure }, "the attempt could not start");
+    this.#failure = failure;
+    try {
+      await mkdir(this.#spool.dir, { recursive: true, mode: 0o700 });
+      await this.#spool.markFailed(failure);
+      if (!this.#spool.exists) await writeDurably(this.#spool.path(ASSIGNMENT_FILE), this.#message);
+    } catch (error) {
+      // On a full disk the failure is reported from memory; a restarted agent would try once more.
+      this.#logger.error({ err: error }, "the failure could not be written down");
+    }
+    this.#happened("could_not_start");
+  }
+
+  async #watchRanks(): Promise<void> {
+    while (this.mayHaveRanks) {
+      this.#leaving.signal.throwIfAborted();
+      if (this.#stop !== undefined && this.#phase !== "stopping") {
+        await this.#spool.markStop(this.#stop, Date.now());
+        this.#happened("stop_asked");
+      }
+      const before = this.#gang.starts.size + this.#gang.exits.size;
+      const look = await this.#gang.look(this.#stop !== undefined);
+      if (look.kind === "could_not_start")
+        return this.#fail({ reason: "START_FAILED", message: look.message });
+      if (this.#gang.allStarted && this.#phase === "starting") this.#ranksStarted();
+      if (this.#gang.anyFailed) this.#happened("rank_failed");
+      if (look.kind === "ended") this.#happened("ranks_ended");
+      if (this.#gang.starts.size + this.#gang.exits.size !== before) this.#deps.onChange();
+      if (this.mayHaveRanks) await delay(LOOK_INTERVAL_MS, undefined, { signal: this.#leaving.signal });
+    }
+  }
+
+  /** A span for each rank, from the moment when all was prepared. */
+  #ranksStarted(): void {
+    this.#happened("ranks_started");
+    for (const [rank, start] of this.#gang.starts) {
+      recordSpan("rank start", {
+        tracerName: TRACER,
+        parent: this.#assignment.traceparent,
+        startTime: Math.min(this.#startingAtMs ?? start.atMs, start.atMs),
+        endTime: start.atMs,
+        attributes: { "trainyard.rank": rank, "trainyard.attempt": this.#assignment.attempt },
+      });
+    }
+  }
+
+  #happened(happening: AttemptHappening): void {
+    const next = phaseAfter(this.#phase, happening);
+    if (next === this.#phase) return;
+    this.#logger.info({ from: this.#phase, to: next }, "attempt");
+    this.#phase = next;
+    this.#deps.onChange();
+  }
+
+  #rankStatus(rank: number): RankStatus {
+    const start = this.#gang.starts.get(rank);
+    const exit = this.#gang.exits.get(rank);
+    const progress = this.#telemetry.progress(rank);
+    return {
+      rank,
+      pid: start?.pid ?? 0,
+      ...(start === undefined ? {} : { startedAtMs: start.atMs }),
+      ...(progress?.firstStepAtMs === undefined ? {} : { firstStepAtMs: progress.firstStepAtMs }),
+      lastStep: progress?.lastStep ?? -1,
+      ...(exit === undefined ? {} : { exit }),
+    };
+  }
+}

@@ -1,0 +1,23 @@
+import type { Assignment } from "../domain/assignment.ts";
+import { type NodeForRanks, rankEnvironment } from "../domain/rank-environment.ts";
+
+/** The shim's input, `spec.json`: what to run, and in which environment each rank runs. */
+export function shimSpec(assignment: Assignment, node: NodeForRanks, python: string): string {
+  return JSON.stringify({
+    schema: 1,
+    python,
+    argv: assignment.work.entrypoint,
+    cwd: "work",
+    attempt: assignment.attempt,
+    jobId: assignment.jobId,
+    runId: assignment.runId,
+    worldSize: assignment.worldSize,
+    graceMs: assignment.graceMs,
+    ranks: assignment.ranks.map((place) => ({
+      rank: place.rank,
+      localRank: place.localRank,
+      dir: `rank-${place.rank}`,
+      env: rankEnvironment(assignment, place, node),
+    })),
+  });
+}

@@ -1,0 +1,120 @@
+import { existsSync } from "node:fs";
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import { MAX_TAIL_BYTES, tracebackFrom } from "../domain/error-file.ts";
+import {
+  exitFrom,
+  identityFrom,
+  type ProcessIdentity,
+  type RankExit,
+  type RankStart,
+  startFrom,
+} from "../domain/exit-record.ts";
+import { utf8Tail } from "../domain/utf8-tail.ts";
+import { readFileIfThere, readJsonIfThere, writeDurably } from "./durable-file.ts";
+
+/** Why an attempt's ranks were told to end; kept, so that a restarted agent goes on telling them. */
+export type StopReason = "requested" | "fenced" | "cut_off" | "agent_stopped";
+
+/** Why an attempt could not start. */
+export interface StartFailure {
+  readonly reason: "CODE_FETCH_FAILED" | "DATA_FETCH_FAILED" | "CHECKPOINT_FETCH_FAILED" | "START_FAILED";
+  /** One sentence for people. */
+  readonly message: string;
+}
+
+/** Most bytes of `error.json` that are read. */
+const MAX_ERROR_FILE_BYTES = 1024 * 1024;
+
+/**
+ * The directory of one attempt: all that the agent, the shim and the ranks know of it, so that each may die and the
+ * others go on. Marker files stand for steps that cannot be taken back; each is written before what follows from it.
+ */
+export class Spool {
+  readonly dir: string;
+
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  path(...parts: readonly string[]): string {
+    return join(this.dir, ...parts);
+  }
+
+  rankPath(rank: number, file: string): string {
+    return join(this.dir, `rank-${rank}`, file);
+  }
+
+  get exists(): boolean {
+    return existsSync(this.path(ASSIGNMENT_FILE));
+  }
+
+  /** Whether the ranks could be started from it: it was made whole under another name and then renamed. */
+  get prepared(): boolean {
+    return existsSync(this.path("spec.json")) || existsSync(this.path("spec.retracted.json"));
+  }
+
+  /** Takes the shim's input away, so that one that was started but has not read it yet starts nothing. */
+  async retractSpec(): Promise<void> {
+    if (existsSync(this.path("spec.json")))
+      await rename(this.path("spec.json"), this.path("spec.retracted.json"));
+  }
+
+  get done(): boolean {
+    return existsSync(this.path("done.json"));
+  }
+
+  async markDone(reason: string, atMs: number): Promise<void> {
+    await writeDurably(this.path("done.json"), JSON.stringify({ at: atMs / 1000, reason }));
+  }
+
+  get finalized(): boolean {
+    return existsSync(this.path("finalized.json"));
+  }
+
+  async markFinalized(atMs: number): Promise<void> {
+    await writeDurably(this.path("finalized.json"), JSON.stringify({ at: atMs / 1000 }));
+  }
+
+  get stopAsked(): boolean {
+    return existsSync(this.path("stop.json"));
+  }
+
+  async markStop(reason: StopReason, atMs: number): Promise<void> {
+    if (!this.stopAsked)
+      await writeDurably(this.path("stop.json"), JSON.stringify({ at: atMs / 1000, reason }));
+  }
+
+  async failure(): Promise<StartFailure | undefined> {
+    // Written below only.
+    return (await readJsonIfThere(this.path("failed.json"))) as StartFailure | undefined;
+  }
+
+  async markFailed(failure: StartFailure): Promise<void> {
+    await writeDurably(this.path("failed.json"), JSON.stringify(failure));
+  }
+
+  async shim(): Promise<ProcessIdentity | undefined> {
+    return identityFrom(await readJsonIfThere(this.path("shim.json")));
+  }
+
+  async rankStart(rank: number): Promise<RankStart | undefined> {
+    return startFrom(await readJsonIfThere(this.rankPath(rank, "started.json")));
+  }
+
+  async rankExit(rank: number): Promise<RankExit | undefined> {
+    return exitFrom(await readJsonIfThere(this.rankPath(rank, "exit.json")));
+  }
+
+  /** The end of what a failed rank said: its traceback, else its standard error. */
+  async tracebackTail(rank: number): Promise<string> {
+    const error = await readFileIfThere(this.rankPath(rank, "error.json"), MAX_ERROR_FILE_BYTES);
+    const traceback = error === undefined ? undefined : tracebackFrom(new TextDecoder().decode(error));
+    if (traceback !== undefined) return traceback;
+    const stderr = await readFileIfThere(this.rankPath(rank, "stderr.log"), MAX_TAIL_BYTES);
+    return stderr === undefined ? "" : utf8Tail(stderr, MAX_TAIL_BYTES);
+  }
+}
+
+/** Holds the assignment as it was received; its presence makes a directory an attempt's. */
+export const ASSIGNMENT_FILE = "assignment.bin";

@@ -1,0 +1,112 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { fromBinary } from "@bufbuild/protobuf";
+import { type Bus, buckets, openKv } from "@trainyard/bus";
+import { workeragent } from "@trainyard/contracts";
+import type { Part } from "@trainyard/service";
+import type { Logger } from "@trainyard/telemetry";
+import type { BusLink } from "../heartbeat/bus-link.ts";
+
+/** The key is read again so often, whatever the watch has told: a watch may miss what happened while it was cut off. */
+const RELIST_MS = 30_000;
+const RETRY_MS = 1_000;
+
+export interface DesiredWatchOptions {
+  readonly nodeId: string;
+  readonly link: BusLink;
+  readonly apply: (state: workeragent.NodeDesiredState) => void;
+  readonly logger: Logger;
+}
+
+/**
+ * Follows the node's own key in the bucket of desired states: by a watch, by reading it every 30 s and after each
+ * reconnect. A key that is missing or deleted says nothing, and an unreadable value is left alone: what runs is kept.
+ */
+export class DesiredWatch implements Part {
+  readonly name = "desired state";
+  readonly #options: DesiredWatchOptions;
+  readonly #stopping = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(options: DesiredWatchOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#running = Promise.all([
+      this.#repeat((bus) => this.#watch(bus)),
+      this.#repeat((bus) => this.#relist(bus)),
+      this.#repeat((bus) => this.#relistOnReconnect(bus)),
+    ]);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error("the agent is stopping"));
+    await this.#running;
+  }
+
+  async #repeat(work: (bus: Bus) => Promise<void>): Promise<void> {
+    const { signal } = this.#stopping;
+    let told = false;
+    while (!signal.aborted) {
+      try {
+        await work(await this.#options.link.connected(signal));
+        told = false;
+      } catch (error) {
+        if (signal.aborted) return;
+        // The bucket is made by the scheduler, which may not have run yet.
+        if (!told) this.#options.logger.info({ err: error }, "the desired state cannot be read; trying on");
+        told = true;
+      }
+      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #watch(bus: Bus): Promise<void> {
+    const kv = await openKv(bus, buckets.desired);
+    const changes = await kv.watch({ key: this.#key });
+    const stop = () => changes.stop();
+    this.#stopping.signal.addEventListener("abort", stop, { once: true });
+    try {
+      for await (const entry of changes) this.#receive(entry.operation, entry.value);
+    } finally {
+      this.#stopping.signal.removeEventListener("abort", stop);
+    }
+  }
+
+  async #relist(bus: Bus): Promise<void> {
+    await this.#readOnce(bus);
+    await delay(RELIST_MS, undefined, { signal: this.#stopping.signal });
+  }
+
+  async #relistOnReconnect(bus: Bus): Promise<void> {
+    const statuses = bus.nc.status()[Symbol.asyncIterator]();
+    const stop = () => void statuses.return?.();
+    this.#stopping.signal.addEventListener("abort", stop, { once: true });
+    try {
+      for (let next = await statuses.next(); next.done !== true; next = await statuses.next()) {
+        if (next.value.type === "reconnect") await this.#readOnce(bus);
+      }
+    } finally {
+      this.#stopping.signal.removeEventListener("abort", stop);
+    }
+  }
+
+  async #readOnce(bus: Bus): Promise<void> {
+    const kv = await openKv(bus, buckets.desired);
+    const entry = await kv.get(this.#key);
+    if (entry !== null) this.#receive(entry.operation, entry.value);
+  }
+
+  #receive(operation: string, value: Uint8Array): void {
+    if (operation !== "PUT" || value.length === 0) return;
+    try {
+      this.#options.apply(fromBinary(workeragent.NodeDesiredStateSchema, value));
+    } catch (error) {
+      this.#options.logger.error({ err: error }, "the desired state is unreadable; what runs is kept");
+    }
+  }
+
+  get #key(): string {
+    return `node.${this.#options.nodeId}`;
+  }
+}

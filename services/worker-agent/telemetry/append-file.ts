@@ -1,0 +1,51 @@
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+
+/**
+ * Reads a file that another process appends to, and that may not be there yet. Only a plain file of the rank's directory
+ * is opened: a link in its place would let a rank have any file of the node shipped as its log.
+ */
+export class AppendFile {
+  readonly #path: string;
+  #file: FileHandle | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Its size now; 0 while it is not there. */
+  async size(): Promise<number> {
+    const file = await this.#open();
+    return file === undefined ? 0 : (await file.stat()).size;
+  }
+
+  /** Up to `length` bytes at `offset`; fewer (or none) at its end. */
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const file = await this.#open();
+    if (file === undefined || length <= 0) return new Uint8Array();
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset);
+    return buffer.subarray(0, bytesRead);
+  }
+
+  async close(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close();
+  }
+
+  async #open(): Promise<FileHandle | undefined> {
+    if (this.#file !== undefined) return this.#file;
+    try {
+      const file = await open(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      if (!(await file.stat()).isFile()) {
+        await file.close();
+        return undefined;
+      }
+      this.#file = file;
+    } catch {
+      // Not there yet, or not to be read: the same to whoever waits for data.
+      return undefined;
+    }
+    return this.#file;
+  }
+}

@@ -1,0 +1,88 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { workeragent } from "@trainyard/contracts";
+import { AppendFile } from "./append-file.ts";
+import type { TelemetryPublisher } from "./publisher.ts";
+import { type Pump, type PumpSource, TAIL_INTERVAL_MS } from "./pump.ts";
+import { type RankIdentity, telemetryMsgId, telemetrySubject } from "./rank-stream.ts";
+
+/** Most bytes of output in one message. */
+const BATCH_BYTES = 64 * 1024;
+
+export interface LogPumpOptions {
+  readonly of: RankIdentity;
+  readonly stream: "stdout" | "stderr";
+  readonly path: string;
+  /** Up to where it is stored already. */
+  readonly from: number;
+  readonly publisher: TelemetryPublisher;
+  readonly source: PumpSource;
+}
+
+const streams = {
+  stdout: workeragent.LogStream.STDOUT,
+  stderr: workeragent.LogStream.STDERR,
+} as const;
+
+/** Ships one output of a rank, byte for byte. */
+export class LogPump implements Pump {
+  readonly stream: "stdout" | "stderr";
+  readonly rank: number;
+  readonly #options: LogPumpOptions;
+  readonly #file: AppendFile;
+  #position: number;
+  #resends = 0;
+
+  constructor(options: LogPumpOptions) {
+    this.#options = options;
+    this.stream = options.stream;
+    this.rank = options.of.rank;
+    this.#file = new AppendFile(options.path);
+    this.#position = options.from;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  async run(): Promise<void> {
+    const { source } = this.#options;
+    for (;;) {
+      // Asked before reading, so that what was written last is seen.
+      const last = source.ended();
+      source.signal.throwIfAborted();
+      const data = await this.#file.read(this.#position, BATCH_BYTES);
+      if (data.length > 0) await this.#ship(data);
+      else if (last) return;
+      else await delay(TAIL_INTERVAL_MS, undefined, { signal: source.signal });
+    }
+  }
+
+  async runAgainFrom(offset: number): Promise<void> {
+    this.#position = offset;
+    this.#resends += 1;
+    await this.run();
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  async #ship(data: Uint8Array): Promise<void> {
+    const { of, publisher, source } = this.#options;
+    const range = { begin: this.#position, end: this.#position + data.length };
+    const batch = create(workeragent.LogBatchSchema, {
+      runId: of.runId,
+      attempt: of.attempt,
+      rank: of.rank,
+      stream: streams[this.stream],
+      beginOffset: BigInt(range.begin),
+      data,
+      observedMs: Date.now(),
+    });
+    const bytes = toBinary(workeragent.LogBatchSchema, batch);
+    const msgId = telemetryMsgId(of, this.stream, range, this.#resends);
+    await publisher.publish(telemetrySubject(of, "logs"), bytes, msgId, source.signal);
+    this.#position = range.end;
+  }
+}
