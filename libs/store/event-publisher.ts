@@ -94,8 +94,11 @@ export function createEventPublisher(deps: {
           if (!(error instanceof StalePublisherError) || tries === MAX_TRIES) throw error;
         }
         const { last, own } = await look(row);
-        remember(row.aggregate, last);
-        if (own !== undefined) return { sequence: own, fresh: false };
+        if (own !== undefined) {
+          // Not `last`: the aggregate's next row may be what stands there, and must be looked for too.
+          remember(row.aggregate, own);
+          return { sequence: own, fresh: false };
+        }
         expected = last;
       }
     },

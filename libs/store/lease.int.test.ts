@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { testStore } from "@trainyard/testing";
 import type { Document } from "mongodb";
 import { expect, it, onTestFinished } from "vitest";
@@ -101,25 +102,27 @@ it("refuses the fenced transaction of a holder that does not know yet that it lo
   expect(await rows.find({}, { projection: { _id: 0 } }).toArray()).toEqual([{ token: stale.token + 1 }]);
 });
 
-it("lets no fenced transaction commit that began before a take-over and ends after it", async () => {
+it("lets no take-over happen while a fenced transaction is open", async () => {
   const store = await testStore();
   const a = await candidate(store, "a", { ttlMs: 20_000 });
-  const { token } = await a.acquired();
-  const rows = store.collection("decisions");
-  const leases = store.collection("leases");
+  await a.acquired();
   let takenOver = false;
-  const write = store.transaction("decide", async ({ session }) => {
-    await rows.insertOne({ token }, { session }); // Opens the snapshot before the take-over.
-    if (!takenOver) {
-      await leases.updateOne({}, { $inc: { token: 1 } });
-      takenOver = true;
-    }
-    // What fencedTransaction does: in the old snapshot the token still matches, so only the write can tell.
-    const { matchedCount } = await leases.updateOne({ token }, { $inc: { fencedWrites: 1 } }, { session });
-    if (matchedCount === 0) throw new StaleLeaseError("leader", token);
+  let takeOver: Promise<void> = Promise.resolve();
+  await fencedTransaction(a, "decide", async ({ session }) => {
+    takeOver = store
+      .collection("leases")
+      .updateOne({}, { $inc: { token: 1 } })
+      .then(() => {
+        takenOver = true;
+      });
+    // Long enough for a take-over that nothing holds back.
+    await Promise.race([takeOver, delay(300)]);
+    expect(takenOver).toBe(false);
+    await store.collection("decisions").insertOne({}, { session });
   });
-  await expect(write).rejects.toBeInstanceOf(StaleLeaseError);
-  expect(await rows.countDocuments()).toBe(0);
+  await takeOver;
+  await expect(fencedTransaction(a, "decide", async () => undefined)).rejects.toBeInstanceOf(StaleLeaseError);
+  expect(await store.collection("decisions").countDocuments()).toBe(1);
 });
 
 it("refuses a fenced transaction without the lease", async () => {

@@ -160,6 +160,32 @@ it.each([
   expect(await rows().findOne()).toMatchObject({ _id: stream[0]?.id, streamSequence: 1 });
 });
 
+it("recognises its events in the stream long after the server forgot their ids", async () => {
+  const first = await relay();
+  const node = newId("node");
+  for (const version of [1, 2, 3]) await store.transaction("join", (tx) => emitJoined(tx, node, version));
+  await allPublished();
+  await first.stop();
+  const before = await rows().find().sort({ _id: 1 }).toArray();
+  // What a relay leaves that dies before its mark, found again when the server's window of message ids is over.
+  await rows().updateMany(
+    {},
+    { $set: { state: "unpublished" }, $unset: { streamSequence: "", publishedAt: "" } },
+  );
+  await bus.jsm.streams.update(STREAM, { duplicate_window: 100_000_000 });
+  const probe = `trainyard.default.scheduler.node.lost.v1.${newId("node")}`;
+  await waitFor("the server to forget message ids", async () => {
+    const { duplicate } = await bus.publish(probe, Buffer.from("{}"), { msgId: "probe" });
+    return (await bus.jsm.streams.info(STREAM)).state.messages > 4 && !duplicate;
+  });
+  await relay();
+  await allPublished();
+  const ids = (await inStream()).filter(({ subject }) => subject.endsWith(node)).map(({ id }) => id);
+  expect(ids).toEqual(before.map(({ _id }) => _id));
+  const after = await rows().find().sort({ _id: 1 }).toArray();
+  expect(after.map((row) => row.streamSequence)).toEqual(before.map((row) => row.streamSequence));
+});
+
 it("publishes everything again, in order, into a stream that was lost with its data", async () => {
   await relay();
   const node = newId("node");
