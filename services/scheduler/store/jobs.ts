@@ -50,8 +50,8 @@ export interface Jobs {
   page(filter: JobFilter, before: string | undefined, limit: number): Promise<readonly Job[]>;
   /** Every job, oldest first. */
   all(project?: string): AsyncIterable<Job>;
-  /** Throws when a slot of these placements is held by another live attempt: two gangs on one slot would be a bug of the leader. */
-  assertFree(tx: Tx, placements: readonly Placement[]): Promise<void>;
+  /** Throws when a slot of these placements is held by another job: two gangs on one slot would be a bug of the leader. */
+  assertFree(tx: Tx, jobId: string, placements: readonly Placement[]): Promise<void>;
   /** Stores explanations of waits, each only if the job has not changed. Not versioned: they follow from other jobs. */
   explain(explanations: readonly { readonly job: Job; readonly pending: Pending }[]): Promise<void>;
 }
@@ -112,12 +112,15 @@ export function createJobs(store: Store): Jobs {
       const found = rows.find(project === undefined ? {} : { project }).sort({ _id: 1 });
       for await (const document of found) yield fromDocument(document);
     },
-    async assertFree(tx, placements) {
+    async assertFree(tx, jobId, placements) {
       const nodeIds = placements.map(({ nodeId }) => nodeId);
       const wanted = new Set(
         placements.flatMap(({ nodeId, slots }) => slots.map((slot) => `${nodeId}/${slot}`)),
       );
-      for await (const document of rows.find({ liveNodes: { $in: nodeIds } }, inTx(tx))) {
+      for await (const document of rows.find(
+        { liveNodes: { $in: nodeIds }, _id: { $ne: jobId } },
+        inTx(tx),
+      )) {
         for (const { nodeId, slots } of liveAttempt(document)?.placements ?? []) {
           const taken = slots.find((slot) => wanted.has(`${nodeId}/${slot}`));
           if (taken === undefined) continue;

@@ -1,0 +1,16 @@
+import type { AccessTable } from "@trainyard/service";
+
+const method = (name: string) => `trainyard.scheduler.v1.SchedulerService/${name}`;
+const read = { roles: ["viewer"], kinds: ["service"] } as const;
+
+/** Who may call what. Services read, and submit jobs of their own (evaluation). */
+export const access: AccessTable = {
+  [method("SubmitJob")]: { roles: ["submitter"], kinds: ["service"] },
+  [method("GetJob")]: read,
+  [method("ListJobs")]: read,
+  [method("CancelJob")]: { roles: ["submitter"], kinds: ["service"] },
+  [method("WatchJob")]: read,
+  [method("ListNodes")]: read,
+  [method("ListQueues")]: read,
+  [method("ExportJobs")]: { roles: ["admin"], kinds: ["service"] },
+};

@@ -1,0 +1,118 @@
+import type { Client } from "@connectrpc/connect";
+import type { dataset as datasetContract } from "@trainyard/contracts";
+import { DomainError } from "@trainyard/domain";
+import { fromConnectError } from "@trainyard/service";
+import { neverFits } from "../domain/fits-ever.ts";
+import type { JobSpec, ResolvedDataset } from "../domain/job-spec.ts";
+import { validateSpec } from "../domain/validate-spec.ts";
+import type { Nodes } from "../store/nodes.ts";
+import type { Queues } from "../store/queues.ts";
+
+/** How long the dataset service may take to answer. */
+const RESOLVE_TIMEOUT_MS = 5_000;
+
+/** What tells whether blobs exist. */
+export interface BlobStat {
+  stat(digest: string): Promise<{ readonly sizeBytes: number } | undefined>;
+}
+
+/** Whom a submission is checked against. */
+export interface SubmissionDeps {
+  readonly queues: Queues;
+  readonly nodes: Nodes;
+  readonly blobs: BlobStat;
+  readonly datasets: Client<typeof datasetContract.DatasetService>;
+}
+
+/** Throws `invalid_argument` with every problem of the spec by itself. */
+export function assertValidSpec(spec: JobSpec): void {
+  const violations = validateSpec(spec);
+  if (violations.length === 0) return;
+  const text = violations.map(({ field, description }) => `${field}: ${description}`).join("; ");
+  throw new DomainError("invalid_argument", "JOB_SPEC_INVALID", `The job cannot be accepted: ${text}.`, {
+    violations,
+  });
+}
+
+/** Checks what depends on others, and gives back the dataset version that the job is bound to from now on. */
+export async function checkSubmission(
+  deps: SubmissionDeps,
+  spec: JobSpec,
+): Promise<ResolvedDataset | undefined> {
+  await assertQueue(deps.queues, spec);
+  await assertFitsFleet(deps.nodes, spec);
+  await assertBlobs(deps.blobs, spec);
+  return spec.dataset === undefined ? undefined : resolveDataset(deps.datasets, spec.dataset);
+}
+
+async function assertQueue(queues: Queues, { queue }: JobSpec): Promise<void> {
+  if (await queues.exists(queue)) return;
+  const names = (await queues.names()).join(", ");
+  const description = `there is no queue "${queue}"; there are: ${names}`;
+  throw new DomainError("not_found", "QUEUE_NOT_FOUND", `spec.queue: ${description}.`, {
+    violations: [{ field: "spec.queue", description }],
+  });
+}
+
+async function assertFitsFleet(nodes: Nodes, spec: JobSpec): Promise<void> {
+  const problem = neverFits(await nodes.all(), spec);
+  if (problem === undefined) return;
+  const { message, slotsNeeded, slotsKnown, ranksThatFit } = problem;
+  throw new DomainError("failed_precondition", "WOULD_NEVER_FIT", message, {
+    violations: [{ field: "spec.ranks", description: message }],
+    metadata: {
+      slots_needed: String(slotsNeeded),
+      slots_known: String(slotsKnown),
+      ranks_that_fit: String(ranksThatFit),
+    },
+  });
+}
+
+async function assertBlobs(blobs: BlobStat, spec: JobSpec): Promise<void> {
+  const wanted = [
+    { field: "spec.code.digest", digest: spec.code.digest },
+    ...spec.inputs.map(({ digest }, index) => ({ field: `spec.inputs[${index}].digest`, digest })),
+  ].filter(({ digest }) => digest !== "");
+  const found = await Promise.all(wanted.map(({ digest }) => blobs.stat(digest)));
+  const violations = wanted
+    .filter((_, index) => found[index] === undefined)
+    .map(({ field, digest }) => ({
+      field,
+      description: `blob ${digest} is not in the blob store: upload it first`,
+    }));
+  if (violations.length === 0) return;
+  const text = violations.map(({ field, description }) => `${field}: ${description}`).join("; ");
+  throw new DomainError("failed_precondition", "BLOB_MISSING", `${text}.`, { violations });
+}
+
+async function resolveDataset(
+  datasets: SubmissionDeps["datasets"],
+  ref: NonNullable<JobSpec["dataset"]>,
+): Promise<ResolvedDataset> {
+  try {
+    const { datasetVersion } = await datasets.resolveDatasetVersion(
+      { ...ref },
+      { timeoutMs: RESOLVE_TIMEOUT_MS },
+    );
+    if (datasetVersion === undefined) throw new Error("the dataset service answered without a version");
+    const { id: versionId, name, version, schemaHash, manifestDigest } = datasetVersion;
+    return { versionId, name, version, schemaHash, manifestDigest };
+  } catch (cause) {
+    throw underDataset(fromConnectError(cause));
+  }
+}
+
+/** The dataset service's refusal as it is, its fields (or the whole) put under the job's `spec.dataset`. */
+function underDataset(error: DomainError): DomainError {
+  const { code, reason, message, violations, metadata, retryAfterMs, cause } = error;
+  const own =
+    violations.length === 0
+      ? [{ field: "spec.dataset", description: message }]
+      : violations.map(({ field, description }) => ({ field: `spec.dataset.${field}`, description }));
+  return new DomainError(code, reason, message, {
+    violations: own,
+    metadata,
+    cause,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}

@@ -1,0 +1,21 @@
+import { baseConfigShape, intVar, urlVar } from "@trainyard/service";
+import { z } from "zod";
+
+/** Everything the scheduler reads from its environment, as TRAINYARD_… */
+export const configSchema = z.object({
+  ...baseConfigShape,
+  trackingUrl: urlVar("http", "https"),
+  datasetUrl: urlVar("http", "https"),
+  /** A dead leader is replaced after one to two of these. */
+  leaderTtlMs: intVar(500, 60_000).default(3_000),
+  /** Silence after which nothing new is placed on a node. */
+  nodeSuspectAfterMs: intVar(200, 600_000).default(3_000),
+  /** Silence after which a node's attempts are given up. */
+  nodeLostAfterMs: intVar(400, 3_600_000).default(5_000),
+  /** How often the bus is probed; silence counts only while the probes succeed. */
+  busProbeEveryMs: intVar(50, 10_000).default(500),
+  /** Time between asking ranks to end and killing them. */
+  stopGraceMs: intVar(0, 600_000).default(10_000),
+});
+
+export type Config = z.infer<typeof configSchema>;

@@ -1,0 +1,114 @@
+import { crashPoint } from "@trainyard/failpoint";
+import { recordSpan } from "@trainyard/telemetry";
+import { decide } from "../domain/decide.ts";
+import type { Decision } from "../domain/decision.ts";
+import { type Job, liveAttempt } from "../domain/job.ts";
+import { admit } from "../domain/job-changes.ts";
+import { attemptKey, whyUnusable } from "../domain/node-usable.ts";
+import type { NodeCapacity, Snapshot, WaitingJob } from "../domain/snapshot.ts";
+import type { ActiveJobs } from "./active-jobs.ts";
+import type { KeptNodes } from "./keep-nodes.ts";
+import type { Term } from "./term.ts";
+
+/** Decides over the waiting jobs whenever something that a decision depends on has changed. */
+export interface Admitter {
+  /** The new decision after admitting what it says; `undefined` when nothing has changed since the last. */
+  round(): Promise<Decision | undefined>;
+}
+
+/** The admitter of a term. */
+export function createAdmitter(term: Term, jobs: ActiveJobs, nodes: KeptNodes): Admitter {
+  let decidedOn = "";
+  let dueMs = Number.POSITIVE_INFINITY;
+  return {
+    async round() {
+      const capacities = capacitiesOf(term, jobs, nodes);
+      const key = `${jobs.revision()} ${JSON.stringify(capacities)}`;
+      const nowMs = Date.now();
+      if (key === decidedOn && nowMs < dueMs) return undefined;
+      const snapshot = snapshotOf(capacities, jobs);
+      const decision = decide(snapshot, nowMs);
+      // Kept from before the admissions: they change the jobs, so the next round looks again.
+      decidedOn = key;
+      dueMs = Math.min(
+        ...snapshot.waiting.map(({ notBeforeMs = 0 }) => notBeforeMs).filter((at) => at > nowMs),
+      );
+      for (const admission of decision.admissions) await admitOne(term, jobs, admission);
+      return decision;
+    },
+  };
+}
+
+function capacitiesOf({ fleet }: Term, jobs: ActiveJobs, nodes: KeptNodes): readonly NodeCapacity[] {
+  const live = new Map<string, Set<string>>();
+  for (const job of jobs.list()) {
+    const attempt = liveAttempt(job);
+    for (const { nodeId } of attempt?.placements ?? []) {
+      const own = live.get(nodeId) ?? new Set();
+      live.set(nodeId, own.add(attemptKey(job.id, attempt?.number ?? 0)));
+    }
+  }
+  return nodes.list().map((node) => ({
+    id: node.id,
+    slots: node.slots,
+    usable: whyUnusable(node, fleet.latest(node.id)?.heartbeat, live.get(node.id) ?? new Set()) === undefined,
+    present: node.state !== "lost",
+  }));
+}
+
+function snapshotOf(nodes: readonly NodeCapacity[], jobs: ActiveJobs): Snapshot {
+  const all = jobs.list();
+  return {
+    nodes,
+    waiting: all.filter((job) => job.state === "queued" && job.cancel === undefined).map(waitingOf),
+    held: all.flatMap((job) => liveAttempt(job)?.placements ?? []),
+  };
+}
+
+function waitingOf(job: Job): WaitingJob {
+  const { id, spec, createdAt, notBefore, failure } = job;
+  return {
+    id,
+    queue: spec.queue,
+    priority: spec.priority,
+    createdAtMs: createdAt.getTime(),
+    ranks: spec.ranks,
+    slotsPerRank: spec.slotsPerRank,
+    ...(notBefore === undefined ? {} : { notBeforeMs: notBefore.getTime() }),
+    ...(failure === undefined ? {} : { retryReason: failure.reason }),
+  };
+}
+
+async function admitOne(
+  term: Term,
+  jobs: ActiveJobs,
+  { jobId, placements }: Decision["admissions"][number],
+): Promise<void> {
+  const job = jobs.get(jobId);
+  if (job?.state !== "queued") return;
+  const now = new Date();
+  const change = admit(job, placements, now);
+  const stored = await jobs.commit(change, "admit gang", (tx) =>
+    // The job's own new attempt is part of the snapshot by now; only others' slots are asked for.
+    term.jobs.assertFree(tx, jobId, placements),
+  );
+  if (!stored) return;
+  crashPoint("scheduler.admit.committed");
+  const number = change.job.attempts.length;
+  term.logger.info(
+    { job: jobId, attempt: number, nodes: placements.map(({ nodeId }) => nodeId) },
+    "gang admitted",
+  );
+  recordSpan("schedule", {
+    tracerName: "scheduler",
+    parent: job.traceparent,
+    startTime: job.attempts.at(-1)?.endedAt ?? job.createdAt,
+    endTime: now,
+    attributes: {
+      "trainyard.job": jobId,
+      "trainyard.attempt": number,
+      "trainyard.ranks": job.spec.ranks,
+      "trainyard.nodes": placements.length,
+    },
+  });
+}

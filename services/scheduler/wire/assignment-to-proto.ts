@@ -1,0 +1,70 @@
+import { create } from "@bufbuild/protobuf";
+import { workeragent } from "@trainyard/contracts";
+import { MAX_INFRA_RETRIES } from "../domain/after-attempt.ts";
+import type { DesiredPart } from "../domain/desired-parts.ts";
+import { datasetToProto, specToProto } from "./spec-to-proto.ts";
+
+/** What only the caller knows of an assignment. */
+export interface AssignmentOptions {
+  readonly rankToken: string;
+  readonly graceMs: number;
+}
+
+/** One thing for a node to do, for the wire. */
+export function assignmentToProto(part: DesiredPart, options: AssignmentOptions): workeragent.Assignment {
+  return part.kind === "reap" ? reapToProto(part, options) : partToProto(part, options);
+}
+
+function reapToProto(
+  { unreaped }: Extract<DesiredPart, { kind: "reap" }>,
+  { graceMs }: AssignmentOptions,
+): workeragent.Assignment {
+  return create(workeragent.AssignmentSchema, {
+    ...unreaped,
+    action: workeragent.AssignmentAction.STOP,
+    graceMs,
+  });
+}
+
+function partToProto(
+  part: Extract<DesiredPart, { kind: "part" }>,
+  { rankToken, graceMs }: AssignmentOptions,
+): workeragent.Assignment {
+  const { job, attempt, placement } = part;
+  const { spec, dataset, retriesUsed } = job;
+  return create(workeragent.AssignmentSchema, {
+    jobId: job.id,
+    runId: job.runId,
+    project: job.project,
+    attempt: attempt.number,
+    action: part.action === "run" ? workeragent.AssignmentAction.RUN : workeragent.AssignmentAction.STOP,
+    worldSize: spec.ranks,
+    ranks: placement.ranks.map((rank, localRank) => ({
+      rank,
+      localRank,
+      slots: placement.slots.slice(localRank * spec.slotsPerRank, (localRank + 1) * spec.slotsPerRank),
+    })),
+    groupRank: part.groupRank,
+    groupCount: attempt.placements.length,
+    // The job file is for the record; the ranks have no use for it.
+    spec: specToProto({ ...spec, sourceYaml: "" }),
+    traceparent: attempt.traceparent ?? job.traceparent ?? "",
+    rankToken,
+    maxRestarts: spec.retries - retriesUsed.user + MAX_INFRA_RETRIES - retriesUsed.infra,
+    graceMs,
+    ...(dataset === undefined ? {} : { dataset: datasetToProto(dataset) }),
+    ...(attempt.resume === undefined ? {} : { resume: resumeOf(attempt.resume) }),
+  });
+}
+
+function resumeOf({
+  checkpointId,
+  step,
+  files,
+}: NonNullable<Extract<DesiredPart, { kind: "part" }>["attempt"]["resume"]>) {
+  return {
+    checkpointId,
+    step: BigInt(step),
+    files: files.map(({ sizeBytes, ...file }) => ({ ...file, sizeBytes: BigInt(sizeBytes) })),
+  };
+}
