@@ -13,7 +13,7 @@ export const MAX_WORLD_SIZE = 4_096;
 /** Files in one rank's part of a checkpoint. */
 export const MAX_FILES_PER_PART = 1_000;
 /** Files in a model. */
-export const MAX_FILES_PER_MODEL = 1_000;
+export const MAX_FILES_PER_MODEL = 256;
 /** Metric values reported with a checkpoint or a model. */
 export const MAX_REPORTED_METRICS = 256;
 /** Characters of an experiment's description, and of its owner. */
@@ -25,3 +25,12 @@ export const MAX_HISTORY_POINTS = 100_000;
 export const DEFAULT_CHECKPOINTS_KEPT = 3;
 /** Checkpoint spans recorded of one run, so that a long run does not drown its own trace. */
 export const MAX_CHECKPOINT_SPANS = 20;
+/** Files of all parts of a checkpoint: it is one document, and one answer. */
+export const MAX_FILES_PER_CHECKPOINT = 16_384;
+/** Ranks whose number a message may name. */
+export const MAX_RANK = MAX_WORLD_SIZE - 1;
+/** Lines per rank that a read of the logs may begin with. */
+export const MAX_TAIL_LINES = 10_000;
+/** Items of a page unless asked otherwise, and at most. */
+export const DEFAULT_PAGE_SIZE = 50;
+export const MAX_PAGE_SIZE = 500;

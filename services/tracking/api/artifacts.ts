@@ -1,0 +1,61 @@
+import { create } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { tracking } from "@trainyard/contracts";
+import { assertName } from "@trainyard/domain";
+import { actorOf, principalOf } from "@trainyard/service";
+import type { Deps } from "../deps.ts";
+import { invalidField } from "../domain/errors.ts";
+import { MAX_FILES_PER_MODEL } from "../domain/limits.ts";
+import { findRun } from "../operations/find-run.ts";
+import { assertFiles, withHeldBlobs } from "../operations/held-blobs.ts";
+import { logArtifact } from "../operations/log-artifact.ts";
+import { logModel } from "../operations/log-model.ts";
+import { artifactToProto } from "../wire/checkpoint-to-proto.ts";
+import { filesFromProto } from "../wire/from-proto.ts";
+import { modelFromProto, modelToProto } from "../wire/model.ts";
+import { answerOnce } from "./once.ts";
+
+type Methods = Pick<
+  ServiceImpl<typeof tracking.TrackingService>,
+  "logArtifact" | "logModel" | "listArtifacts"
+>;
+
+/** Files and models that runs keep. */
+export function artifactsApi(deps: Deps): Methods {
+  return {
+    async logArtifact(request, context) {
+      const { runId, attempt } = request;
+      const files = filesFromProto("file", request.file === undefined ? [] : [request.file]);
+      const [file] = files;
+      if (file === undefined) throw invalidField("file", "is required");
+      assertFiles("file", files, 1, "one file a call");
+      const schema = tracking.LogArtifactResponseSchema;
+      const report = { runId, attempt, file, actor: actorOf(principalOf(context)) };
+      return await withHeldBlobs(deps, runId, files, () =>
+        answerOnce(deps, context, request, schema, async (tx) =>
+          create(schema, { artifact: artifactToProto(await logArtifact(deps, tx, report)) }),
+        ),
+      );
+    },
+
+    async logModel(request, context) {
+      const { runId, attempt } = request;
+      if (request.model === undefined) throw invalidField("model", "is required");
+      const model = modelFromProto(request.model);
+      assertName("model.name", model.name);
+      assertFiles("model.files", model.files, MAX_FILES_PER_MODEL, "MAX_FILES_PER_MODEL");
+      if (model.files.length === 0) throw invalidField("model.files", "a model has at least one file");
+      const schema = tracking.LogModelResponseSchema;
+      return await withHeldBlobs(deps, runId, model.files, () =>
+        answerOnce(deps, context, request, schema, async (tx) =>
+          create(schema, { model: modelToProto(await logModel(deps, tx, { runId, attempt, model })) }),
+        ),
+      );
+    },
+
+    async listArtifacts(request, context) {
+      const run = await findRun(deps, request.runId, principalOf(context));
+      return { artifacts: (await deps.records.artifacts.ofRun(run.id)).map(artifactToProto) };
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { tracking } from "@trainyard/contracts";
+import { assertId, assertName, DomainError } from "@trainyard/domain";
+import { actorOf, type Principal, principalOf } from "@trainyard/service";
+import type { Deps } from "../deps.ts";
+import { contiguousEnd } from "../domain/offset-ranges.ts";
+import type { TelemetryKind } from "../domain/telemetry-source.ts";
+import { openAttempt } from "../operations/open-attempt.ts";
+import type { StoredSource } from "../store/stored-ranges.ts";
+import { checkpointToProto } from "../wire/checkpoint-to-proto.ts";
+import { boundedNumber } from "../wire/numbers.ts";
+
+const MAX_ATTEMPT = 1_000_000;
+
+type Methods = Pick<ServiceImpl<typeof tracking.TrackingService>, "openAttempt" | "getTelemetryOffsets">;
+
+/** Beginning an attempt, and how much of it is stored. */
+export function attemptsApi(deps: Deps): Methods {
+  return {
+    async openAttempt(request, context) {
+      const principal = principalOf(context);
+      assertScheduler(principal);
+      const { runId, jobId, project } = request;
+      assertId("run", "run_id", runId);
+      assertId("job", "job_id", jobId);
+      assertName("project", project);
+      const attempt = boundedNumber("attempt", request.attempt, 1, MAX_ATTEMPT);
+      const resume = await openAttempt(deps, { runId, jobId, project, attempt, actor: actorOf(principal) });
+      return resume === undefined ? {} : { resume: checkpointToProto(resume) };
+    },
+
+    async getTelemetryOffsets({ runId, attempt }) {
+      const stored = await deps.records.storedRanges.ofRun(runId, { attempt });
+      const ranks = [...new Set(stored.map(({ source }) => source.rank))].sort((a, b) => a - b);
+      return {
+        ranks: ranks.map((rank) => ({
+          rank,
+          records: endOf(stored, rank, "records"),
+          stdout: endOf(stored, rank, "stdout"),
+          stderr: endOf(stored, rank, "stderr"),
+        })),
+      };
+    },
+  };
+}
+
+function endOf(stored: readonly StoredSource[], rank: number, kind: TelemetryKind): bigint {
+  const found = stored.find(({ source }) => source.rank === rank && source.kind === kind);
+  return BigInt(contiguousEnd(found?.ranges ?? []));
+}
+
+/** Who fences attempts decides which ranks' work counts: that is the scheduler alone. */
+function assertScheduler({ kind, name }: Principal): void {
+  if (kind === "service" && name === "scheduler") return;
+  throw new DomainError(
+    "permission_denied",
+    "KIND_NOT_ADMITTED",
+    `OpenAttempt is for the scheduler, not for ${kind} ${name}.`,
+  );
+}

@@ -1,0 +1,56 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { tracking } from "@trainyard/contracts";
+import { actorOf, principalOf, requestId } from "@trainyard/service";
+import type { Deps } from "../deps.ts";
+import { invalidField } from "../domain/errors.ts";
+import { MAX_FILES_PER_PART, MAX_WORLD_SIZE } from "../domain/limits.ts";
+import { findRun } from "../operations/find-run.ts";
+import { assertFiles } from "../operations/held-blobs.ts";
+import { type PartReport, reportCheckpointPart } from "../operations/report-checkpoint-part.ts";
+import { checkpointToProto } from "../wire/checkpoint-to-proto.ts";
+import { filesFromProto, metricsFromProto } from "../wire/from-proto.ts";
+import { boundedNumber, safeNumber } from "../wire/numbers.ts";
+
+type Methods = Pick<ServiceImpl<typeof tracking.TrackingService>, "reportCheckpointPart" | "listCheckpoints">;
+
+/** Checkpoints, part by part. */
+export function checkpointsApi(deps: Deps): Methods {
+  return {
+    async reportCheckpointPart(request, context) {
+      requestId(request.requestId);
+      const report = reportOf(request, actorOf(principalOf(context)));
+      assertFiles("part.files", report.part.files, MAX_FILES_PER_PART, "MAX_FILES_PER_PART");
+      // (run, attempt, step, rank) is the request's identity: the same part gets the same answer for ever, not for 7 days.
+      const checkpoint = await reportCheckpointPart(deps, report);
+      return checkpoint === undefined ? {} : { checkpoint: checkpointToProto(checkpoint) };
+    },
+
+    async listCheckpoints(request, context) {
+      const run = await findRun(deps, request.runId, principalOf(context));
+      const committed = (await deps.records.checkpoints.ofRun(run.id)).filter(
+        ({ state }) => state === "committed",
+      );
+      committed.sort((a, b) => b.step - a.step || b.attempt - a.attempt);
+      return { checkpoints: committed.map(checkpointToProto) };
+    },
+  };
+}
+
+function reportOf(request: tracking.ReportCheckpointPartRequest, actor: string): PartReport {
+  const { runId, attempt, part } = request;
+  if (part === undefined) throw invalidField("part", "is required");
+  const worldSize = boundedNumber("world_size", request.worldSize, 1, MAX_WORLD_SIZE);
+  return {
+    runId,
+    attempt,
+    actor,
+    worldSize,
+    step: safeNumber("step", request.step),
+    part: {
+      rank: boundedNumber("part.rank", part.rank, 0, worldSize - 1),
+      recordsOffset: safeNumber("part.records_offset", part.recordsOffset),
+      files: filesFromProto("part.files", part.files),
+    },
+    metrics: metricsFromProto("metrics", request.metrics),
+  };
+}

@@ -1,0 +1,25 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import { tracking } from "@trainyard/contracts";
+import type { Deps } from "../deps.ts";
+import { artifactsApi } from "./artifacts.ts";
+import { attemptsApi } from "./attempts.ts";
+import { checkpointsApi } from "./checkpoints.ts";
+import { experimentsApi } from "./experiments.ts";
+import { logsApi } from "./logs.ts";
+import { metricsApi } from "./metrics.ts";
+import { runsApi } from "./runs.ts";
+
+/** Every method of the service. */
+export function routes(deps: Deps): (router: ConnectRouter) => void {
+  return (router) => {
+    router.service(tracking.TrackingService, {
+      ...experimentsApi(deps),
+      ...runsApi(deps),
+      ...metricsApi(deps),
+      ...logsApi(deps),
+      ...attemptsApi(deps),
+      ...checkpointsApi(deps),
+      ...artifactsApi(deps),
+    });
+  };
+}

@@ -1,0 +1,62 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { tracking } from "@trainyard/contracts";
+import { isId } from "@trainyard/domain";
+import { principalOf } from "@trainyard/service";
+import type { Deps } from "../deps.ts";
+import { invalidField } from "../domain/errors.ts";
+import type { RunStatus } from "../domain/run-status.ts";
+import { awaitRun } from "../operations/find-run.ts";
+import { viewListedRun, viewRun } from "../operations/run-view.ts";
+import { runToProto } from "../wire/run-to-proto.ts";
+import { statusFromProto } from "../wire/status.ts";
+import { pageInfo, pageOf } from "./page.ts";
+
+type Methods = Pick<ServiceImpl<typeof tracking.TrackingService>, "getRun" | "listRuns" | "exportRuns">;
+
+/** Runs, one or many. */
+export function runsApi(deps: Deps): Methods {
+  return {
+    async getRun(request, context) {
+      const run = await awaitRun(deps, request.runId, principalOf(context), context.signal);
+      return { run: runToProto(await viewRun(deps, run)) };
+    },
+
+    async listRuns(request, context) {
+      const { project } = principalOf(context);
+      const statuses = statusesOf(request.statuses);
+      const { experiment } = request;
+      const query = { list: "runs", project: project ?? null, experiment, statuses };
+      const page = pageOf(request.page, query);
+      const filter = {
+        statuses,
+        ...(project === undefined ? {} : { project }),
+        ...experimentFilter(experiment),
+        ...(page.before === undefined ? {} : { before: page.before }),
+      };
+      const { rows, page: info } = pageInfo(await deps.records.runs.list(filter, page.size + 1), page, query);
+      const views = await Promise.all(rows.map((run) => viewListedRun(deps, run)));
+      return { runs: views.map(runToProto), page: info };
+    },
+
+    async *exportRuns(_request, context) {
+      const { project } = principalOf(context);
+      for await (const run of deps.records.runs.all()) {
+        if (project !== undefined && run.project !== project) continue;
+        yield { run: runToProto(await viewListedRun(deps, run)) };
+      }
+    },
+  };
+}
+
+function experimentFilter(experiment: string): { experimentId?: string; experiment?: string } {
+  if (experiment === "") return {};
+  return isId("exp", experiment) ? { experimentId: experiment } : { experiment };
+}
+
+function statusesOf(statuses: readonly tracking.RunStatus[]): RunStatus[] {
+  return statuses.map((status, index) => {
+    const known = statusFromProto(status);
+    if (known === undefined) throw invalidField(`statuses[${index}]`, `${status} is not the status of a run`);
+    return known;
+  });
+}

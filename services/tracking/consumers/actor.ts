@@ -1,0 +1,2 @@
+/** Who causes what follows from another service's event. */
+export const actor = "service:tracking";

@@ -1,0 +1,15 @@
+import type { BlobStore } from "@trainyard/blob";
+import type { Store } from "@trainyard/store";
+import type { Logger } from "@trainyard/telemetry";
+import type { RunSignals } from "./run-signals.ts";
+import type { Records } from "./store/records.ts";
+
+/** What everything in this service works with. */
+export interface Deps {
+  readonly store: Store;
+  readonly records: Records;
+  readonly blobs: BlobStore;
+  readonly signals: RunSignals;
+  readonly logger: Logger;
+  readonly now: () => Date;
+}

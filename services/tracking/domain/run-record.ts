@@ -1,0 +1,98 @@
+import type { ReportedMetrics, StoredFile } from "./checkpoint.ts";
+import type { MetricSummary } from "./metric-summary.ts";
+import type { AttemptSightings, RunStatus } from "./run-status.ts";
+import type { AttemptOrigin } from "./visible-history.ts";
+
+/** An attempt as it was opened. */
+export interface RunAttempt extends AttemptOrigin {
+  readonly openedAt: Date;
+}
+
+/** One input or output of a model. */
+export interface TensorSpec {
+  readonly name: string;
+  /** NumPy's name of the type, such as "float32". */
+  readonly dtype: string;
+  /** -1 is a dimension of any size. */
+  readonly shape: readonly number[];
+}
+
+/** A model that a run keeps. */
+export interface LoggedModel {
+  readonly name: string;
+  readonly files: readonly StoredFile[];
+  /** SHA-256 over the sorted (path, digest) of its files. */
+  readonly digest: string;
+  readonly framework: string;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly metrics: ReportedMetrics;
+  /** -1 when not told. */
+  readonly step: number;
+}
+
+/** A file that a run keeps. */
+export interface Artifact {
+  readonly path: string;
+  readonly digest: string;
+  readonly sizeBytes: number;
+  readonly attempt: number;
+  readonly createdAt: Date;
+}
+
+/** What the job's submission tells about its run. The texts are contract messages as JSON, kept as they came. */
+export interface Submission {
+  readonly name: string;
+  readonly experimentId: string;
+  readonly experiment: string;
+  readonly spec: string;
+  readonly dataset?: string;
+  readonly traceparent?: string;
+  /** Committed checkpoints to keep. */
+  readonly checkpointsKept: number;
+}
+
+/**
+ * The record of one job. It may be opened by whichever comes first: the job's submission, its first attempt, or its end;
+ * until the submission is known, `submission` is absent.
+ */
+export interface RunRecord {
+  readonly id: string;
+  readonly project: string;
+  readonly jobId: string;
+  /** Rises by one with every change that others can see. */
+  readonly version: number;
+  readonly createdBy: string;
+  readonly createdAt: Date;
+  readonly status: RunStatus;
+  readonly submission?: Submission;
+  /** The fencing token: whatever names a lower attempt is refused. Only rises. */
+  readonly currentAttempt: number;
+  /** As opened, oldest first. */
+  readonly attempts: readonly RunAttempt[];
+  readonly sightings: AttemptSightings;
+  readonly latestCheckpointId?: string;
+  readonly model?: LoggedModel;
+  /** Of the whole visible history, once the run has ended; before, they are computed when asked for. */
+  readonly metrics?: readonly MetricSummary[];
+  /** Why it failed: a contract message as JSON. */
+  readonly failure?: string;
+  readonly startedAt?: Date;
+  readonly endedAt?: Date;
+  readonly checkpointsCommitted: number;
+}
+
+/** A run of which nothing is known yet but that it exists. */
+export function bareRun(
+  identity: Pick<RunRecord, "id" | "project" | "jobId" | "createdBy" | "createdAt">,
+): RunRecord {
+  return {
+    ...identity,
+    version: 0,
+    status: "queued",
+    currentAttempt: 0,
+    attempts: [],
+    sightings: { started: [], ended: [] },
+    checkpointsCommitted: 0,
+  };
+}

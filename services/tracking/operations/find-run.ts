@@ -1,0 +1,40 @@
+import type { Principal } from "@trainyard/service";
+import type { Deps } from "../deps.ts";
+import { runNotFound } from "../domain/errors.ts";
+import type { RunRecord } from "../domain/run-record.ts";
+
+/** How long a read waits for a run whose job was accepted a moment ago, and how often it looks. */
+export const AWAIT_RUN_MS = 2_000;
+const LOOK_EVERY_MS = 100;
+
+/** Finds a run by its or its job's id. Throws RUN_NOT_FOUND, also for a run of a project that is not the caller's. */
+export async function findRun(deps: Deps, id: string, principal: Principal): Promise<RunRecord> {
+  const run = await deps.records.runs.findByIdOrJob(id);
+  if (run === undefined || !mayRead(principal, run)) throw runNotFound(id);
+  return run;
+}
+
+/** As `findRun`, but waits up to AWAIT_RUN_MS for a run that is not there yet. */
+export async function awaitRun(
+  deps: Deps,
+  id: string,
+  principal: Principal,
+  signal: AbortSignal,
+): Promise<RunRecord> {
+  const deadline = performance.now() + AWAIT_RUN_MS;
+  const listener = deps.signals.listen(id);
+  try {
+    for (;;) {
+      const run = await deps.records.runs.findByIdOrJob(id);
+      if (run !== undefined && mayRead(principal, run)) return run;
+      if (signal.aborted || performance.now() > deadline) throw runNotFound(id);
+      await listener.next(LOOK_EVERY_MS, signal);
+    }
+  } finally {
+    listener.close();
+  }
+}
+
+function mayRead(principal: Principal, run: RunRecord): boolean {
+  return principal.project === undefined || principal.project === run.project;
+}

@@ -1,0 +1,91 @@
+import { isDigest } from "@trainyard/blob";
+import { assertArtifactPath, DomainError } from "@trainyard/domain";
+import type { Deps } from "../deps.ts";
+import { filesOf, type StoredFile } from "../domain/checkpoint.ts";
+import { invalidField } from "../domain/errors.ts";
+
+/** A committed reference lasts until it is given up; pins have an end, so this is longer than anybody keeps a run. */
+export const REFERENCE_TTL_MS = 10 * 365 * 24 * 60 * 60 * 1000;
+
+const holderOf = (runId: string) => `run:${runId}`;
+const digestsOf = (files: readonly StoredFile[]) => [...new Set(files.map(({ digest }) => digest))];
+
+/** Throws `invalid_argument` unless paths, digests and number of the files are acceptable. */
+export function assertFiles(
+  field: string,
+  files: readonly StoredFile[],
+  limit: number,
+  limitName: string,
+): void {
+  if (files.length > limit) {
+    throw invalidField(field, `expected at most ${limit} files (${limitName}), got ${files.length}`);
+  }
+  const paths = new Set<string>();
+  for (const [index, file] of files.entries()) {
+    const at = `${field}[${index}]`;
+    assertArtifactPath(`${at}.path`, file.path);
+    if (!isDigest(file.digest))
+      throw invalidField(`${at}.digest`, "expected a SHA-256 as 64 lower-case hex digits");
+    if (file.sizeBytes < 0)
+      throw invalidField(`${at}.size_bytes`, "expected a number of bytes, not less than 0");
+    if (paths.has(file.path)) throw invalidField(`${at}.path`, `${JSON.stringify(file.path)} is there twice`);
+    paths.add(file.path);
+  }
+}
+
+/** Pins the files for the run, and only then makes sure that they exist. Throws `failed_precondition` BLOB_MISSING. */
+export async function holdBlobs(deps: Deps, runId: string, files: readonly StoredFile[]): Promise<void> {
+  await pinBlobs(deps, runId, files);
+  for (const file of files) {
+    const found = await deps.blobs.stat(file.digest);
+    if (found?.sizeBytes === file.sizeBytes) continue;
+    const what = found === undefined ? "is not in the blob store" : `has ${found.sizeBytes} bytes there`;
+    throw new DomainError(
+      "failed_precondition",
+      "BLOB_MISSING",
+      `File ${JSON.stringify(file.path)} (${file.digest}, ${file.sizeBytes} bytes) ${what}; upload it whole, then report it again.`,
+      { metadata: { path: file.path, digest: file.digest } },
+    );
+  }
+}
+
+/** Pins the files for the run. Done again after the commit, since a release at the same time may have unpinned one. */
+export async function pinBlobs(deps: Deps, runId: string, files: readonly StoredFile[]): Promise<void> {
+  const pin = { holder: holderOf(runId), ttlMs: REFERENCE_TTL_MS };
+  await Promise.all(digestsOf(files).map((digest) => deps.blobs.pin(digest, pin)));
+}
+
+/** Gives up those of the files that nothing of the run refers to any more. Failing to only keeps bytes longer. */
+export async function releaseBlobs(deps: Deps, runId: string, files: readonly StoredFile[]): Promise<void> {
+  try {
+    const { runs, checkpoints, artifacts } = deps.records;
+    const kept = (await checkpoints.ofRun(runId)).filter(({ state }) => state !== "pruned");
+    const referred = new Set([
+      ...digestsOf(kept.flatMap(({ parts }) => filesOf(parts))),
+      ...(await artifacts.ofRun(runId)).map(({ digest }) => digest),
+      ...digestsOf((await runs.find(runId))?.model?.files ?? []),
+    ]);
+    const released = digestsOf(files).filter((digest) => !referred.has(digest));
+    await Promise.all(released.map((digest) => deps.blobs.unpin(digest, holderOf(runId))));
+  } catch (error) {
+    deps.logger.warn({ err: error, runId }, "blobs that nothing refers to stay pinned");
+  }
+}
+
+/** Runs `fn` with the files held; if it fails, they are given up again. */
+export async function withHeldBlobs<T>(
+  deps: Deps,
+  runId: string,
+  files: readonly StoredFile[],
+  fn: () => Promise<T>,
+): Promise<T> {
+  try {
+    await holdBlobs(deps, runId, files);
+    const result = await fn();
+    await pinBlobs(deps, runId, files);
+    return result;
+  } catch (error) {
+    if (error instanceof DomainError) await releaseBlobs(deps, runId, files);
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+import { DomainError } from "@trainyard/domain";
+import { crashPoint } from "@trainyard/failpoint";
+import type { Deps } from "../deps.ts";
+import type { Checkpoint } from "../domain/checkpoint.ts";
+import { fenced } from "../domain/errors.ts";
+import { chooseResume, resumePointOf } from "../domain/resume-point.ts";
+import { bareRun, type RunRecord } from "../domain/run-record.ts";
+import { isFinal } from "../domain/run-status.ts";
+import { creatingTransaction } from "../store/session.ts";
+
+/** Which attempt to begin. */
+export interface AttemptToOpen {
+  readonly runId: string;
+  readonly jobId: string;
+  readonly project: string;
+  readonly attempt: number;
+  readonly actor: string;
+}
+
+/**
+ * Begins an attempt: from this commit on nothing of an older one is accepted, and where this one resumes is decided for
+ * good. Asked again, it gives the same answer. Throws `aborted` ATTEMPT_FENCED when a newer one is open.
+ */
+export async function openAttempt(deps: Deps, request: AttemptToOpen): Promise<Checkpoint | undefined> {
+  const { runId, jobId, project, attempt, actor } = request;
+  const { runs, checkpoints } = deps.records;
+  const openedAt = deps.now();
+  const resume = await creatingTransaction(deps.store, "open attempt", async (tx) => {
+    const identity = { id: runId, project, jobId, createdBy: actor, createdAt: openedAt };
+    const run = (await runs.find(runId, tx)) ?? bareRun(identity);
+    const opened = openedBefore(run, request);
+    if (opened !== undefined) {
+      const from = opened.resumedFrom?.checkpointId;
+      return from === undefined ? undefined : await checkpoints.find(from, tx);
+    }
+    const resume = chooseResume(run.attempts, await checkpoints.ofRun(runId, tx));
+    const resumedFrom = resume === undefined ? {} : { resumedFrom: resumePointOf(resume) };
+    await runs.save(tx, {
+      ...run,
+      version: run.version + 1,
+      currentAttempt: attempt,
+      attempts: [...run.attempts, { number: attempt, openedAt, ...resumedFrom }],
+      startedAt: run.startedAt ?? openedAt,
+    });
+    return resume;
+  });
+  crashPoint("tracking.attempt.opened");
+  deps.signals.raise(runId);
+  return resume;
+}
+
+/** The attempt, if it was opened already; throws if it can never be. */
+function openedBefore(
+  run: RunRecord,
+  { attempt, jobId }: AttemptToOpen,
+): RunRecord["attempts"][number] | undefined {
+  if (run.jobId !== jobId) {
+    throw new DomainError(
+      "failed_precondition",
+      "RUN_OF_ANOTHER_JOB",
+      `Run ${run.id} is of job ${run.jobId}, not ${jobId}.`,
+    );
+  }
+  const metadata = { run_id: run.id, attempt: String(attempt), current_attempt: String(run.currentAttempt) };
+  if (attempt < run.currentAttempt) {
+    throw fenced(
+      `Attempt ${attempt} of ${run.id} cannot open: attempt ${run.currentAttempt} is open.`,
+      metadata,
+    );
+  }
+  const opened = run.attempts.find(({ number }) => number === attempt);
+  if (opened === undefined && isFinal(run.status)) {
+    throw fenced(`Attempt ${attempt} of ${run.id} cannot open: the run has ended (${run.status}).`, metadata);
+  }
+  return opened;
+}

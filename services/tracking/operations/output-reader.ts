@@ -1,0 +1,73 @@
+import type { Deps } from "../deps.ts";
+import { LineAssembler, type OutputLine } from "../domain/line-assembler.ts";
+import type { TelemetrySource } from "../domain/telemetry-source.ts";
+import type { LogBatch } from "../store/log-batches.ts";
+
+/** Batches fetched at once of one output. */
+const PREFETCH = 32;
+const NEWLINE = 0x0a;
+
+/** Lines of one output, and when their last byte was read. */
+export interface OutputLines {
+  readonly source: TelemetrySource;
+  readonly lines: readonly OutputLine[];
+}
+
+/**
+ * Reads one output of one rank from batch to batch. Bytes that have not arrived stop it, unless it is told that they
+ * never will.
+ */
+export class OutputReader {
+  readonly source: TelemetrySource;
+  readonly #deps: Deps;
+  readonly #assembler: LineAssembler;
+  #fetched: LogBatch[] = [];
+
+  constructor(deps: Deps, source: TelemetrySource, position = 0) {
+    this.#deps = deps;
+    this.source = source;
+    this.#assembler = new LineAssembler(position);
+  }
+
+  /** When the next batch was observed; undefined when none can be read now. `overGaps`: missing bytes never come. */
+  async nextObservedMs(overGaps: boolean): Promise<number | undefined> {
+    const position = this.#assembler.position;
+    const ends = ({ begin, data }: LogBatch) => begin + data.byteLength;
+    this.#fetched = this.#fetched.filter((batch) => ends(batch) > position);
+    const head = this.#fetched[0];
+    if (head === undefined || head.begin > position) {
+      this.#fetched = await this.#deps.records.logs.readFrom(this.source, position, PREFETCH);
+    }
+    const next = this.#fetched[0];
+    return next === undefined || (next.begin > position && !overGaps) ? undefined : next.observedMs;
+  }
+
+  /** The lines that the next batch completes. Call `nextObservedMs` first. */
+  read(): OutputLine[] {
+    const batch = this.#fetched.shift();
+    if (batch === undefined) return [];
+    const position = this.#assembler.position;
+    const before = batch.begin > position ? this.#assembler.skipTo(batch.begin) : [];
+    return [...before, ...this.#assembler.push(batch.data.subarray(Math.max(0, position - batch.begin)))];
+  }
+
+  /** The line without a newline, once nothing follows. */
+  flush(): OutputLine[] {
+    return this.#assembler.flush();
+  }
+}
+
+/** Offset where the last `lines` lines of an output begin; a last line without a newline counts as one. */
+export async function tailPosition(deps: Deps, source: TelemetrySource, lines: number): Promise<number> {
+  let left = lines;
+  let last = true;
+  for await (const { begin, data } of deps.records.logs.readBackwards(source)) {
+    // The newline that ends the output's last line begins no other line.
+    let at = last && data.at(-1) === NEWLINE ? data.length - 2 : data.length - 1;
+    last = false;
+    for (; at >= 0; at--) {
+      if (data[at] === NEWLINE && --left === 0) return begin + at + 1;
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,73 @@
+import type { Deps } from "../deps.ts";
+import { MAX_RANGES } from "../domain/limits.ts";
+import { type MetricBatch, trimMetricBatch } from "../domain/metric-batch.ts";
+import { addRange, missingIn, type OffsetRange, type OffsetRanges } from "../domain/offset-ranges.ts";
+import { sourceKey, type TelemetrySource } from "../domain/telemetry-source.ts";
+import type { LogBatch } from "../store/log-batches.ts";
+import { creatingTransaction } from "../store/session.ts";
+
+/** One batch as it came from the stream, checked. */
+export type TelemetryItem = {
+  readonly source: TelemetrySource;
+  readonly project: string;
+} & (
+  | { readonly kind: "metrics"; readonly batch: MetricBatch }
+  | { readonly kind: "logs"; readonly batch: LogBatch }
+);
+
+/** What became of a batch: stored (now or before), or too far out of order to be stored yet. */
+export type StoreOutcome = "stored" | "too-many-gaps";
+
+/**
+ * Stores batches of any ranks in one transaction: what of each is new, and with it which ranges are stored. The stored
+ * ranges are written in the same transaction as the points, so two writers of one rank conflict, and one of them runs
+ * again and finds nothing left to do.
+ */
+export async function storeTelemetry(deps: Deps, items: readonly TelemetryItem[]): Promise<StoreOutcome[]> {
+  const { storedRanges, metrics, logs } = deps.records;
+  return creatingTransaction(deps.store, "store telemetry", async (tx) => {
+    const known = await storedRanges.read(
+      tx,
+      items.map(({ source }) => source),
+    );
+    const plan = planGroup(known, items);
+    await metrics.insert(tx, plan.metrics);
+    await logs.insert(tx, plan.logs);
+    await storedRanges.write(tx, [...plan.changed.values()]);
+    return plan.outcomes;
+  });
+}
+
+/** Decides what of each item is new, each after those before it. */
+function planGroup(known: ReadonlyMap<string, OffsetRanges>, items: readonly TelemetryItem[]) {
+  const changed = new Map<string, { source: TelemetrySource; project: string; ranges: OffsetRanges }>();
+  const metrics: { source: TelemetrySource; project: string; batch: MetricBatch }[] = [];
+  const logs: { source: TelemetrySource; project: string; batch: LogBatch }[] = [];
+  const outcomes = items.map((item): StoreOutcome => {
+    const { source, project } = item;
+    const key = sourceKey(source);
+    const stored = changed.get(key)?.ranges ?? known.get(key) ?? [];
+    const range = item.kind === "metrics" ? item.batch : logRange(item.batch);
+    const ranges = addRange(stored, range);
+    if (ranges.length > MAX_RANGES && ranges.length > stored.length) return "too-many-gaps";
+    const missing = missingIn(stored, range);
+    if (missing.length === 0) return "stored";
+    changed.set(key, { source, project, ranges });
+    if (item.kind === "metrics") {
+      const pieces = trimMetricBatch(stored, item.batch).pieces.filter(({ offsets }) => offsets.length > 0);
+      metrics.push(...pieces.map((batch) => ({ source, project, batch })));
+    } else {
+      logs.push(...missing.map((piece) => ({ source, project, batch: sliceLog(item.batch, piece) })));
+    }
+    return "stored";
+  });
+  return { changed, metrics, logs, outcomes };
+}
+
+function logRange({ begin, data }: LogBatch): OffsetRange {
+  return { begin, end: begin + data.byteLength };
+}
+
+function sliceLog(batch: LogBatch, { begin, end }: OffsetRange): LogBatch {
+  return { ...batch, begin, data: batch.data.subarray(begin - batch.begin, end - batch.begin) };
+}

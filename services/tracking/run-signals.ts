@@ -1,0 +1,57 @@
+/** Tells waiters in this process that something of a run was committed, so that they need not wait for their poll. */
+export interface RunSignals {
+  raise(runId: string): void;
+  /**
+   * Starts to listen. `next` resolves at the next raise since the last `next`, after `timeoutMs`, or when `signal`
+   * aborts. Close it.
+   */
+  listen(runId: string): RunListener;
+}
+
+/** One waiter's ear. */
+export interface RunListener {
+  next(timeoutMs: number, signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+/** Signals of this process; other replicas find what it commits by polling. */
+export function createRunSignals(): RunSignals {
+  const listeners = new Map<string, Set<() => void>>();
+  return {
+    raise(runId) {
+      for (const wake of listeners.get(runId) ?? []) wake();
+    },
+    listen(runId) {
+      let raised = false;
+      let resume: (() => void) | undefined;
+      const wake = () => {
+        raised = true;
+        resume?.();
+      };
+      const ofRun = listeners.get(runId) ?? new Set();
+      listeners.set(runId, ofRun.add(wake));
+      return {
+        async next(timeoutMs, signal) {
+          if (!raised && !signal.aborted) {
+            await new Promise<void>((resolve) => {
+              const end = () => {
+                clearTimeout(timer);
+                signal.removeEventListener("abort", end);
+                resume = undefined;
+                resolve();
+              };
+              const timer = setTimeout(end, timeoutMs);
+              signal.addEventListener("abort", end, { once: true });
+              resume = end;
+            });
+          }
+          raised = false;
+        },
+        close() {
+          ofRun.delete(wake);
+          if (ofRun.size === 0 && listeners.get(runId) === ofRun) listeners.delete(runId);
+        },
+      };
+    },
+  };
+}

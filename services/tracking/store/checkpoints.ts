@@ -1,0 +1,64 @@
+import type { IndexSpec, Store, Tx } from "@trainyard/store";
+import type { Checkpoint } from "../domain/checkpoint.ts";
+import { type Scope, within } from "./session.ts";
+
+interface CheckpointDocument extends Omit<Checkpoint, "id"> {
+  readonly _id: string;
+  readonly schemaVersion: 1;
+  readonly project: string;
+  readonly createdBy: string;
+  readonly version: number;
+}
+
+export const checkpointIndexes: readonly IndexSpec[] = [
+  { collection: "checkpoints", name: "one_per_step", key: { runId: 1, attempt: 1, step: 1 }, unique: true },
+];
+
+/** The checkpoints: the only place that reads and writes them. */
+export interface Checkpoints {
+  find(id: string, scope?: Scope): Promise<Checkpoint | undefined>;
+  findAt(runId: string, attempt: number, step: number, scope?: Scope): Promise<Checkpoint | undefined>;
+  /** Every checkpoint of the run, in any state. */
+  ofRun(runId: string, scope?: Scope): Promise<Checkpoint[]>;
+  save(
+    tx: Tx,
+    checkpoint: Checkpoint,
+    by: { readonly project: string; readonly createdBy: string },
+  ): Promise<void>;
+  markPruned(tx: Tx, ids: readonly string[]): Promise<void>;
+}
+
+/** The checkpoints in this database. */
+export function createCheckpoints(store: Store): Checkpoints {
+  const documents = store.collection<CheckpointDocument>("checkpoints");
+  return {
+    async find(id, scope) {
+      const found = await documents.findOne({ _id: id }, within(scope));
+      return found === null ? undefined : checkpointOf(found);
+    },
+    async findAt(runId, attempt, step, scope) {
+      const found = await documents.findOne({ runId, attempt, step }, within(scope));
+      return found === null ? undefined : checkpointOf(found);
+    },
+    async ofRun(runId, scope) {
+      return (await documents.find({ runId }, within(scope)).toArray()).map(checkpointOf);
+    },
+    async save(tx, { id, ...fields }, { project, createdBy }) {
+      await documents.updateOne(
+        { _id: id },
+        { $set: { ...fields, project }, $setOnInsert: { schemaVersion: 1, createdBy }, $inc: { version: 1 } },
+        { upsert: true, session: tx.session },
+      );
+    },
+    async markPruned(tx, ids) {
+      if (ids.length === 0) return;
+      const change = { $set: { state: "pruned" as const }, $inc: { version: 1 } };
+      await documents.updateMany({ _id: { $in: [...ids] } }, change, { session: tx.session });
+    },
+  };
+}
+
+function checkpointOf(document: CheckpointDocument): Checkpoint {
+  const { _id, schemaVersion: _, project: __, createdBy: ___, version: ____, ...fields } = document;
+  return { id: _id, ...fields };
+}

@@ -1,0 +1,45 @@
+import { ensureIndexes, type Store } from "@trainyard/store";
+import { type Artifacts, artifactIndexes, createArtifacts } from "./artifacts.ts";
+import { type Checkpoints, checkpointIndexes, createCheckpoints } from "./checkpoints.ts";
+import { createExperiments, type Experiments, experimentIndexes } from "./experiments.ts";
+import { createLogBatches, type LogBatches, logBatchIndexes } from "./log-batches.ts";
+import { createMetricBatches, type MetricBatches, metricBatchIndexes } from "./metric-batches.ts";
+import { createRuns, type Runs, runIndexes } from "./runs.ts";
+import { createStoredRanges, type StoredRangesStore, storedRangesIndexes } from "./stored-ranges.ts";
+
+/** Everything this service keeps. */
+export interface Records {
+  readonly runs: Runs;
+  readonly experiments: Experiments;
+  readonly checkpoints: Checkpoints;
+  readonly artifacts: Artifacts;
+  readonly metrics: MetricBatches;
+  readonly logs: LogBatches;
+  readonly storedRanges: StoredRangesStore;
+}
+
+/** The repositories on this database. */
+export function createRecords(store: Store): Records {
+  return {
+    runs: createRuns(store),
+    experiments: createExperiments(store),
+    checkpoints: createCheckpoints(store),
+    artifacts: createArtifacts(store),
+    metrics: createMetricBatches(store),
+    logs: createLogBatches(store),
+    storedRanges: createStoredRanges(store),
+  };
+}
+
+/** Makes every index of this service's collections exist. */
+export async function prepareRecords(store: Store): Promise<void> {
+  await ensureIndexes(store, [
+    ...runIndexes,
+    ...experimentIndexes,
+    ...checkpointIndexes,
+    ...artifactIndexes,
+    ...metricBatchIndexes,
+    ...logBatchIndexes,
+    ...storedRangesIndexes,
+  ]);
+}

@@ -1,0 +1,36 @@
+import type { Store, Tx } from "@trainyard/store";
+import { type ClientSession, MongoServerError } from "mongodb";
+
+/** Where a read happens: in a transaction, or outside of any. */
+export type Scope = Tx | undefined;
+
+/** The option that puts a call into the transaction. */
+export function within(scope: Scope): { session?: ClientSession } {
+  return scope === undefined ? {} : { session: scope.session };
+}
+
+const DUPLICATE_KEY = 11000;
+const MAX_TRIES = 5;
+
+/** Whether a row with the same unique key was there already. */
+export function isDuplicateKey(error: unknown): boolean {
+  return error instanceof MongoServerError && error.code === DUPLICATE_KEY;
+}
+
+/**
+ * A transaction that runs again when another one made the same document meanwhile: the next snapshot shows it. For
+ * transactions that create a document of a known id unless it is there.
+ */
+export async function creatingTransaction<T>(
+  store: Store,
+  label: string,
+  fn: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await store.transaction(label, fn);
+    } catch (error) {
+      if (!isDuplicateKey(error) || tries >= MAX_TRIES) throw error;
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { workeragent } from "@trainyard/contracts";
+import { isId } from "@trainyard/domain";
+import {
+  MAX_KEY_BYTES,
+  MAX_KEYS_PER_BATCH,
+  MAX_LOG_BATCH_BYTES,
+  MAX_POINTS_PER_BATCH,
+  MAX_RANK,
+} from "../domain/limits.ts";
+import type { MetricBatch } from "../domain/metric-batch.ts";
+import type { TelemetryItem } from "../operations/store-telemetry.ts";
+
+/** Why a message of the telemetry stream can never be stored. */
+export class PoisonError extends Error {
+  override readonly name = "PoisonError";
+}
+
+/** Longest range of one batch: offsets are stored relative to its begin, in 32 bits. */
+const MAX_BATCH_RANGE = 2 ** 32 - 1;
+const MAX_ATTEMPT = 1_000_000;
+
+/** `telemetry.<project>.<run>.<attempt>.<rank>.<metrics|logs>` */
+interface Address {
+  readonly project: string;
+  readonly runId: string;
+  readonly attempt: number;
+  readonly rank: number;
+}
+
+/** Reads and checks a message of the telemetry stream. Throws PoisonError, saying what is wrong with it. */
+export function telemetryFromProto(subject: string, data: Uint8Array): TelemetryItem {
+  const [, project = "", runId = "", attempt, rank, kind] = subject.split(".");
+  const address: Address = { project, runId, attempt: Number(attempt), rank: Number(rank) };
+  if (!isId("run", runId)) throw new PoisonError(`${subject} does not name a run`);
+  check(inRange(address.attempt, 1, MAX_ATTEMPT), `attempt ${attempt} is not from 1 to ${MAX_ATTEMPT}`);
+  check(inRange(address.rank, 0, MAX_RANK), `rank ${rank} is not from 0 to ${MAX_RANK} (MAX_WORLD_SIZE)`);
+  switch (kind) {
+    case "metrics":
+      return metricItem(address, decode(workeragent.MetricBatchSchema, data));
+    case "logs":
+      return logItem(address, decode(workeragent.LogBatchSchema, data));
+    default:
+      throw new PoisonError(`${subject} is neither metrics nor logs`);
+  }
+}
+
+function metricItem(address: Address, message: workeragent.MetricBatch): TelemetryItem {
+  checkAddress(address, message);
+  const count = message.offsets.length;
+  const { keys, keyIndex, timesMs, values } = message;
+  check(
+    count <= MAX_POINTS_PER_BATCH,
+    `${count} points, the limit is ${MAX_POINTS_PER_BATCH} (MAX_POINTS_PER_BATCH)`,
+  );
+  check(
+    keys.length <= MAX_KEYS_PER_BATCH,
+    `${keys.length} keys, the limit is ${MAX_KEYS_PER_BATCH} (MAX_KEYS_PER_BATCH)`,
+  );
+  for (const key of keys) {
+    check(
+      key !== "" && Buffer.byteLength(key) <= MAX_KEY_BYTES,
+      `a key is not of 1 to ${MAX_KEY_BYTES} bytes (MAX_KEY_BYTES)`,
+    );
+  }
+  const columns = [keyIndex, message.steps, timesMs, values];
+  check(
+    columns.every(({ length }) => length === count),
+    "its columns differ in length",
+  );
+  check(
+    keyIndex.every((index) => index < keys.length),
+    "a point refers to a key that is not there",
+  );
+  const begin = Number(message.beginOffset);
+  const end = Number(message.endOffset);
+  checkRange(begin, end);
+  const steps = message.steps.map(Number);
+  check(steps.every(Number.isSafeInteger), "a step is beyond 2^53");
+  const offsets = message.offsets.map(Number);
+  let before = begin;
+  for (const offset of offsets) {
+    check(offset >= before && offset < end, "its offsets are not ascending within its range");
+    before = offset;
+  }
+  const batch: MetricBatch = { begin, end, keys, keyIndex, steps, timesMs, values, offsets };
+  return { kind: "metrics", project: address.project, source: sourceOf(address, "records"), batch };
+}
+
+function logItem(address: Address, message: workeragent.LogBatch): TelemetryItem {
+  checkAddress(address, message);
+  const { data, stream, observedMs } = message;
+  const limit = `${data.byteLength} bytes, the limit is ${MAX_LOG_BATCH_BYTES} (MAX_LOG_BATCH_BYTES)`;
+  check(data.byteLength <= MAX_LOG_BATCH_BYTES, limit);
+  const begin = Number(message.beginOffset);
+  checkRange(begin, begin + data.byteLength);
+  const { STDOUT, STDERR } = workeragent.LogStream;
+  check(
+    stream === STDOUT || stream === STDERR,
+    `stream ${stream} is neither standard output nor standard error`,
+  );
+  const kind = stream === STDOUT ? "stdout" : "stderr";
+  const batch = { begin, data, observedMs };
+  return { kind: "logs", project: address.project, source: sourceOf(address, kind), batch };
+}
+
+function sourceOf({ runId, attempt, rank }: Address, kind: "records" | "stdout" | "stderr") {
+  return { runId, attempt, rank, kind };
+}
+
+/** Who may publish is decided by the subject, so what the message says of itself must agree. */
+function checkAddress(address: Address, message: workeragent.MetricBatch | workeragent.LogBatch): void {
+  const { runId, attempt, rank } = message;
+  const same = runId === address.runId && attempt === address.attempt && rank === address.rank;
+  check(same, `it says ${runId}/${attempt}/${rank}, its subject says otherwise`);
+}
+
+function checkRange(begin: number, end: number): void {
+  check(
+    inRange(begin, 0, Number.MAX_SAFE_INTEGER) && Number.isSafeInteger(end),
+    "its offsets are beyond 2^53",
+  );
+  check(
+    end > begin && end - begin <= MAX_BATCH_RANGE,
+    `its range [${begin}, ${end}) is empty or longer than 4 GiB`,
+  );
+}
+
+function decode<S extends typeof workeragent.MetricBatchSchema | typeof workeragent.LogBatchSchema>(
+  schema: S,
+  data: Uint8Array,
+) {
+  try {
+    return fromBinary(schema, data);
+  } catch (cause) {
+    throw new PoisonError(`not a ${schema.typeName}`, { cause });
+  }
+}
+
+function inRange(value: number, min: number, max: number): boolean {
+  return Number.isSafeInteger(value) && value >= min && value <= max;
+}
+
+function check(condition: boolean, problem: string): asserts condition {
+  if (!condition) throw new PoisonError(problem);
+}
