@@ -1,0 +1,151 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type Platform,
+  type PlatformServers,
+  preparePlatform,
+  type ServiceName,
+  serviceNames,
+} from "@trainyard/local";
+import { type ServiceProcess, spawnAgent, spawnService } from "@trainyard/testing";
+
+/** Everything of a platform that can be killed. */
+export const processNames = [...serviceNames, "agent", "nats", "mongod"] as const;
+export type ProcessName = (typeof processNames)[number];
+
+/** API tokens of the platform, by what they may do. */
+export interface Tokens {
+  readonly admin: string;
+  readonly submitter: string;
+  readonly approver: string;
+}
+
+/** A platform in which every part is a process of its own, kept running as a service manager would. */
+export interface Fleet {
+  readonly platform: Platform;
+  readonly servers: PlatformServers;
+  readonly tokens: Tokens;
+  readonly agentDir: string;
+  /** Ends a part with SIGKILL; it is started again a moment later. */
+  kill(name: ProcessName): Promise<void>;
+  /** How often a part has been started. */
+  starts(name: ProcessName): number;
+  /** What a part has printed, over all of its starts. */
+  output(name: ProcessName): string;
+  stop(): Promise<void>;
+}
+
+export interface FleetOptions {
+  readonly dir: string;
+  /** More environment variables by process: a crash point, an OTLP endpoint. */
+  readonly env?: Partial<Record<ProcessName, Readonly<Record<string, string>>>>;
+  readonly slots?: number;
+}
+
+/** How long a part stays down after it died: long enough that others notice. */
+const RESTART_MS = 300;
+const nodeId = "node_local";
+
+/** A process that is started again whenever it ends. */
+class Kept {
+  readonly name: ProcessName;
+  readonly #spawn: () => Promise<ServiceProcess>;
+  #current: ServiceProcess | undefined;
+  #stopping = false;
+  #loop: Promise<void> | undefined;
+  #printed = "";
+  starts = 0;
+
+  constructor(name: ProcessName, spawn: () => Promise<ServiceProcess>) {
+    this.name = name;
+    this.#spawn = spawn;
+  }
+
+  async start(): Promise<void> {
+    await this.#once();
+    this.#loop = this.#keep();
+  }
+
+  get output(): string {
+    return this.#printed + (this.#current?.output() ?? "");
+  }
+
+  async #once(): Promise<void> {
+    this.starts++;
+    this.#current = await this.#spawn();
+  }
+
+  async #keep(): Promise<void> {
+    while (!this.#stopping) {
+      await this.#current?.exited;
+      if (this.#stopping) return;
+      this.#printed += `${this.#current?.output() ?? ""}\n--- restarted ---\n`;
+      this.#current = undefined;
+      await delay(RESTART_MS);
+      // A start may fail while what it needs is down as well; it is tried again.
+      await this.#once().catch((error: unknown) => {
+        this.#printed += `${String(error)}\n`;
+      });
+    }
+  }
+
+  async kill(): Promise<void> {
+    await this.#current?.kill("SIGKILL");
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#current?.kill("SIGTERM");
+    await this.#loop;
+  }
+}
+
+/** Starts the whole platform with one agent and waits until every part is ready. */
+export async function startFleet({ dir, env = {}, slots = 2 }: FleetOptions): Promise<Fleet> {
+  const platform = await preparePlatform(join(dir, "platform"), { ports: "free" });
+  await platform.addAgent(nodeId, { slots });
+  const servers = await platform.startServers({ dieWithParent: true });
+  const tokensFile = join(platform.dir, "secrets", "tokens.json");
+  const common = { OTEL_BSP_SCHEDULE_DELAY: "200", NODE_COMPILE_CACHE: join(dir, "compile-cache") };
+  const kept = new Map<ProcessName, Kept>();
+  const keep = (name: ProcessName, spawn: () => Promise<ServiceProcess>) =>
+    kept.set(name, new Kept(name, spawn));
+  for (const service of serviceNames) {
+    const own = { ...common, ...extraEnv(service, tokensFile), ...env[service] };
+    keep(service, () => spawnService(platform, service, own));
+  }
+  keep("agent", () => spawnAgent(platform, nodeId, { ...common, ...env.agent }));
+  await Promise.all([...kept.values()].map((one) => one.start()));
+  // What the gateway wrote at its first start.
+  const tokens = JSON.parse(readFileSync(tokensFile, "utf8")) as Tokens;
+  const ownDir = platform.serviceEnv("worker-agent", { nodeId }).TRAINYARD_AGENT_DIR ?? "";
+
+  return {
+    platform,
+    servers,
+    tokens,
+    agentDir: ownDir,
+    async kill(name) {
+      if (name === "nats" || name === "mongod") {
+        const server = servers[name];
+        await server.kill("SIGKILL");
+        await delay(RESTART_MS);
+        await server.restart();
+      } else {
+        await kept.get(name)?.kill();
+      }
+    },
+    starts: (name) => kept.get(name)?.starts ?? 0,
+    output: (name) => kept.get(name)?.output ?? "",
+    async stop() {
+      // Services first, so that none complains of servers that went away.
+      await Promise.all([...kept.values()].map((one) => one.stop()));
+      await servers.stop();
+    },
+  };
+}
+
+function extraEnv(service: ServiceName, tokensFile: string): Readonly<Record<string, string>> {
+  return service === "gateway" ? { TRAINYARD_BOOTSTRAP_FILE: tokensFile } : {};
+}
