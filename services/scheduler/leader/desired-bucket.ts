@@ -45,7 +45,9 @@ export async function openDesiredBucket(bus: Bus, logger: Logger): Promise<Desir
     },
     write(state, revision) {
       const bytes = toBinary(workeragent.NodeDesiredStateSchema, state);
-      return kv.update(desiredKey(state.nodeId), bytes, revision);
+      const key = desiredKey(state.nodeId);
+      // The client refuses an update of revision 0 and has `create` for it.
+      return revision === 0 ? kv.create(key, bytes) : kv.update(key, bytes, revision);
     },
   };
 }
