@@ -47,11 +47,7 @@ export type Broken = string;
  * Checks what must hold at the end of a flow, whatever was killed: one final state, told once; every point once; one
  * evaluation; one champion, told once. Returns what does not hold.
  */
-export async function brokenPromises(
-  fleet: Fleet,
-  flow: Flow,
-  expectedSteps: number,
-): Promise<readonly Broken[]> {
+export async function brokenPromises(fleet: Fleet, flow: Flow): Promise<readonly Broken[]> {
   const broken: Broken[] = [];
   const expect = (holds: boolean, words: string) => {
     if (!holds) broken.push(words);

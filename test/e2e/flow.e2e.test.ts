@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { registry, scheduler } from "@trainyard/contracts";
+import { waitFor } from "@trainyard/testing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { phaseReached } from "../chaos/phase-reached.ts";
+import { type Fleet, processNames, startFleet } from "../flow/fleet.ts";
+import { digitsFlow } from "../flow/flow.ts";
+import { brokenPromises } from "../flow/invariants.ts";
+import { otlpReceiver, type ReceivedSpan } from "./otlp-receiver.ts";
+
+let dir: string;
+let fleet: Fleet;
+let receiver: Awaited<ReturnType<typeof otlpReceiver>>;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "trainyard-e2e-"));
+  receiver = await otlpReceiver();
+  const otlp = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url };
+  const env = Object.fromEntries(processNames.map((name) => [name, otlp]));
+  fleet = await startFleet({ dir, env });
+});
+
+afterAll(async () => {
+  await fleet.stop();
+  await receiver.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+describe("the main flow", () => {
+  it("goes from a submitted job to a champion in one trace, though a rank is killed on the way", async () => {
+    const flow = digitsFlow(fleet, dir);
+    await flow.prepare();
+    const job = await flow.submit();
+    await phaseReached("commit", fleet, flow);
+    await killRank(1, fleet, job.id);
+    const ended = await flow.trained();
+    expect(ended.state).toBe(scheduler.JobState.SUCCEEDED);
+    expect(ended.attempts).toHaveLength(2);
+    expect(ended.attempts[0]?.failure).toMatchObject({
+      class: scheduler.FailureClass.INFRA,
+      rank: 1,
+      signal: 9,
+    });
+    expect(Number(ended.attempts[1]?.resumedFromStep)).toBeGreaterThan(0);
+
+    const version = await flow.evaluated();
+    expect(version).toMatchObject({ stage: registry.Stage.STAGING, gate: { passed: true } });
+    const champion = await flow.approve();
+    expect(champion).toMatchObject({
+      stage: registry.Stage.CHAMPION,
+      promotedBy: expect.stringMatching(/^user:/),
+    });
+    expect(await brokenPromises(fleet, flow)).toEqual([]);
+
+    const traceId = job.traceparent.split("-")[1];
+    const wanted = [
+      "schedule",
+      "attempt 1",
+      "attempt 2",
+      "rank start",
+      "first step",
+      "checkpoint",
+      "evaluation",
+      "promotion",
+    ];
+    const spans = await waitFor("every span of the trace", () => {
+      const own = receiver.spans.filter((span) => span.traceId === traceId);
+      const names = new Set(own.map(({ name }) => name));
+      const missing = wanted.filter((name) => !names.has(name));
+      if (missing.length > 0)
+        throw new Error(`missing: ${missing.join(", ")}; there are: ${[...names].join(", ")}`);
+      return own;
+    });
+    const byId = new Map(spans.map((span) => [span.spanId, span]));
+    const submit = spans.find(({ name }) => name.endsWith("SchedulerService/SubmitJob"));
+    expect(submit).toBeDefined();
+    // Every span hangs together with the submit, directly or through others.
+    for (const name of wanted) {
+      for (const span of spans.filter((one) => one.name === name)) {
+        expect(ancestors(span, byId), name).toContain(rootOf(submit, byId)?.spanId);
+      }
+    }
+    // What happens in the ranks belongs to their attempt.
+    for (const name of ["rank start", "first step"]) {
+      for (const span of spans.filter((one) => one.name === name)) {
+        expect(byId.get(span.parentSpanId)?.name).toMatch(/^attempt \d+$/);
+      }
+    }
+  });
+});
+
+async function killRank(rank: number, of: Fleet, jobId: string): Promise<void> {
+  const { readFile } = await import("node:fs/promises");
+  const started = join(of.agentDir, "attempts", `${jobId}-1`, `rank-${rank}`, "started.json");
+  const { pid } = JSON.parse(await readFile(started, "utf8")) as { readonly pid: number };
+  process.kill(pid, "SIGKILL");
+}
+
+function ancestors(span: ReceivedSpan, byId: ReadonlyMap<string, ReceivedSpan>): readonly string[] {
+  const found: string[] = [];
+  for (let at = byId.get(span.parentSpanId); at !== undefined; at = byId.get(at.parentSpanId))
+    found.push(at.spanId);
+  return found;
+}
+
+function rootOf(
+  span: ReceivedSpan | undefined,
+  byId: ReadonlyMap<string, ReceivedSpan>,
+): ReceivedSpan | undefined {
+  const parent = span === undefined ? undefined : byId.get(span.parentSpanId);
+  return parent === undefined ? span : rootOf(parent, byId);
+}
