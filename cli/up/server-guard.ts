@@ -1,0 +1,37 @@
+import type { PlatformServers } from "@trainyard/local";
+import type { Logger } from "@trainyard/telemetry";
+
+const lookEveryMs = 500;
+
+/** Watches the two servers and starts again what died. */
+export interface ServerGuard {
+  stop(): Promise<void>;
+}
+
+/** Starts nats-server or mongod again when it is gone: the services wait for it and carry on. */
+export function guardServers(servers: PlatformServers, logger: Logger): ServerGuard {
+  let stopped = false;
+  let looking = Promise.resolve();
+  const look = async () => {
+    for (const server of [servers.nats, servers.mongod]) {
+      if (stopped || server.pid() !== undefined) continue;
+      logger.error({ server: server.name, logFile: server.logFile }, `${server.name} ended; starting it again`);
+      try {
+        await server.restart();
+        logger.warn({ server: server.name }, `${server.name} is back`);
+      } catch (err) {
+        logger.error({ err, server: server.name }, `${server.name} does not start`);
+      }
+    }
+  };
+  const timer = setInterval(() => {
+    looking = looking.then(look);
+  }, lookEveryMs);
+  return {
+    async stop() {
+      stopped = true;
+      clearInterval(timer);
+      await looking;
+    },
+  };
+}
