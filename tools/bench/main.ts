@@ -1,0 +1,60 @@
+/**
+ * npm run bench -- NAME [--json]     measures; exits 0 when it measured, whatever it found
+ * npm run bench -- --list            names every benchmark
+ */
+import { parseArgs } from "node:util";
+import { machine } from "./machine.ts";
+import { platformBench } from "./platform.ts";
+import { type Bench, isMet, type Measurement } from "./result.ts";
+
+const benches: readonly Bench[] = [platformBench];
+const usage = "usage: npm run bench -- NAME [--json] | --list";
+
+function parsed() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { json: { type: "boolean", default: false }, list: { type: "boolean", default: false } },
+    });
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
+    return process.exit(2);
+  }
+}
+
+const { values, positionals } = parsed();
+if (values.list) {
+  for (const { name, about } of benches) console.log(`${name.padEnd(12)}${about}`);
+  process.exit(0);
+}
+const bench = benches.find(({ name }) => name === positionals[0]);
+if (bench === undefined) {
+  console.error(`${usage}\nbenchmarks: ${benches.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
+
+const say = (line: string) => console.error(line);
+const results = await bench.run(say);
+const report = {
+  name: bench.name,
+  at: new Date().toISOString(),
+  machine: machine(),
+  results: results.map((result) => ({
+    ...result,
+    ...(result.aim === undefined ? {} : { met: isMet(result) }),
+  })),
+};
+console.log(values.json ? JSON.stringify(report) : table(results));
+process.exit(0);
+
+function table(rows: readonly Measurement[]): string {
+  const width = Math.max(...rows.map(({ metric }) => metric.length)) + 2;
+  return rows
+    .map((row) => {
+      const value = `${row.value < 10 ? row.value.toFixed(2) : row.value.toFixed(0)} ${row.unit}`.padEnd(18);
+      const aim =
+        row.aim === undefined ? "" : `aim ${row.aim.op} ${row.aim.value}: ${isMet(row) ? "met" : "not met"}`;
+      return `${row.metric.padEnd(width)}${value}${aim}`;
+    })
+    .join("\n");
+}
