@@ -25,6 +25,7 @@ export class DesiredWatch implements Part {
   readonly name = "desired state";
   readonly #options: DesiredWatchOptions;
   readonly #stopping = new AbortController();
+  readonly #stopped = Promise.withResolvers<void>();
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: DesiredWatchOptions) {
@@ -41,6 +42,7 @@ export class DesiredWatch implements Part {
 
   async stop(): Promise<void> {
     this.#stopping.abort(new Error("the agent is stopping"));
+    this.#stopped.resolve();
     await this.#running;
   }
 
@@ -49,7 +51,9 @@ export class DesiredWatch implements Part {
     let told = false;
     while (!signal.aborted) {
       try {
-        await work(await this.#options.link.connected(signal));
+        const bus = await this.#options.link.connected(signal);
+        // Not waited for when stopping: the client's iterators end only with the connection.
+        await Promise.race([work(bus), this.#stopped.promise]);
         told = false;
       } catch (error) {
         if (signal.aborted) return;
@@ -64,12 +68,9 @@ export class DesiredWatch implements Part {
   async #watch(bus: Bus): Promise<void> {
     const kv = await openKv(bus, buckets.desired);
     const changes = await kv.watch({ key: this.#key });
-    const stop = () => changes.stop();
-    this.#stopping.signal.addEventListener("abort", stop, { once: true });
-    try {
-      for await (const entry of changes) this.#receive(entry.operation, entry.value);
-    } finally {
-      this.#stopping.signal.removeEventListener("abort", stop);
+    for await (const entry of changes) {
+      if (this.#stopping.signal.aborted) return;
+      this.#receive(entry.operation, entry.value);
     }
   }
 
@@ -79,15 +80,9 @@ export class DesiredWatch implements Part {
   }
 
   async #relistOnReconnect(bus: Bus): Promise<void> {
-    const statuses = bus.nc.status()[Symbol.asyncIterator]();
-    const stop = () => void statuses.return?.();
-    this.#stopping.signal.addEventListener("abort", stop, { once: true });
-    try {
-      for (let next = await statuses.next(); next.done !== true; next = await statuses.next()) {
-        if (next.value.type === "reconnect") await this.#readOnce(bus);
-      }
-    } finally {
-      this.#stopping.signal.removeEventListener("abort", stop);
+    for await (const status of bus.nc.status()) {
+      if (this.#stopping.signal.aborted) return;
+      if (status.type === "reconnect") await this.#readOnce(bus);
     }
   }
 

@@ -1,0 +1,174 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { workeragent } from "@trainyard/contracts";
+import { type ServiceProcess, tempDir, waitFor } from "@trainyard/testing";
+import { beforeAll, describe, expect, it } from "vitest";
+import { sha256, type TestNode, testNode } from "./testing/test-node.ts";
+
+let node: TestNode;
+let agent: ServiceProcess;
+
+beforeAll(async () => {
+  node = await testNode();
+});
+
+/** Starts an agent that kills itself once at a point, waits for that, and starts a sound one. */
+async function throughCrashAt(
+  point: string,
+  job: workeragent.Assignment,
+): Promise<workeragent.AttemptStatus> {
+  const dir = tempDir("crash");
+  agent = await node.startAgent({ TRAINYARD_CRASH_AT: point, TRAINYARD_CRASH_ONCE_DIR: dir });
+  await node.desire([job]);
+  expect(await agent.exited, agent.output()).toBe("SIGKILL");
+  agent = await node.startAgent();
+  const status = await node.reaches(job, "FINALIZED");
+  await agent.kill("SIGTERM");
+  return status;
+}
+
+const checkpointing = `
+import os, trainyard
+run = trainyard.init()
+run.log({"loss": 0.5}, step=1)
+run.checkpoint(1, state={"blob": "x" * 3_000_000})
+with open("report.txt", "w") as f:
+    f.write("all well")
+run.artifact("report.txt", name="reports/report.txt")
+os.makedirs("saved"); open("saved/weights.bin", "wb").write(b"w" * 10)
+run.model("saved", {"inputs": [{"name": "x", "dtype": "float32", "shape": [-1, 4]}], "outputs": []}, metrics={"acc": 1.0})
+run.log({"loss": 0.25}, step=2)
+`;
+
+describe("an agent that is killed", () => {
+  it("goes on with the running ranks when it is started again, and every point and line arrives exactly once", async () => {
+    const script = `
+import time, trainyard
+run = trainyard.init()
+for step in range(1, 301):
+    run.log({"loss": float(step)}, step=step)
+    print("line", step, flush=True)
+    time.sleep(0.01)
+`;
+    const job = await node.assignment({ script, ranks: 2 });
+    agent = await node.startAgent();
+    await node.desire([job]);
+    const running = await node.reaches(job, "RUNNING");
+    for (const reached of [30, 120]) {
+      await waitFor("some points", () => node.tracking.points(job.runId, 1, 1).length >= reached);
+      await agent.kill("SIGKILL");
+      agent = await node.startAgent();
+    }
+    const status = await node.reaches(job, "FINALIZED");
+    await agent.kill("SIGTERM");
+    expect(status.ranks.map(({ pid }) => pid)).toEqual(running.ranks.map(({ pid }) => pid));
+    expect(status.ranks.map(({ exit, lastStep }) => [exit?.code, lastStep])).toEqual([
+      [0, 300n],
+      [0, 300n],
+    ]);
+    const steps = Array.from({ length: 300 }, (_, index) => index + 1);
+    for (const rank of [0, 1]) {
+      expect(node.tracking.points(job.runId, 1, rank).map(({ step }) => Number(step))).toEqual(steps);
+      expect(node.tracking.text(job.runId, 1, rank, "stdout")).toBe(
+        steps.map((step) => `line ${step}\n`).join(""),
+      );
+    }
+    // What was confirmed before the kill is not sent again from its beginning.
+    const begun = node.tracking.arrivals.filter(
+      ({ key, begin }) => key === `${job.runId}.1.0.records` && begin === 0,
+    );
+    expect(begun).toHaveLength(1);
+  });
+
+  it("starts the ranks once although it died just after starting the shim", async () => {
+    const job = await node.assignment({ script: "print('once')" });
+    const status = await throughCrashAt("agent.start.spawned", job);
+    expect(status.ranks[0]?.exit?.code).toBe(0);
+    expect(node.tracking.text(job.runId, 1, 0, "stdout")).toBe("once\n");
+  });
+
+  it.each(["agent.upload.half", "agent.upload.uploaded", "agent.upload.reported", "agent.end.flushed"])(
+    "stores checkpoint, artifact and model whole although it died at %s",
+    async (point) => {
+      const job = await node.assignment({ script: checkpointing });
+      await throughCrashAt(point, job);
+      const of = <T extends { readonly runId: string; readonly requestId: string }>(
+        reports: readonly T[],
+      ) => {
+        const own = reports.filter(({ runId }) => runId === job.runId);
+        expect(new Set(own.map(({ requestId }) => requestId)).size).toBe(1);
+        return own.at(-1);
+      };
+      const part = of(node.tracking.parts)?.part;
+      expect(part?.files.length).toBeGreaterThan(0);
+      for (const file of part?.files ?? []) {
+        const stored = await readBlob(file.digest);
+        expect([sha256(stored), BigInt(stored.length)]).toEqual([file.digest, file.sizeBytes]);
+      }
+      expect(of(node.tracking.artifacts)?.file).toMatchObject({
+        path: "reports/report.txt",
+        digest: sha256("all well"),
+      });
+      const model = of(node.tracking.models)?.model;
+      expect(model?.metrics).toEqual({ acc: 1 });
+      expect(model?.files.find(({ path }) => path.endsWith("weights.bin"))?.digest).toBe(
+        sha256("w".repeat(10)),
+      );
+      expect(node.tracking.points(job.runId, 1, 0).map(({ value }) => value)).toEqual([0.5, 0.25]);
+    },
+  );
+
+  it("ends what a killed shim left behind and reports its ranks as killed", async () => {
+    const script = `
+import os, subprocess, time
+helper = subprocess.Popen(["sleep", "60"])
+print(helper.pid, flush=True)
+time.sleep(60)
+`;
+    const job = await node.assignment({ script });
+    agent = await node.startAgent();
+    await node.desire([job]);
+    await node.reaches(job, "RUNNING");
+    const helper = await waitFor(
+      "the helper",
+      () => Number(node.tracking.text(job.runId, 1, 0, "stdout")) || undefined,
+    );
+    await agent.kill("SIGKILL");
+    const shim = JSON.parse(readFileSync(join(node.attemptDir(job), "shim.json"), "utf8"));
+    process.kill(shim.pid, "SIGKILL");
+    agent = await node.startAgent();
+    const status = await node.reaches(job, "FINALIZED");
+    expect(status.ranks[0]?.exit).toMatchObject({ code: 0, signal: 9 });
+    await waitFor("the helper to be dead", () => !isRunning(helper));
+    await agent.kill("SIGTERM");
+  });
+
+  it("leaves the ranks running when it is stopped, and stops them when it is configured so", async () => {
+    const job = await node.assignment({ script: "import time\ntime.sleep(60)" });
+    agent = await node.startAgent();
+    await node.desire([job]);
+    const { ranks } = await node.reaches(job, "RUNNING");
+    const pid = ranks[0]?.pid ?? 0;
+    expect(await agent.kill("SIGTERM"), agent.output()).toBe(0);
+    expect(isRunning(pid)).toBe(true);
+    agent = await node.startAgent({ TRAINYARD_ON_STOP: "stop" });
+    await node.reaches(job, "RUNNING");
+    expect(await agent.kill("SIGTERM"), agent.output()).toBe(0);
+    expect(isRunning(pid)).toBe(false);
+    expect(node.status(job)?.ranks[0]?.exit?.signal).toBe(15);
+  });
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    return !/^\S+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+async function readBlob(digest: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of await node.blobs.open(digest)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}

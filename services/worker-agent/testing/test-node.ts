@@ -1,0 +1,207 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { type BlobStore, openBlobStore } from "@trainyard/blob";
+import { type Bus, buckets, connectBus, createKv, declareStream, telemetryStreamSpec } from "@trainyard/bus";
+import { scheduler, workeragent } from "@trainyard/contracts";
+import { newId } from "@trainyard/domain";
+import { checkoutRoot, type Platform, type PlatformServers } from "@trainyard/local";
+import {
+  atFileEnd,
+  type ServiceProcess,
+  spawnAgent,
+  tempDir,
+  testLogger,
+  testPlatform,
+  waitFor,
+} from "@trainyard/testing";
+import { create as createTar } from "tar";
+import { StandInTracking } from "./stand-in-tracking.ts";
+
+/** Which desired state it claims to be; the generation rises by itself, the epoch stays. */
+export interface DesiredChanges {
+  readonly epoch?: bigint;
+  readonly generation?: bigint;
+  readonly protocolVersion?: number;
+}
+
+/** What a test may want different in an assignment. */
+export interface AssignmentChanges {
+  readonly attempt?: number;
+  readonly groupCount?: number;
+  readonly graceMs?: number;
+  readonly traceparent?: string;
+  readonly dataset?: MessageInitShape<typeof scheduler.ResolvedDatasetSchema>;
+  readonly resume?: MessageInitShape<typeof workeragent.ResumeFromSchema>;
+}
+
+/** A bus, a blob store, a stand-in of tracking, the scheduler's pen, and one node with a real agent process. */
+export interface TestNode {
+  readonly nodeId: string;
+  readonly agentDir: string;
+  readonly platform: Platform;
+  readonly servers: PlatformServers;
+  readonly blobs: BlobStore;
+  readonly tracking: StandInTracking;
+  readonly heartbeats: readonly workeragent.NodeHeartbeat[];
+  /** Starts the agent (again), with more variables if given. */
+  startAgent(env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
+  /** Writes the desired state; the generation rises with each call unless given. */
+  desire(assignments: readonly workeragent.Assignment[], version?: DesiredChanges): Promise<void>;
+  /** Deletes the node's key. */
+  removeDesired(): Promise<void>;
+  /** The newest status of an attempt. */
+  status(of: { readonly jobId: string; readonly attempt: number }): workeragent.AttemptStatus | undefined;
+  reaches(
+    of: { readonly jobId: string; readonly attempt: number },
+    phase: keyof typeof workeragent.AttemptPhase,
+    timeoutMs?: number,
+  ): Promise<workeragent.AttemptStatus>;
+  attemptDir(of: { readonly jobId: string; readonly attempt: number }): string;
+  /** Stores a code bundle with these files. */
+  bundle(files: Readonly<Record<string, string>>): Promise<string>;
+  /** An assignment of one job with these ranks that runs `train.py`. */
+  assignment(options: JobOptions): Promise<workeragent.Assignment>;
+}
+
+export interface JobChanges {
+  readonly code?: { readonly digest: string };
+  readonly entrypoint?: string[];
+  readonly params?: Record<string, number>;
+  readonly env?: Record<string, string>;
+  readonly inputs?: { readonly path: string; readonly digest: string }[];
+}
+
+export interface JobOptions {
+  readonly script: string;
+  readonly ranks?: number;
+  readonly torch?: boolean;
+  readonly spec?: JobChanges;
+  readonly more?: AssignmentChanges;
+}
+
+/** One per test file: nats-server with the agent's real permissions, and everything around the agent. */
+export async function testNode(): Promise<TestNode> {
+  const { platform, servers } = await testPlatform();
+  const nodeId = "n1";
+  await platform.addAgent(nodeId, { slots: 2 });
+  const [schedulerBus, trackingBus] = await Promise.all([
+    busOf(platform, "scheduler"),
+    busOf(platform, "tracking"),
+  ]);
+  await declareStream(trackingBus, telemetryStreamSpec());
+  const [desired] = await Promise.all([
+    createKv(schedulerBus, buckets.desired),
+    createKv(schedulerBus, buckets.rendezvous),
+  ]);
+  const env = platform.serviceEnv("worker-agent", { nodeId });
+  const tracking = new StandInTracking({
+    bus: trackingBus,
+    port: platform.ports.tracking,
+    jwksFile: env.TRAINYARD_JWKS_FILE ?? "",
+  });
+  await tracking.start();
+  atFileEnd(() => tracking.stop());
+  const blobs = await openBlobStore(env.TRAINYARD_BLOB_URL ?? "");
+  const heartbeats: workeragent.NodeHeartbeat[] = [];
+  schedulerBus.nc.subscribe(`agents.${nodeId}.heartbeat`, {
+    callback: (_error, message) =>
+      void heartbeats.push(fromBinary(workeragent.NodeHeartbeatSchema, message.data)),
+  });
+  let generation = 0n;
+  let epoch = 1n;
+  const node: TestNode = {
+    nodeId,
+    agentDir: env.TRAINYARD_AGENT_DIR ?? "",
+    platform,
+    servers,
+    blobs,
+    tracking,
+    heartbeats,
+    startAgent: (more = {}) =>
+      spawnAgent(platform, nodeId, { TRAINYARD_SDK_PATH: join(checkoutRoot, "sdk/python"), ...more }),
+    async desire(assignments, version = {}) {
+      generation = version.generation ?? generation + 1n;
+      epoch = version.epoch ?? epoch;
+      const state = create(workeragent.NodeDesiredStateSchema, {
+        protocolVersion: version.protocolVersion ?? 1,
+        nodeId,
+        leaderEpoch: epoch,
+        generation,
+        assignments: [...assignments],
+      });
+      await desired.put(`node.${nodeId}`, toBinary(workeragent.NodeDesiredStateSchema, state));
+    },
+    removeDesired: () => desired.purge(`node.${nodeId}`),
+    status: ({ jobId, attempt }) =>
+      heartbeats.at(-1)?.attempts.find((one) => one.jobId === jobId && one.attempt === attempt),
+    reaches: (of, phase, timeoutMs = 20_000) =>
+      waitFor(
+        `${of.jobId} to be ${phase}`,
+        () => {
+          const status = node.status(of);
+          if (status?.phase === workeragent.AttemptPhase[phase]) return status;
+          const text =
+            status === undefined
+              ? "unknown"
+              : `${workeragent.AttemptPhase[status.phase]} ${status.failureMessage}`;
+          throw new Error(`it is ${text}`);
+        },
+        { timeoutMs },
+      ),
+    attemptDir: ({ jobId, attempt }) => join(node.agentDir, "attempts", `${jobId}-${attempt}`),
+    bundle: (files) => storeBundle(blobs, files),
+    async assignment({ script, ranks = 1, torch = false, spec = {}, more = {} }) {
+      const digest = await storeBundle(blobs, { "train.py": script });
+      return create(workeragent.AssignmentSchema, {
+        jobId: newId("job"),
+        runId: newId("run"),
+        project: "default",
+        attempt: 1,
+        action: workeragent.AssignmentAction.RUN,
+        worldSize: ranks,
+        ranks: Array.from({ length: ranks }, (_, rank) => ({ rank, localRank: rank, slots: [rank] })),
+        groupCount: 1,
+        graceMs: 2_000,
+        ...more,
+        spec: {
+          name: "test",
+          code: { digest },
+          entrypoint: ["train.py"],
+          framework: torch ? scheduler.Framework.TORCH : scheduler.Framework.PROCESS,
+          ...spec,
+        },
+      });
+    },
+  };
+  return node;
+}
+
+async function busOf(platform: Platform, service: "scheduler" | "tracking"): Promise<Bus> {
+  const env = platform.serviceEnv(service);
+  const seed = readFileSync(env.TRAINYARD_NATS_SEED_FILE ?? "", "utf8");
+  const bus = await connectBus({
+    servers: platform.natsUrl,
+    name: service,
+    seed,
+    logger: testLogger(service),
+  });
+  atFileEnd(() => bus.close());
+  return bus;
+}
+
+async function storeBundle(blobs: BlobStore, files: Readonly<Record<string, string>>): Promise<string> {
+  const folder = tempDir("bundle");
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  }
+  const file = join(tempDir("bundle"), "code.tgz");
+  await createTar({ file, cwd: folder, gzip: true }, Object.keys(files));
+  return (await blobs.put(readFileSync(file))).digest;
+}
+
+export function sha256(bytes: Uint8Array | string): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
