@@ -14,7 +14,7 @@ import { eventConsumer, openStore, outboxRelay, type Store } from "@trainyard/st
 import type { Logger } from "@trainyard/telemetry";
 import { access } from "./api/access.ts";
 import { routes } from "./api/routes.ts";
-import type { Config } from "./config.ts";
+import type { TrackingConfig } from "./config.ts";
 import { attemptEnded } from "./consumers/attempt-ended.ts";
 import { attemptStarted } from "./consumers/attempt-started.ts";
 import { jobEnded } from "./consumers/job-ended.ts";
@@ -27,6 +27,8 @@ import { createRecords, prepareRecords } from "./store/records.ts";
 const name = "tracking";
 /** An event is only buried when its handler fails for hours: an outage of the database is no fault of the event's. */
 const MAX_EVENT_DELIVERIES = 500;
+/** Short, since a running handler extends it: what a killed process had taken comes again this soon. */
+const EVENT_ACK_WAIT_MS = 5_000;
 
 /** The service, and where it answers. */
 export interface TrackingApp extends App {
@@ -34,7 +36,10 @@ export interface TrackingApp extends App {
 }
 
 /** Connects to everything and puts the parts together; nothing works before `start`. */
-export async function build(config: Config, { logger }: { readonly logger: Logger }): Promise<TrackingApp> {
+export async function build(
+  config: TrackingConfig,
+  { logger }: { readonly logger: Logger },
+): Promise<TrackingApp> {
   const verifier = await createVerifier(config.jwksFile);
   const blobs = await openBlobStore(config.blobUrl);
   const store = await openStore({ uri: config.mongodbUri, database: config.mongodbDatabase, logger });
@@ -94,5 +99,6 @@ function jobsConsumer(deps: Deps, bus: Bus): Part {
     from: "scheduler",
     handlers: [jobSubmitted(deps), attemptStarted(deps), attemptEnded(deps), jobEnded(deps)],
     maxDeliver: MAX_EVENT_DELIVERIES,
+    ackWaitMs: EVENT_ACK_WAIT_MS,
   });
 }

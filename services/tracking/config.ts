@@ -1,7 +1,12 @@
-import { baseConfigShape } from "@trainyard/service";
+import { baseConfigShape, parseConfig } from "@trainyard/service";
 import { z } from "zod";
 
-/** What tracking is told by its environment. */
-export const configSchema = z.object({ ...baseConfigShape });
+const schema = z.object({ ...baseConfigShape });
 
-export type Config = z.infer<typeof configSchema>;
+/** What tracking is told by its environment. */
+export type TrackingConfig = z.infer<typeof schema>;
+
+/** Reads the settings; the only reader of the environment. Throws ConfigError with every problem. */
+export function parseTrackingConfig(env: Readonly<Record<string, string | undefined>>): TrackingConfig {
+  return parseConfig(schema, env);
+}

@@ -1,11 +1,11 @@
 /** Runs tracking as a process of its own, configured by the environment; see README.md. */
-import { describeConfig, parseConfig, runMain } from "@trainyard/service";
+import { describeConfig, runMain } from "@trainyard/service";
 import { createLogger, startTelemetry } from "@trainyard/telemetry";
 import { build } from "./app.ts";
-import { configSchema } from "./config.ts";
+import { parseTrackingConfig } from "./config.ts";
 
 await runMain("tracking", async () => {
-  const config = parseConfig(configSchema, process.env);
+  const config = parseTrackingConfig(process.env);
   startTelemetry({ service: "tracking" });
   const logger = createLogger({ service: "tracking", level: config.logLevel });
   logger.info({ config: describeConfig(config) }, "tracking starts");

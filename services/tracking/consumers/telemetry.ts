@@ -7,7 +7,8 @@ import { createGroupWriter } from "./group-writer.ts";
 
 /** Batches taken from the stream and not yet stored. */
 const CONCURRENCY = 512;
-const ACK_WAIT_MS = 30_000;
+/** Short, since a batch that is being stored extends it: what a killed process had taken comes again this soon. */
+const ACK_WAIT_MS = 5_000;
 /** Only a batch that the database itself refuses is delivered so often; an outage is waited out. */
 const MAX_DELIVER = 50;
 

@@ -1,5 +1,3 @@
-import { create } from "@bufbuild/protobuf";
-import { tracking } from "@trainyard/contracts";
 import type { Artifact } from "../domain/run-record.ts";
 import type { RunView } from "../operations/run-view.ts";
 import { artifactToProto, checkpointForEvent } from "./checkpoint-to-proto.ts";
@@ -15,8 +13,7 @@ const MAX_LIST_BYTES = 96 * 1024;
 export function runEndedToProto(view: RunView, artifacts: readonly Artifact[]) {
   const metrics = firstWithin(view.metrics ?? [], ({ last }) => last.key.length + 160);
   const run = runToProto({ ...view, metrics });
-  if (run.spec !== undefined)
-    run.spec = create(tracking.RunSchema, { spec: { ...run.spec, sourceYaml: "" } }).spec;
+  if (run.spec !== undefined) run.spec.sourceYaml = "";
   if (view.latestCheckpoint !== undefined) run.latestCheckpoint = checkpointForEvent(view.latestCheckpoint);
   return { run, artifacts: firstWithin(artifacts, ({ path }) => path.length + 180).map(artifactToProto) };
 }

@@ -1,0 +1,252 @@
+import { create } from "@bufbuild/protobuf";
+import { scheduler, tracking } from "@trainyard/contracts";
+import { newId } from "@trainyard/domain";
+import { fromConnectError } from "@trainyard/service";
+import { waitFor } from "@trainyard/testing";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import {
+  aJob,
+  project,
+  publishEvent,
+  startTracking,
+  type TestTracking,
+  type TrackingClient,
+} from "./test-service.ts";
+
+let service: TestTracking;
+let user: TrackingClient;
+let agent: TrackingClient;
+let leader: TrackingClient;
+let job: scheduler.Job;
+
+beforeAll(async () => {
+  service = await startTracking();
+  [user, agent, leader] = await Promise.all([
+    service.as("user"),
+    service.as("agent"),
+    service.as("scheduler"),
+  ]);
+});
+
+beforeEach(() => {
+  job = aJob();
+});
+
+const open = (attempt: number) => leader.openAttempt({ runId: job.runId, jobId: job.id, attempt, project });
+const holder = () => `run:${job.runId}`;
+const committedEvents = () =>
+  service.store.db.collection("outbox").countDocuments({ subject: job.runId, type: /checkpoint/ });
+
+async function stored(path: string, content: string) {
+  const { digest, sizeBytes } = await service.blobs.put(new TextEncoder().encode(content));
+  return { path, digest, sizeBytes: BigInt(sizeBytes) };
+}
+
+interface Part {
+  readonly attempt?: number;
+  readonly step?: number;
+  readonly rank?: number;
+  readonly worldSize?: number;
+  readonly content?: string;
+}
+
+async function report({ attempt = 1, step = 10, rank = 0, worldSize = 1, content }: Part = {}) {
+  const file = await stored("model.pt", content ?? `${job.runId} ${attempt} ${step} ${rank}`);
+  return agent.reportCheckpointPart({
+    requestId: newId("req"),
+    runId: job.runId,
+    attempt,
+    step: BigInt(step),
+    worldSize,
+    part: { rank, files: [file], recordsOffset: BigInt(step * 10) },
+    metrics: { loss: 1 / step },
+  });
+}
+
+async function reason(call: Promise<unknown>): Promise<string> {
+  const outcome = call.then(
+    () => new Error("it succeeded"),
+    (caught: unknown) => caught,
+  );
+  return fromConnectError(await outcome).reason;
+}
+
+describe("a checkpoint", () => {
+  it("is committed with the last rank's part, pinned, and told once", async () => {
+    await open(1);
+    expect((await report({ rank: 1, worldSize: 2 })).checkpoint).toBeUndefined();
+    expect((await user.listCheckpoints({ runId: job.runId })).checkpoints).toEqual([]);
+    const { checkpoint } = await report({ rank: 0, worldSize: 2 });
+    expect(checkpoint).toMatchObject({ step: 10n, worldSize: 2, attempt: 1, metrics: { loss: 0.1 } });
+    expect(checkpoint?.parts.map(({ rank, recordsOffset }) => ({ rank, recordsOffset }))).toEqual([
+      { rank: 0, recordsOffset: 100n },
+      { rank: 1, recordsOffset: 100n },
+    ]);
+    for (const { files } of checkpoint?.parts ?? []) {
+      expect(await service.blobs.pins(files[0]?.digest ?? "")).toContain(holder());
+    }
+    expect((await user.getRun({ runId: job.runId })).run?.latestCheckpoint?.id).toBe(checkpoint?.id);
+    expect(await committedEvents()).toBe(1);
+  });
+
+  it("is committed exactly once by two last parts at the same time", async () => {
+    for (let step = 1; step <= 5; step++) {
+      if (step === 1) await open(1);
+      const answers = await Promise.all([0, 1, 1, 0].map((rank) => report({ step, rank, worldSize: 2 })));
+      const ids = new Set(answers.flatMap(({ checkpoint }) => checkpoint?.id ?? []));
+      expect(ids.size).toBe(1);
+      expect(await committedEvents()).toBe(step);
+    }
+  });
+
+  it("gives the same answer to the same part, also after the attempt was fenced", async () => {
+    await open(1);
+    const first = await report();
+    expect(await report()).toEqual(first);
+    await open(2);
+    expect(await report()).toEqual(first);
+    expect(await committedEvents()).toBe(1);
+  });
+
+  it("refuses another part for the same rank and step, and a gang of another size", async () => {
+    await open(1);
+    await report({ worldSize: 2 });
+    expect(await reason(report({ worldSize: 2, content: "other" }))).toBe("CHECKPOINT_PART_DIFFERS");
+    expect(await reason(report({ rank: 1, worldSize: 3 }))).toBe("CHECKPOINT_PART_DIFFERS");
+  });
+
+  it("refuses a part whose file is missing or cut off, and takes it once it is whole", async () => {
+    await open(1);
+    const file = await stored("model.pt", `${job.runId} whole`);
+    const request = (sizeBytes: bigint, digest: string) =>
+      agent.reportCheckpointPart({
+        requestId: newId("req"),
+        runId: job.runId,
+        attempt: 1,
+        step: 1n,
+        worldSize: 1,
+        part: { rank: 0, files: [{ ...file, digest, sizeBytes }], recordsOffset: 0n },
+      });
+    expect(await reason(request(file.sizeBytes, "0".repeat(64)))).toBe("BLOB_MISSING");
+    expect(await reason(request(file.sizeBytes + 1n, file.digest))).toBe("BLOB_MISSING");
+    expect(await service.blobs.pins(file.digest)).toEqual([]);
+    expect((await request(file.sizeBytes, file.digest)).checkpoint?.step).toBe(1n);
+  });
+
+  it("of which more than `keep` are newer lets go of its files", async () => {
+    job = aJob({ keep: 2 });
+    await publishEvent(service.bus, scheduler.JobSubmittedSchema, job, { job });
+    await user.getRun({ runId: job.runId });
+    await open(1);
+    for (const step of [1, 2, 3]) await report({ step });
+    const { checkpoints } = await user.listCheckpoints({ runId: job.runId });
+    expect(checkpoints.map(({ step }) => step)).toEqual([3n, 2n]);
+    const { digest } = await stored("model.pt", `${job.runId} 1 1 0`);
+    expect(await service.blobs.pins(digest)).toEqual([]);
+    expect((await report({ step: 1 })).checkpoint?.step).toBe(1n);
+    expect(await service.blobs.pins(digest)).toEqual([]);
+  });
+});
+
+describe("opening an attempt", () => {
+  it("names the newest committed checkpoint, again and again, and fences what is older", async () => {
+    expect((await open(1)).resume).toBeUndefined();
+    await report({ step: 10 });
+    await report({ step: 20 });
+    await report({ step: 30, worldSize: 2 });
+    const { resume } = await open(2);
+    expect(resume?.step).toBe(20n);
+    expect(await reason(report({ step: 30, rank: 1, worldSize: 2 }))).toBe("ATTEMPT_FENCED");
+    expect(await reason(report({ step: 40 }))).toBe("ATTEMPT_FENCED");
+    expect((await open(2)).resume).toEqual(resume);
+    expect(await reason(open(1))).toBe("ATTEMPT_FENCED");
+    const { run } = await user.getRun({ runId: job.runId });
+    expect(run?.attempts.map((attempt) => attempt.resumedFromCheckpointId)).toEqual(["", resume?.id]);
+  });
+
+  it("keeps the checkpoint that the attempt resumed from, although newer ones come", async () => {
+    await open(1);
+    await report({ step: 1 });
+    await open(2);
+    for (const step of [2, 3, 4, 5]) await report({ attempt: 2, step });
+    const { checkpoints } = await user.listCheckpoints({ runId: job.runId });
+    expect(checkpoints.map(({ step }) => step)).toEqual([5n, 4n, 3n, 1n]);
+  });
+
+  it("against a part at the same moment: the part is in the checkpoint that the attempt resumes from, or refused", async () => {
+    for (let attempt = 1; attempt <= 6; attempt++) {
+      await open(attempt);
+      const [part, next] = await Promise.allSettled([report({ attempt, step: attempt }), open(attempt + 1)]);
+      const resumedStep = next.status === "fulfilled" ? (next.value.resume?.step ?? 0n) : -1n;
+      expect(part.status === "fulfilled").toBe(resumedStep === BigInt(attempt));
+    }
+  });
+
+  it("is for the scheduler alone, and with an attempt that is none refused", async () => {
+    const one = { runId: job.runId, jobId: job.id, attempt: 1, project };
+    expect(await reason(agent.openAttempt(one))).toBe("KIND_NOT_ADMITTED");
+    expect(await reason(leader.openAttempt({ ...one, attempt: 0 }))).toBe("INVALID_FIELD");
+    expect(await reason(report())).toBe("RUN_NOT_FOUND");
+    await open(1);
+    expect(await reason(report({ attempt: 2 }))).toBe("ATTEMPT_NOT_OPEN");
+    expect(await reason(leader.openAttempt({ ...one, jobId: newId("job") }))).toBe("RUN_OF_ANOTHER_JOB");
+  });
+});
+
+describe("artifacts and models", () => {
+  it("are kept by path, and a repeated call does not bring back what was replaced", async () => {
+    await open(1);
+    const log = async (requestId: string, content: string) =>
+      agent.logArtifact({
+        requestId,
+        runId: job.runId,
+        attempt: 1,
+        file: await stored("reports/a.json", content),
+      });
+    const first = await log(`${job.runId}-1`, "first");
+    const second = await log(`${job.runId}-2`, "second");
+    expect(await log(`${job.runId}-1`, "first")).toEqual(first);
+    const { artifacts } = await user.listArtifacts({ runId: job.runId });
+    expect(artifacts).toEqual([second.artifact]);
+    expect(await service.blobs.pins(second.artifact?.digest ?? "")).toContain(holder());
+    expect(await reason(log(`${job.runId}-1`, "third"))).toBe("REQUEST_ID_REUSED");
+  });
+
+  it.each(["../../x", "/etc/passwd", "a\u0000b", "a//b"])("are refused at the path %j", async (path) => {
+    await open(1);
+    const file = { ...(await stored("x", "x")), path };
+    const call = agent.logArtifact({ requestId: newId("req"), runId: job.runId, attempt: 1, file });
+    expect(await reason(call)).toBe("ARTIFACT_PATH_INVALID");
+  });
+
+  it("come with the event of the run's end", async () => {
+    await publishEvent(service.bus, scheduler.JobSubmittedSchema, job, { job });
+    await open(1);
+    const model = {
+      name: "model",
+      files: [await stored("model/model.pt2", "weights")],
+      framework: "torch",
+      signature: { inputs: [{ name: "x", dtype: "float32", shape: [-1n, 64n] }], outputs: [] },
+      metrics: { accuracy: 0.5 },
+      step: -1n,
+    };
+    const logged = await agent.logModel({ requestId: newId("req"), runId: job.runId, attempt: 1, model });
+    expect(logged.model?.digest).toMatch(/^[0-9a-f]{64}$/);
+    const ended = create(scheduler.JobSchema, { ...job, state: scheduler.JobState.SUCCEEDED });
+    await publishEvent(service.bus, scheduler.JobEndedSchema, job, { job: ended });
+    const row = await waitFor("run.ended", async () => {
+      const found = await service.store.db
+        .collection("outbox")
+        .findOne({ subject: job.runId, type: /run\.ended/ });
+      return found ?? undefined;
+    });
+    const event = JSON.parse(String(row.body)) as { data: { run: { model: object } }; traceparent: string };
+    expect(event.traceparent).toBe(job.traceparent);
+    expect(event.data.run.model).toMatchObject({
+      name: "model",
+      signature: { inputs: [{ shape: ["-1", "64"] }] },
+    });
+    const { run } = await user.getRun({ runId: job.runId });
+    expect(run?.status).toBe(tracking.RunStatus.COMPLETED);
+  });
+});

@@ -1,0 +1,277 @@
+import { listDeadLetters } from "@trainyard/bus";
+import type { scheduler, tracking } from "@trainyard/contracts";
+import { scheduler as schedulerContract, workeragent } from "@trainyard/contracts";
+import { newId } from "@trainyard/domain";
+import { waitFor } from "@trainyard/testing";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import {
+  aJob,
+  aMetricBatch,
+  ended,
+  project,
+  publishEvent,
+  publishLog,
+  publishMetrics,
+  startTracking,
+  type TestTracking,
+  type TrackingClient,
+} from "./test-service.ts";
+
+let service: TestTracking;
+let user: TrackingClient;
+let agent: TrackingClient;
+let leader: TrackingClient;
+let job: scheduler.Job;
+
+beforeAll(async () => {
+  service = await startTracking();
+  [user, agent, leader] = await Promise.all([
+    service.as("user"),
+    service.as("agent"),
+    service.as("scheduler"),
+  ]);
+});
+
+beforeEach(() => {
+  job = aJob();
+});
+
+const open = (attempt: number) => leader.openAttempt({ runId: job.runId, jobId: job.id, attempt, project });
+const ship = (first: number, last: number, attempt = 1, value?: (step: number) => number) =>
+  publishMetrics(service.bus, aMetricBatch({ runId: job.runId, attempt }, [first, last], value));
+const print = (begin: number, data: Uint8Array | string, attempt = 1) =>
+  publishLog(service.bus, { runId: job.runId, attempt }, begin, typeof data === "string" ? utf8(data) : data);
+const utf8 = (text: string) => new TextEncoder().encode(text);
+
+async function stored(expected: Partial<Record<"records" | "stdout" | "stderr", bigint>>, attempt = 1) {
+  await waitFor(`stored ${JSON.stringify(expected, (_, value) => String(value))}`, async () => {
+    const { ranks } = await agent.getTelemetryOffsets({ runId: job.runId, attempt });
+    expect(ranks[0]).toMatchObject(expected);
+    return true;
+  });
+}
+
+async function steps(): Promise<number[]> {
+  const { points } = await user.getMetricHistory({ runId: job.runId });
+  return points.map(({ step }) => Number(step));
+}
+
+const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
+
+async function endJob(): Promise<void> {
+  await publishEvent(service.bus, schedulerContract.JobEndedSchema, job, { job: ended(job) });
+}
+
+async function lines(request: Partial<tracking.ReadLogsRequest> = {}): Promise<string[]> {
+  const read: string[] = [];
+  for await (const answer of user.readLogs({ runId: job.runId, ...withoutType(request) }))
+    read.push(...answer.lines);
+  return read;
+}
+
+function withoutType({ follow = false, tailLines = 0 }: Partial<tracking.ReadLogsRequest>) {
+  return { follow, tailLines };
+}
+
+describe("metric batches", () => {
+  it("are stored once each, however often, in whatever order and cut they come", async () => {
+    await open(1);
+    await ship(11, 20);
+    await ship(31, 40);
+    await stored({ records: 0n });
+    await ship(1, 15);
+    await ship(1, 15);
+    await stored({ records: 200n });
+    await ship(5, 35);
+    await ship(11, 20);
+    await stored({ records: 400n });
+    expect(await steps()).toEqual(upTo(40));
+  });
+
+  it("keep NaN and infinities", async () => {
+    const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0];
+    await open(1);
+    await ship(1, 4, 1, (step) => odd[step - 1] ?? 0);
+    await stored({ records: 40n });
+    const { points } = await user.getMetricHistory({ runId: job.runId });
+    expect(points.map(({ value }) => value)).toEqual(odd);
+  });
+
+  it("of a run that is not known yet are there when it is", async () => {
+    await ship(1, 5);
+    await stored({ records: 50n });
+    await open(1);
+    expect(await steps()).toEqual(upTo(5));
+  });
+
+  it("of a fenced attempt count up to the checkpoint that was resumed from, whenever they come", async () => {
+    await open(1);
+    await ship(1, 5);
+    const { digest } = await service.blobs.put(utf8("weights"));
+    await agent.reportCheckpointPart({
+      requestId: newId("req"),
+      runId: job.runId,
+      attempt: 1,
+      step: 10n,
+      worldSize: 1,
+      part: { rank: 0, files: [{ path: "w", digest, sizeBytes: 7n }], recordsOffset: 100n },
+    });
+    await open(2);
+    await publishMetrics(
+      service.bus,
+      aMetricBatch({ runId: job.runId, attempt: 2 }, [1, 5], (index) => 200 + index, "other"),
+    );
+    await stored({ records: 50n }, 2);
+    expect(await steps()).toEqual([...upTo(5), ...upTo(5)]);
+    await ship(6, 20);
+    await stored({ records: 200n });
+    const { points } = await user.getMetricHistory({ runId: job.runId, keys: ["loss"] });
+    expect(points.map(({ step }) => Number(step))).toEqual(upTo(10));
+    const { run } = await user.getRun({ runId: job.runId });
+    expect(run?.metrics.loss).toMatchObject({ count: 10n, lastStep: 10n });
+    expect(run?.metrics.other).toMatchObject({ count: 5n });
+  });
+
+  it("are cut by a limit at the same step for every metric", async () => {
+    await open(1);
+    await ship(1, 100);
+    await stored({ records: 1000n });
+    const { points, truncated } = await user.getMetricHistory({ runId: job.runId, maxPoints: 7 });
+    expect(points.map(({ step }) => Number(step))).toEqual(upTo(7));
+    expect(truncated).toBe(true);
+  });
+
+  it("that can never be stored become dead letters and stop no other", async () => {
+    await open(1);
+    const subject = `telemetry.${project}.${job.runId}.1.0.metrics`;
+    await service.bus.publish(subject, utf8("no protobuf"), { msgId: newId("evt") });
+    await publishMetrics(service.bus, {
+      ...aMetricBatch({ runId: job.runId, attempt: 1 }, [1, 3]),
+      steps: [1n],
+    });
+    await ship(1, 3);
+    await stored({ records: 30n });
+    const letters = await waitFor("two dead letters", async () => {
+      const found = (await listDeadLetters(service.bus)).filter((letter) => letter.subject === subject);
+      return found.length === 2 && found;
+    });
+    expect(letters.map((letter) => letter.reason).sort()).toEqual([
+      "its columns differ in length",
+      "not a trainyard.workeragent.v1.MetricBatch",
+    ]);
+    expect(await steps()).toEqual([1, 2, 3]);
+  });
+});
+
+describe("a tail", () => {
+  it("sends the last point of each key, then each new visible point once, then the ended run", async () => {
+    await publishEvent(service.bus, schedulerContract.JobSubmittedSchema, job, { job });
+    await open(1);
+    await ship(1, 10);
+    await stored({ records: 100n });
+    const received: number[] = [];
+    let status: tracking.RunStatus | undefined;
+    const following = (async () => {
+      for await (const { points, run } of user.tailRun({ runId: job.runId }, { timeoutMs: 20_000 })) {
+        received.push(...points.map(({ step }) => Number(step)));
+        status = run?.status ?? status;
+      }
+    })();
+    await waitFor("the last point", () => received.length === 1);
+    await ship(16, 20);
+    await ship(8, 15);
+    await waitFor("the new points", () => received.length === 11);
+    await endJob();
+    await following;
+    expect([...received].sort((a, b) => a - b)).toEqual([10, ...upTo(20).slice(10)]);
+    expect(status).toBe(3);
+  });
+
+  it("pushes a point within 100 ms of its storing", async () => {
+    await open(1);
+    const arrivals: number[] = [];
+    const stop = new AbortController();
+    const following = (async () => {
+      for await (const { points } of user.tailRun({ runId: job.runId }, { signal: stop.signal })) {
+        if (points.length > 0) arrivals.push(performance.now());
+      }
+    })().catch(() => undefined);
+    const waits: number[] = [];
+    for (let step = 1; step <= 10; step++) {
+      await ship(step, step);
+      const published = performance.now();
+      await waitFor(`point ${step}`, () => arrivals.length === step, { intervalMs: 2 });
+      waits.push((arrivals.at(-1) ?? 0) - published);
+    }
+    stop.abort();
+    await following;
+    const median = waits.sort((a, b) => a - b)[5] ?? 0;
+    expect(median).toBeLessThan(150);
+  });
+});
+
+describe("a rank's output", () => {
+  it("is read as whole lines, though lines and characters were cut and pieces came twice and late", async () => {
+    const all = utf8("eins größe 🚂\nzwei\n\nvier");
+    await open(1);
+    await print(14, all.subarray(14));
+    await print(0, all.subarray(0, 9));
+    await stored({ stdout: 9n });
+    expect(await lines()).toEqual([]);
+    await print(5, all.subarray(5, 16));
+    await print(0, all.subarray(0, 9));
+    await stored({ stdout: BigInt(all.length) });
+    expect(await lines()).toEqual(["eins größe 🚂", "zwei", ""]);
+    await publishEvent(service.bus, schedulerContract.JobSubmittedSchema, job, { job });
+    await endJob();
+    await waitFor("its last line", async () => (await lines()).length === 4);
+    expect((await lines()).at(-1)).toBe("vier");
+  });
+
+  it("is followed until the run has ended, beginning with its last lines", async () => {
+    await publishEvent(service.bus, schedulerContract.JobSubmittedSchema, job, { job });
+    await open(1);
+    await print(0, "a\nb\nc\n");
+    await stored({ stdout: 6n });
+    const read: string[] = [];
+    const following = (async () => {
+      for await (const answer of user.readLogs(
+        { runId: job.id, follow: true, tailLines: 2 },
+        { timeoutMs: 20_000 },
+      )) {
+        read.push(...answer.lines);
+      }
+    })();
+    await waitFor("the last lines", () => read.length === 2);
+    await print(6, "d\ne");
+    await waitFor("the next line", () => read.length === 3);
+    await endJob();
+    await following;
+    expect(read).toEqual(["b", "c", "d", "e"]);
+  });
+
+  it("is told apart by stream and attempt, with offsets", async () => {
+    await open(1);
+    await print(0, "one\n");
+    await publishLog(
+      service.bus,
+      { runId: job.runId, attempt: 1 },
+      0,
+      utf8("warn\n"),
+      workeragent.LogStream.STDERR,
+    );
+    await open(2);
+    await print(0, "two\nthree\n", 2);
+    await stored({ stdout: 4n, stderr: 5n });
+    await stored({ stdout: 10n }, 2);
+    const read: unknown[] = [];
+    for await (const { attempt, stream, offset, lines } of user.readLogs({ runId: job.runId })) {
+      read.push([attempt, stream, Number(offset), lines]);
+    }
+    expect(read).toEqual([
+      [1, workeragent.LogStream.STDOUT, 0, ["one"]],
+      [1, workeragent.LogStream.STDERR, 0, ["warn"]],
+      [2, workeragent.LogStream.STDOUT, 0, ["two", "three"]],
+    ]);
+  });
+});
