@@ -150,13 +150,11 @@ describe("a leader that is killed", () => {
     );
     expect(state.assignments.some(({ action }) => action === RUN)).toBe(false);
     await waitFor("the events", async () => {
-      expect(await world.events(id)).toEqual([
-        "job.submitted",
-        "attempt.admitted",
-        "attempt.started",
-        "attempt.ended",
-        "job.ended",
-      ]);
+      const events = await world.events(id);
+      // The stream keeps order among a job's own events and among its attempts', not across the two.
+      const of = (entity: string) => events.filter((type) => type.startsWith(entity));
+      expect(of("job.")).toEqual(["job.submitted", "job.ended"]);
+      expect(of("attempt.")).toEqual(["attempt.admitted", "attempt.started", "attempt.ended"]);
       return true;
     });
   });

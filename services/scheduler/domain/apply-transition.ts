@@ -5,11 +5,16 @@ import { both, type Change } from "./change.ts";
 import { type Job, withLiveAttempt } from "./job.ts";
 import { advance, change, endJob, requireLive } from "./job-changes.ts";
 import type { Transition } from "./observe.ts";
+import { hasFailed } from "./part-view.ts";
+import { byEnd } from "./root-cause.ts";
 
 /** The job after one step of its live attempt, with what follows from the attempt's end. */
 export function applyTransition(job: Job, transition: Transition, now: Date): Change {
   const live = requireLive(job);
-  const attempt = { ...live, endedParts: [...live.endedParts, ...transition.parts].sort(byNode) };
+  const attempt = {
+    ...live,
+    endedParts: [...live.endedParts, ...transition.parts.map(trimPart)].sort(byNode),
+  };
   switch (transition.kind) {
     case "parts-ended":
       return change(job, withLiveAttempt(advance(job, job.state), attempt));
@@ -33,6 +38,16 @@ export function applyTransition(job: Job, transition: Transition, now: Date): Ch
     case "end":
       return end(job, attempt, now);
   }
+}
+
+/** Keeps one traceback of a part, that of its first failed rank: with thousands of ranks a job would outgrow its document. */
+function trimPart({ nodeId, outcome }: EndedPart): EndedPart {
+  if (outcome.kind !== "finalized") return { nodeId, outcome };
+  const first = outcome.ranks.filter(hasFailed).sort(byEnd)[0];
+  const ranks = outcome.ranks.map((rank) =>
+    rank === first || rank.exit === undefined ? rank : { ...rank, exit: { ...rank.exit, tracebackTail: "" } },
+  );
+  return { nodeId, outcome: { kind: "finalized", ranks } };
 }
 
 function byNode(a: EndedPart, b: EndedPart): number {
@@ -61,10 +76,14 @@ function start(
 function end(job: Job, attempt: Attempt, now: Date): Change {
   assertAttemptTransition(attempt.state, "ended");
   const verdict = afterAttempt(job, attempt);
+  const { resume } = attempt;
+  // What the verdict was made from is not needed any more, nor are the checkpoint's files.
   const ended: Attempt = {
     ...attempt,
     state: "ended",
     endedAt: now,
+    endedParts: [],
+    ...(resume === undefined ? {} : { resume: { ...resume, files: [] } }),
     ...("failure" in verdict ? { failure: verdict.failure } : {}),
   };
   const willRetry = verdict.kind === "retry";

@@ -46,7 +46,8 @@ function reports(attempt: Attempt): readonly RankReport[] {
   return attempt.endedParts.flatMap(({ outcome }) => (outcome.kind === "finalized" ? outcome.ranks : []));
 }
 
-function byEnd(a: RankReport, b: RankReport): number {
+/** Who ended first: by the node's clock, then by the order on the node. */
+export function byEnd(a: RankReport, b: RankReport): number {
   const at = (rank: RankReport) => rank.exit?.at.getTime() ?? 0;
   return at(a) - at(b) || (a.exit?.order ?? 0) - (b.exit?.order ?? 0) || a.rank - b.rank;
 }
