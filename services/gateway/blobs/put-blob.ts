@@ -1,0 +1,49 @@
+import { assertDigest, type BlobStore, type Pin } from "@trainyard/blob";
+import { DomainError } from "@trainyard/domain";
+import { type Principal, sendJson } from "@trainyard/service";
+import { param, type Route } from "../rest/route.ts";
+import { bodyChunks } from "./body-chunks.ts";
+
+/** An upload that nothing refers to stays for so long, for the job or dataset that will. */
+const UPLOAD_PIN_MS = 24 * 60 * 60_000;
+
+/** What keeps an upload until something refers to it. */
+export function uploadPin(principal: Principal): Pin {
+  return { holder: `upload:${principal.name}`, ttlMs: UPLOAD_PIN_MS };
+}
+
+/**
+ * `PUT /api/v1/blobs/{digest}`: stores the body if it has that SHA-256; 201 when it is new, 200 when it was there. What
+ * was cut off or is something else leaves nothing behind.
+ */
+export function putBlobRoute(blobs: BlobStore, maxBytes: number): Route {
+  return {
+    method: "PUT",
+    path: "/api/v1/blobs/{digest}",
+    role: "submitter",
+    async handle(call) {
+      const { request, response, principal } = call;
+      const digest = param(call, "digest");
+      assertDigest("digest", digest);
+      const length = request.headers["content-length"];
+      if (length !== undefined && Number(length) > maxBytes) throw tooLarge(maxBytes);
+      const existed = (await blobs.stat(digest)) !== undefined;
+      const stored = await blobs.put(bodyChunks(request), {
+        expectDigest: digest,
+        maxBytes,
+        pin: uploadPin(principal),
+        ...(length === undefined ? {} : { expectSize: Number(length) }),
+      });
+      sendJson(response, existed ? 200 : 201, { digest: stored.digest, sizeBytes: stored.sizeBytes });
+    },
+  };
+}
+
+function tooLarge(maxBytes: number): DomainError {
+  return new DomainError(
+    "resource_exhausted",
+    "BLOB_TOO_LARGE",
+    `The upload is larger than ${maxBytes} bytes, the limit of this platform (TRAINYARD_BLOB_MAX_BYTES).`,
+    { metadata: { maxBytes: String(maxBytes) } },
+  );
+}

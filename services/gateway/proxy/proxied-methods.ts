@@ -1,0 +1,60 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { dataset, evaluation, registry, scheduler, tracking } from "@trainyard/contracts";
+import { type AccessTable, methodPath } from "@trainyard/service";
+
+/** The services behind the gateway, by the name that their address has in the configuration. */
+export const upstreamServices = {
+  scheduler: scheduler.SchedulerService,
+  tracking: tracking.TrackingService,
+  dataset: dataset.DatasetService,
+  evaluation: evaluation.EvaluationService,
+  registry: registry.RegistryService,
+} as const satisfies Record<string, DescService>;
+
+export type UpstreamName = keyof typeof upstreamServices;
+
+export const upstreamNames: readonly UpstreamName[] = [
+  "scheduler",
+  "tracking",
+  "dataset",
+  "evaluation",
+  "registry",
+];
+
+const track = tracking.TrackingService.method;
+
+/** What only the platform's own parts call, and not through the gateway. */
+const internal = new Set<DescMethod>([
+  track.openAttempt,
+  track.reportCheckpointPart,
+  track.logArtifact,
+  track.logModel,
+  track.getTelemetryOffsets,
+]);
+
+/** What a rank may read, of its own run: each has the run's id in the field run_id. */
+const rankReadable = new Set<DescMethod>([
+  track.getRun,
+  track.getMetricHistory,
+  track.tailRun,
+  track.readLogs,
+  track.listCheckpoints,
+  track.listArtifacts,
+]);
+
+export function isInternal(method: DescMethod): boolean {
+  return internal.has(method);
+}
+
+/**
+ * Who gets through: any user, and ranks where they read. Which role a call needs is the services' decision; a second
+ * table here could only disagree with theirs.
+ */
+export const proxyAccess: AccessTable = Object.fromEntries(
+  upstreamNames
+    .flatMap((name) => upstreamServices[name].methods)
+    .map((method) => [
+      methodPath(method),
+      { kinds: rankReadable.has(method) ? (["user", "rank"] as const) : (["user"] as const) },
+    ]),
+);

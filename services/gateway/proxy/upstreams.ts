@@ -1,0 +1,117 @@
+import type {
+  DescMessage,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { DomainError } from "@trainyard/domain";
+import { type Principal, rpcTransport } from "@trainyard/service";
+import type { Assertions } from "../auth/assertions.ts";
+import { type UpstreamName, upstreamNames, upstreamServices } from "./proxied-methods.ts";
+import { assertOwnRun } from "./rank-scope.ts";
+
+/** Longest a unary call may take for a caller that set no deadline; registering a large dataset takes minutes. */
+const UNARY_TIMEOUT_MS = 10 * 60_000;
+
+/** What callers are told to wait while a service is away. */
+const RETRY_AFTER_MS = 1_000;
+
+/** Whose call it is and how long it may take. */
+export interface UpstreamCall {
+  readonly principal: Principal;
+  /** The caller's own header: a rank's token is passed on, since only the scheduler may speak for ranks. */
+  readonly authorization: string | null;
+  readonly signal: AbortSignal;
+  /** What is left of the caller's deadline. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** The services behind the gateway, called for a user. */
+export interface Upstreams {
+  unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageShape<I>,
+    call: UpstreamCall,
+  ): Promise<MessageShape<O>>;
+  serverStream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageShape<I>,
+    call: UpstreamCall,
+  ): AsyncIterable<MessageShape<O>>;
+}
+
+/** Connections are made when first needed, and shared. */
+export function createUpstreams(
+  urls: Readonly<Record<UpstreamName, string>>,
+  assertions: Assertions,
+): Upstreams {
+  const byService = new Map<string, { readonly name: UpstreamName; readonly transport: Transport }>(
+    upstreamNames.map((name) => [
+      upstreamServices[name].typeName,
+      { name, transport: rpcTransport(urls[name], { name: "gateway", timeoutMs: 0 }) },
+    ]),
+  );
+
+  function upstreamOf(typeName: string) {
+    const upstream = byService.get(typeName);
+    if (upstream === undefined) throw new Error(`${typeName} is not behind the gateway`);
+    return upstream;
+  }
+
+  async function headersOf({ principal, authorization }: UpstreamCall): Promise<Headers> {
+    const own = principal.kind === "rank" ? authorization : `Bearer ${await assertions(principal)}`;
+    return new Headers({ authorization: own ?? "" });
+  }
+
+  return {
+    async unary(method, request, call) {
+      assertOwnRun(call.principal, request);
+      const { name, transport } = upstreamOf(method.parent.typeName);
+      const header = await headersOf(call);
+      try {
+        const timeoutMs = call.timeoutMs ?? UNARY_TIMEOUT_MS;
+        return (await transport.unary(method, call.signal, timeoutMs, header, request)).message;
+      } catch (error) {
+        throw asSeenHere(error, name, call.signal);
+      }
+    },
+
+    async *serverStream(method, request, call) {
+      assertOwnRun(call.principal, request);
+      const { name, transport } = upstreamOf(method.parent.typeName);
+      const header = await headersOf(call);
+      try {
+        const { message } = await transport.stream(
+          method,
+          call.signal,
+          call.timeoutMs,
+          header,
+          once(request),
+        );
+        yield* message;
+      } catch (error) {
+        throw asSeenHere(error, name, call.signal);
+      }
+    },
+  };
+}
+
+async function* once<T>(item: T): AsyncGenerator<T> {
+  yield item;
+}
+
+/**
+ * What a service answered passes as it is, details and all. That no service answered is told in the gateway's words:
+ * the connection's own error would name addresses that mean nothing to the caller.
+ */
+function asSeenHere(error: unknown, name: UpstreamName, signal: AbortSignal): unknown {
+  const failure = ConnectError.from(error);
+  if (signal.aborted || failure.code !== Code.Unavailable || failure.details.length > 0) return failure;
+  return new DomainError(
+    "unavailable",
+    "SERVICE_UNAVAILABLE",
+    `The ${name} service does not answer. Try again in a moment.`,
+    { metadata: { service: name }, retryAfterMs: RETRY_AFTER_MS, cause: error },
+  );
+}

@@ -1,0 +1,10 @@
+import type { UpstreamCall } from "../proxy/upstreams.ts";
+import type { HttpCall } from "./route.ts";
+
+/** How long a call made for a REST request may take: REST clients send no deadline. */
+const TIMEOUT_MS = 30_000;
+
+/** The call to a service that answers a REST request. */
+export function upstreamCall({ request, principal, signal }: HttpCall): UpstreamCall {
+  return { principal, authorization: request.headers.authorization ?? null, signal, timeoutMs: TIMEOUT_MS };
+}
