@@ -29,6 +29,14 @@ export function decide(snapshot: Snapshot, nowMs: number): Decision {
   const positions = new Map<string, number>();
   let head: WaitingJob | undefined;
 
+  const capacities = new Map<number, number>();
+  /** Ranks of this size that the empty fleet holds. */
+  const emptyCapacity = (slotsPerRank: number): number => {
+    const known = capacities.get(slotsPerRank) ?? empty.rankCapacity(slotsPerRank);
+    capacities.set(slotsPerRank, known);
+    return known;
+  };
+
   const numbers = (job: WaitingJob) => ({
     slotsFree: free.total,
     slotsPresent,
@@ -40,7 +48,7 @@ export function decide(snapshot: Snapshot, nowMs: number): Decision {
     if (job.notBeforeMs !== undefined && job.notBeforeMs > nowMs) {
       return explainBackoff(job, job.notBeforeMs, free.total);
     }
-    if (empty.rankCapacity(job.slotsPerRank) < job.ranks) return explainTooLarge(job, numbers(job));
+    if (emptyCapacity(job.slotsPerRank) < job.ranks) return explainTooLarge(job, numbers(job));
     if (head !== undefined) return explainBehind(job, head, free.total);
     const placements = placeGang(free, job);
     if (placements !== undefined) return { jobId: job.id, placements };

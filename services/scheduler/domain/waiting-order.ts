@@ -1,5 +1,7 @@
-import { priorities } from "./job-spec.ts";
+import type { Priority } from "./job-spec.ts";
 import type { WaitingJob } from "./snapshot.ts";
+
+const places: Readonly<Record<Priority, number>> = { high: 0, normal: 1, low: 2 };
 
 /**
  * The line: priority class, then who was accepted first, then the id. A retried job keeps its time of acceptance and so
@@ -7,7 +9,7 @@ import type { WaitingJob } from "./snapshot.ts";
  */
 export function compareWaiting(a: WaitingJob, b: WaitingJob): number {
   return (
-    priorities.indexOf(a.priority) - priorities.indexOf(b.priority) ||
+    places[a.priority] - places[b.priority] ||
     a.createdAtMs - b.createdAtMs ||
     (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
   );

@@ -45,7 +45,7 @@ export interface World {
   submit(api: Api, more?: SpecInit): Promise<scheduler.Job>;
   /** Waits until the job is in this state. */
   reached(api: Api, jobId: string, state: scheduler.JobState): Promise<scheduler.Job>;
-  /** Types of the events published about this job (or node), in order. */
+  /** Types of the events published about this job (or node), ordered by the aggregate's version. */
   events(id: string): Promise<readonly string[]>;
 }
 
@@ -139,14 +139,14 @@ export async function createWorld(overrides: Partial<Config> = {}): Promise<Worl
         filter_subjects: [`trainyard.*.scheduler.*.*.*.${id}`],
       });
       const { num_pending: pending } = await consumer.info(false);
-      const types: string[] = [];
-      while (types.length < pending) {
+      const found: { readonly type: string; readonly version: number }[] = [];
+      while (found.length < pending) {
         const message = await consumer.next({ expires: 2_000 });
         if (message === null) break;
-        const { type } = peekCloudEvent(message.data);
-        types.push(type.split(".").slice(2, 4).join("."));
+        const { type, aggregateversion: version } = peekCloudEvent(message.data);
+        found.push({ type: type.split(".").slice(2, 4).join("."), version });
       }
-      return types;
+      return found.sort((a, b) => a.version - b.version).map(({ type }) => type);
     },
   };
 }
