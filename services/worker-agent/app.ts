@@ -83,6 +83,7 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     link,
     attempts: () => node.statuses(),
     applied: () => node.applied,
+    logger,
   });
   const fence = new SelfFence({
     probe: () => link.probe(),

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { workeragent } from "@trainyard/contracts";
 import type { Part } from "@trainyard/service";
+import type { Logger } from "@trainyard/telemetry";
 import { type DesiredVersion, PROTOCOL_VERSION } from "../domain/desired-order.ts";
 import type { AttemptStatus } from "../ranks/attempt-status.ts";
 import type { BusLink } from "./bus-link.ts";
@@ -21,6 +22,7 @@ export interface HeartbeatOptions {
   readonly link: BusLink;
   readonly attempts: () => readonly AttemptStatus[];
   readonly applied: () => DesiredVersion | undefined;
+  readonly logger: Logger;
 }
 
 /** Tells the scheduler the node's whole actual state, each second and at once when something has changed. */
@@ -64,7 +66,11 @@ export class Heartbeat implements Part {
     // While it is cut off, nothing is queued up: old states are of no use to anyone.
     if (nc === undefined || nc.isClosed()) return;
     this.#sequence += 1n;
-    nc.publish(`agents.${this.#options.nodeId}.heartbeat`, this.#encode());
+    try {
+      nc.publish(`agents.${this.#options.nodeId}.heartbeat`, this.#encode());
+    } catch (error) {
+      this.#options.logger.error({ err: error }, "the heartbeat could not be sent");
+    }
   }
 
   #encode(): Uint8Array {

@@ -14,6 +14,9 @@ const phases: Readonly<Record<AttemptPhase, workeragent.AttemptPhase>> = {
   failed_to_start: workeragent.AttemptPhase.FAILED_TO_START,
 };
 
+/** Tracebacks per attempt: of the ranks that ended first, where the cause is. A heartbeat has to fit one message. */
+const MAX_TAILS = 4;
+
 /** An attempt's status as the heartbeat carries it. */
 export function attemptStatusMessage(status: AttemptStatus): workeragent.AttemptStatus {
   return create(workeragent.AttemptStatusSchema, {
@@ -35,8 +38,13 @@ function rankMessage(status: RankStatus): workeragent.RankStatus {
     lastStep: BigInt(status.lastStep),
     ...(status.startedAtMs === undefined ? {} : { startedAt: timestamp(status.startedAtMs) }),
     ...(status.firstStepAtMs === undefined ? {} : { firstStepAt: timestamp(status.firstStepAtMs) }),
-    ...(exit === undefined ? {} : { exit: { ...exit, at: timestamp(exit.atMs) } }),
+    ...(exit === undefined ? {} : { exit: exitMessage(exit) }),
   });
+}
+
+function exitMessage(exit: NonNullable<RankStatus["exit"]>) {
+  const { code, signal, order, atMs, tracebackTail } = exit;
+  return { code, signal, order, at: timestamp(atMs), tracebackTail: order > MAX_TAILS ? "" : tracebackTail };
 }
 
 /** A rank's clock may say anything; what no timestamp can hold would spoil the heartbeat of the whole node. */

@@ -30,6 +30,8 @@ import type { ShimCommand } from "./start-shim.ts";
 
 /** How often the ranks' files are looked at. */
 const LOOK_INTERVAL_MS = 50;
+/** Between tries of a step that the file system refused. */
+const INSIST_INTERVAL_MS = 1_000;
 const SIGTERM = 15;
 const TRACER = "worker-agent";
 
@@ -167,7 +169,7 @@ export class Attempt {
     await met;
     if (isFinal(this.#phase)) return;
     await shipped;
-    await this.#spool.markFinalized(Date.now());
+    await this.#insist(() => this.#spool.markFinalized(Date.now()));
     this.#happened("confirmed");
   }
 
@@ -208,7 +210,7 @@ export class Attempt {
       this.#leaving.signal.throwIfAborted();
       if (error instanceof StartError) await this.#fail({ reason: error.reason, message: error.message });
       else if (this.#stop === undefined) throw error;
-      else await this.#recordAsStopped();
+      else await this.#insist(() => this.#recordAsStopped());
     }
   }
 
@@ -238,20 +240,38 @@ export class Attempt {
 
   async #watchRanks(): Promise<void> {
     while (this.mayHaveRanks) {
-      this.#leaving.signal.throwIfAborted();
-      if (this.#stop !== undefined && this.#phase !== "stopping") {
-        await this.#spool.markStop(this.#stop, Date.now());
-        this.#happened("stop_asked");
-      }
-      const before = this.#gang.starts.size + this.#gang.exits.size;
-      const look = await this.#gang.look(this.#stop !== undefined);
-      if (look.kind === "could_not_start")
-        return this.#fail({ reason: "START_FAILED", message: look.message });
-      if (this.#gang.allStarted && this.#phase === "starting") this.#ranksStarted();
-      if (this.#gang.anyFailed) this.#happened("rank_failed");
-      if (look.kind === "ended") this.#happened("ranks_ended");
-      if (this.#gang.starts.size + this.#gang.exits.size !== before) this.#deps.onChange();
+      await this.#insist(() => this.#lookAtRanks());
       if (this.mayHaveRanks) await delay(LOOK_INTERVAL_MS, undefined, { signal: this.#leaving.signal });
+    }
+  }
+
+  async #lookAtRanks(): Promise<void> {
+    if (this.#stop !== undefined && this.#phase !== "stopping") {
+      await this.#spool.markStop(this.#stop, Date.now());
+      this.#happened("stop_asked");
+    }
+    const before = this.#gang.starts.size + this.#gang.exits.size;
+    const look = await this.#gang.look(this.#stop !== undefined);
+    if (look.kind === "could_not_start") {
+      return this.#fail({ reason: "START_FAILED", message: look.message });
+    }
+    if (this.#gang.allStarted && this.#phase === "starting") this.#ranksStarted();
+    if (this.#gang.anyFailed) this.#happened("rank_failed");
+    if (look.kind === "ended") this.#happened("ranks_ended");
+    if (this.#gang.starts.size + this.#gang.exits.size !== before) this.#deps.onChange();
+  }
+
+  /** Does a step until it succeeds: a disk that is full for a while must not leave ranks unwatched. */
+  async #insist(work: () => Promise<void>): Promise<void> {
+    for (let told = false; ; told = true) {
+      this.#leaving.signal.throwIfAborted();
+      try {
+        return await work();
+      } catch (error) {
+        this.#leaving.signal.throwIfAborted();
+        if (!told) this.#logger.error({ err: error }, "a step of the attempt failed; trying on");
+        await delay(INSIST_INTERVAL_MS, undefined, { signal: this.#leaving.signal });
+      }
     }
   }
 
