@@ -89,7 +89,7 @@ async function demo(): Promise<object> {
 
     out.chapter("Approval: by someone who did not submit it");
     const subscriber = await subscribe(platform.natsUrl, platform.subscriberSeed);
-    out.command("trainyard approve digits " + version.version + " --as approver");
+    out.command(`trainyard approve digits ${version.version} --as approver`);
     const approval = {
       requestId: randomUUID(),
       model: "digits",
