@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { natsPermissions } from "@trainyard/bus";
 import { assertName, DomainError } from "@trainyard/domain";
+import { checkoutRoot } from "./checkout.ts";
 import { findPython } from "./find-program.ts";
 import { freePort } from "./free-port.ts";
 import { mongodUri, startMongod } from "./mongod.ts";
@@ -157,6 +158,7 @@ export class PlatformFolder implements Platform {
       TRAINYARD_AGENT_DIR: join(this.dir, "agents", agent.nodeId),
       TRAINYARD_SLOTS: String(agent.slots),
       TRAINYARD_PYTHON: findPython(),
+      TRAINYARD_SDK_PATH: join(checkoutRoot, "sdk/python"),
     };
   }
 

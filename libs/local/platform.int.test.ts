@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, nkeyAuthenticator } from "@nats-io/transport-node";
@@ -83,6 +83,7 @@ describe("a platform's state folder", () => {
     const env = platform.serviceEnv("worker-agent", { nodeId: "node-1" });
     expect(env).toMatchObject({ TRAINYARD_NODE_ID: "node-1", TRAINYARD_SLOTS: "3" });
     expect(env.TRAINYARD_MONGODB_URI).toBeUndefined();
+    expect(existsSync(join(env.TRAINYARD_SDK_PATH ?? "", "trainyard/__init__.py"))).toBe(true);
     await (await busOf(env)).close();
     await platform.addAgent("node-2");
     await (await busOf(platform.serviceEnv("worker-agent", { nodeId: "node-2" }))).close();
