@@ -38,7 +38,10 @@ export interface Bus {
   readonly nc: NatsConnection;
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
-  /** Stores a message durably. Throws StalePublisherError, or PublishError when no try succeeded. */
+  /**
+   * Stores a message durably. Throws PublishError when no try succeeded, and StalePublisherError when the expected sequence
+   * was not the last: that may be this very message, stored by a try whose acknowledgement was lost, so look before giving up.
+   */
   publish(subject: string, data: Uint8Array, options: PublishOptions): Promise<Published>;
   /** A round trip to the server; rejects within a second when it cannot be reached. */
   probe(): Promise<void>;

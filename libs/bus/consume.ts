@@ -19,7 +19,7 @@ export interface ConsumerSpec {
   /** `<service>-<purpose>`. */
   readonly durable: string;
   readonly filters: readonly string[];
-  /** Deliveries before the message goes to the dead letters. */
+  /** Deliveries before the message goes to the dead letters; -1 for no limit. */
   readonly maxDeliver: number;
   /** A delivery without an answer for so long is made again; a running handler keeps extending it. */
   readonly ackWaitMs: number;
@@ -56,7 +56,8 @@ const RECOVER_MS = 500;
 const PULL_EXPIRES_MS = 5_000;
 
 /**
- * Takes messages one by one, `concurrency` at once, until stopped. Survives the server's death and a stream that does
+ * Takes messages one by one, `concurrency` at once, until stopped. It asks for no more than it has room for: a message that
+ * waited here for its turn would use up its deliveries before a handler saw it. Survives the server's death and a stream that does
  * not exist yet. A handler that throws is a retry with a growing pause; after `maxDeliver` deliveries the message becomes a dead letter.
  */
 export function consume(
@@ -67,6 +68,7 @@ export function consume(
   const { logger } = spec;
   const running = new Set<Promise<void>>();
   const stopping = new AbortController();
+  const stopped = aborted(stopping.signal);
   let messages: ConsumerMessages | undefined;
   let loop: Promise<void> | undefined;
 
@@ -100,7 +102,8 @@ export function consume(
         message.ack();
         return;
       case "retry":
-        if (message.info.deliveryCount >= spec.maxDeliver) await bury(message, result.reason);
+        if (spec.maxDeliver > 0 && message.info.deliveryCount >= spec.maxDeliver)
+          await bury(message, result.reason);
         else message.nak(result.delayMs);
         return;
       case "reject":
@@ -131,17 +134,32 @@ export function consume(
   async function pull(): Promise<void> {
     await declareConsumer(bus, spec);
     const consumer = await bus.js.consumers.get(spec.stream, spec.durable);
-    messages = await consumer.consume({ max_messages: spec.concurrency, expires: PULL_EXPIRES_MS });
-    if (stopping.signal.aborted) messages.stop();
-    for await (const message of messages) {
-      if (stopping.signal.aborted) {
-        message.nak();
-        continue;
-      }
-      while (running.size >= spec.concurrency) await Promise.race(running);
-      const task: Promise<void> = take(message).finally(() => running.delete(task));
-      running.add(task);
+    for (;;) {
+      await room();
+      if (stopping.signal.aborted) return;
+      const free = spec.concurrency - running.size;
+      messages = await consumer.fetch({ max_messages: free, expires: PULL_EXPIRES_MS });
+      if (stopping.signal.aborted) messages.stop();
+      for await (const message of messages) await begin(message);
     }
+  }
+
+  /** Waits until a handler can be started, or shall not be any more. */
+  async function room(): Promise<void> {
+    while (running.size >= spec.concurrency && !stopping.signal.aborted) {
+      await Promise.race([...running, stopped]);
+    }
+  }
+
+  async function begin(message: JsMsg): Promise<void> {
+    // Only after a reconnect can there be more messages than were asked for.
+    await room();
+    if (stopping.signal.aborted) {
+      message.nak();
+      return;
+    }
+    const task: Promise<void> = take(message).finally(() => running.delete(task));
+    running.add(task);
   }
 
   async function run(): Promise<void> {

@@ -3,6 +3,7 @@ import type { Bus } from "./bus.ts";
 import { type Consuming, consume } from "./consume.ts";
 import { buryMessage } from "./dead-letter.ts";
 import { declareStream } from "./declare-stream.ts";
+import { apiCodes, hasApiCode } from "./errors.ts";
 import { done, reject } from "./handler-result.ts";
 import { advisoryStreamSpec, deadLetterStreamSpec, streamNames } from "./stream-spec.ts";
 
@@ -27,6 +28,16 @@ function parseAdvisory(data: Uint8Array): MaxDeliveriesAdvisory | undefined {
   }
 }
 
+/** The message that the notice is about; undefined when it, or its whole stream, is gone. */
+async function storedMessage(bus: Bus, { stream, stream_seq }: MaxDeliveriesAdvisory) {
+  try {
+    return (await bus.jsm.streams.getMessage(stream, { seq: stream_seq })) ?? undefined;
+  } catch (error) {
+    if (hasApiCode(error, apiCodes.streamNotFound)) return undefined;
+    throw error;
+  }
+}
+
 /**
  * Buries what was delivered too often without ever being answered: a handler that dies each time, or a consumer whose
  * process crashed at it. The server only sends a notice; the message itself is looked up in its stream. One runs per platform.
@@ -46,8 +57,15 @@ export function deadLetterFeeder(bus: Bus, logger: Logger): Consuming {
     async ({ data }) => {
       const advisory = parseAdvisory(data);
       if (advisory === undefined) return reject("not a max-deliveries advisory");
-      const message = await bus.jsm.streams.getMessage(advisory.stream, { seq: advisory.stream_seq });
-      if (message === null) return done;
+      const message = await storedMessage(bus, advisory);
+      if (message === undefined) {
+        logger.warn(
+          { ...advisory },
+          "a message delivered too often is gone: no dead letter can be made of it",
+        );
+        return done;
+      }
+      const traceparent = message.header?.get("traceparent") ?? "";
       await buryMessage(bus, {
         stream: advisory.stream,
         consumer: advisory.consumer,
@@ -56,6 +74,7 @@ export function deadLetterFeeder(bus: Bus, logger: Logger): Consuming {
         data: message.data,
         deliveries: advisory.deliveries,
         reason: "delivered too often without an answer: its handler died or hung",
+        ...(traceparent === "" ? {} : { traceparent }),
       });
       return done;
     },

@@ -1,4 +1,5 @@
 import type { Bus } from "./bus.ts";
+import { StalePublisherError } from "./errors.ts";
 import { streamNames } from "./stream-spec.ts";
 
 const header = {
@@ -34,20 +35,29 @@ export interface DeadLetter extends Buried {
 const MAX_REASON = 1_000;
 const oneLine = (text: string) => text.replaceAll(/[\r\n]+/g, " ").slice(0, MAX_REASON);
 
-/** Copies a message to the dead letters. The same message of the same consumer is stored once within the stream's window. */
+/**
+ * Copies a message to the dead letters. The same message of the same consumer is stored once, however late the second
+ * burial comes: it has a subject of its own, which must be empty. The window of message ids alone is two minutes.
+ */
 export async function buryMessage(bus: Bus, message: Buried): Promise<void> {
-  await bus.publish(`dead-letters.${message.stream}.${message.consumer}`, message.data, {
-    msgId: `${message.stream}.${message.consumer}.${message.seq}`,
-    headers: {
-      [header.stream]: message.stream,
-      [header.consumer]: message.consumer,
-      [header.subject]: message.subject,
-      [header.sequence]: String(message.seq),
-      [header.reason]: oneLine(message.reason),
-      [header.deliveries]: String(message.deliveries),
-    },
-    ...(message.traceparent === undefined ? {} : { traceparent: message.traceparent }),
-  });
+  const { stream, consumer, seq } = message;
+  try {
+    await bus.publish(`dead-letters.${stream}.${consumer}.${seq}`, message.data, {
+      msgId: `${stream}.${consumer}.${seq}`,
+      expectedLastSubjectSequence: 0,
+      headers: {
+        [header.stream]: stream,
+        [header.consumer]: consumer,
+        [header.subject]: message.subject,
+        [header.sequence]: String(seq),
+        [header.reason]: oneLine(message.reason),
+        [header.deliveries]: String(message.deliveries),
+      },
+      ...(message.traceparent === undefined ? {} : { traceparent: message.traceparent }),
+    });
+  } catch (error) {
+    if (!(error instanceof StalePublisherError)) throw error;
+  }
 }
 
 /** One dead letter, or undefined when there is none of that id. */

@@ -1,9 +1,17 @@
 import type { Bus } from "./bus.ts";
-import { apiCodes, hasApiCode } from "./errors.ts";
+import { apiCodes, hasApiCode, StreamDeclarationError } from "./errors.ts";
 import { type StreamSpec, streamConfig } from "./stream-spec.ts";
 
-/** Makes a stream what its spec says: creates it, or updates the one that is there. Calling it again changes nothing. */
+/** Makes a stream what its spec says: creates it, or updates the one that is there. Calling it again changes nothing. Throws StreamDeclarationError. */
 export async function declareStream(bus: Bus, spec: StreamSpec): Promise<void> {
+  try {
+    await reconcile(bus, spec);
+  } catch (error) {
+    throw new StreamDeclarationError(spec.name, error);
+  }
+}
+
+async function reconcile(bus: Bus, spec: StreamSpec): Promise<void> {
   const wanted = streamConfig(spec);
   try {
     const { config } = await bus.jsm.streams.info(spec.name);

@@ -17,8 +17,26 @@ export class PublishError extends Error {
   readonly subject: string;
 
   constructor(subject: string, cause: unknown) {
-    super(`not stored: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`"${subject}" was not stored: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
     this.subject = subject;
+  }
+}
+
+/** A stream could not be made what its spec says. */
+export class StreamDeclarationError extends Error {
+  override readonly name = "StreamDeclarationError";
+  readonly stream: string;
+
+  constructor(stream: string, cause: unknown) {
+    super(
+      `stream ${stream} could not be declared: ${cause instanceof Error ? cause.message : String(cause)}`,
+      {
+        cause,
+      },
+    );
+    this.stream = stream;
   }
 }
 
@@ -30,7 +48,9 @@ export class StalePublisherError extends Error {
   readonly expected: number;
 
   constructor(subject: string, expected: number, cause: unknown) {
-    super(`the last sequence is not ${expected}`, { cause });
+    super(`the last sequence of "${subject}" is not ${expected}: another publisher was there first`, {
+      cause,
+    });
     this.subject = subject;
     this.expected = expected;
   }

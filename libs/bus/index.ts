@@ -11,7 +11,7 @@ export {
 } from "./dead-letter.ts";
 export { deadLetterFeeder } from "./dead-letter-feeder.ts";
 export { declareStream } from "./declare-stream.ts";
-export { apiCodes, hasApiCode, PublishError, StalePublisherError } from "./errors.ts";
+export { apiCodes, hasApiCode, PublishError, StalePublisherError, StreamDeclarationError } from "./errors.ts";
 export { done, type HandlerResult, reject, retry } from "./handler-result.ts";
 export { inboxPrefix } from "./inbox-prefix.ts";
 export { buckets, createKv, isKvConflict, openKv } from "./kv.ts";

@@ -10,9 +10,12 @@ export async function createKv(bus: Bus, bucket: string, options: Partial<KvOpti
   return new Kvm(bus.js).create(bucket, { history: 1, ...options });
 }
 
-/** Opens a bucket that its owner has made, without the right to create it: for readers. */
+/**
+ * Opens a bucket that its owner has made, without the right to create it: for readers. The rendezvous bucket is read
+ * through the stream's API, which wraps what it returns: agents, who write it, may not get its bytes as they are.
+ */
 export async function openKv(bus: Bus, bucket: string): Promise<KV> {
-  return new Kvm(bus.js).open(bucket, { allow_direct: true });
+  return new Kvm(bus.js).open(bucket, { allow_direct: bucket !== buckets.rendezvous });
 }
 
 /** Whether a compare-and-set on a key lost against another writer. */

@@ -98,8 +98,10 @@ function agentPublishes(nodeId: string): readonly string[] {
     `$JS.API.CONSUMER.MSG.NEXT.${desired}.>`,
     `$JS.API.DIRECT.GET.${desired}.${ownKey}`,
     `$JS.ACK.${desired}.>`,
-    ...consumes(rendezvous),
-    `$JS.API.DIRECT.GET.${rendezvous}.>`,
+    // Reading back what it wrote must not return the bytes as they are, as a direct get or a consumer would: the server
+    // sends an answer to any reply subject without asking for the right to publish there, another node's key included.
+    `$JS.API.STREAM.INFO.${rendezvous}`,
+    `$JS.API.STREAM.MSG.GET.${rendezvous}`,
   ];
 }
 

@@ -60,7 +60,7 @@ export function deadLetterStreamSpec(): StreamSpec {
   return {
     name: streamNames.deadLetters,
     description: "messages that no handler could take",
-    subjects: ["dead-letters.*.*"],
+    subjects: ["dead-letters.*.*.*"],
     ...retention.deadLetters,
     whenFull: "old",
   };
