@@ -28,6 +28,12 @@ export interface EvaluationDeps {
   readonly logger: Logger;
 }
 
+/**
+ * How long an event in the hands of a replica that has died waits for another one. A handler that lives extends it, so it is
+ * short: a person waits for the verdict.
+ */
+const ackWaitMs = 5_000;
+
 /** Connects and composes the evaluation service; the only place that constructs its parts. */
 export async function build(config: EvaluationConfig, { logger }: EvaluationDeps): Promise<App> {
   const store = await openStore({ uri: config.mongodbUri, database: config.mongodbDatabase, logger });
@@ -78,6 +84,7 @@ export async function build(config: EvaluationConfig, { logger }: EvaluationDeps
       store,
       bus,
       logger,
+      ackWaitMs,
       name: "evaluation-models",
       from: "registry",
       handlers: [evaluateNewVersion(deps, logger)],
@@ -86,6 +93,7 @@ export async function build(config: EvaluationConfig, { logger }: EvaluationDeps
       store,
       bus,
       logger,
+      ackWaitMs,
       name: "evaluation-runs",
       from: "tracking",
       handlers: [noteRunEnded(deps, logger)],
