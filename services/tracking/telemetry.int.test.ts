@@ -187,7 +187,7 @@ describe("a tail", () => {
     expect(status).toBe(3);
   });
 
-  it("pushes a point within 100 ms of its storing", async () => {
+  it("pushes a point as it is stored, without waiting for the next poll", async () => {
     await open(1);
     const arrivals: number[] = [];
     const stop = new AbortController();
