@@ -65,18 +65,17 @@ async function jobsOf(evaluationId: string): Promise<readonly scheduler.Job[]> {
   return jobs.filter(({ spec }) => spec?.labels.evaluation === evaluationId);
 }
 
-/** Events that say that this evaluation has ended, up to the one that says so of a later evaluation. */
+/** The ended evaluations as told, up to the moment when each of these has been told. */
 async function endsTold(
   subscription: AsyncIterable<{ readonly data: Uint8Array }>,
-  later: string,
+  ...awaited: readonly string[]
 ): Promise<string[]> {
   const told: string[] = [];
   for await (const { data } of subscription) {
-    const { subject } = peekCloudEvent(data);
-    told.push(subject);
-    if (subject === later) break;
+    told.push(peekCloudEvent(data).subject);
+    if (awaited.every((id) => told.includes(id))) break;
   }
-  return told;
+  return told.sort();
 }
 
 describe("a suite", () => {
@@ -153,8 +152,10 @@ describe("an evaluation", () => {
       },
     });
     expect(ended.report?.classes).toHaveLength(2);
-    const span = spans.find(
-      ({ name, attributes }) => name === "evaluation" && JSON.stringify(attributes).includes(ended.id),
+    const span = await waitFor("the span", () =>
+      spans.find(
+        ({ name, attributes }) => name === "evaluation" && JSON.stringify(attributes).includes(ended.id),
+      ),
     );
     expect(span).toMatchObject({
       traceId: traceparent.split("-")[1],
@@ -330,9 +331,27 @@ describe("an evaluation", () => {
     expect(await world.ended(early.id)).toMatchObject({ state: PASSED, jobId: run.jobId, runId: run.id });
     await world.measured(early, { ...run, status: tracking.RunStatus.FAILED });
     const later = await world.trained("later", "nowhere");
-    expect(await endsTold(subscription, later.id)).toEqual([early.id, later.id]);
+    expect(await endsTold(subscription, early.id, later.id)).toEqual([early.id, later.id].sort());
     await away.stop();
     schedulerApp = await world.startScheduler();
+  });
+
+  it("has one job and one verdict with several replicas", async () => {
+    const replica = await world.startEvaluation({ TRAINYARD_LISTEN_PORT: "0" });
+    const subscription = world.gateway.nc.subscribe("trainyard.default.evaluation.evaluation.ended.v1.*");
+    await world.gateway.nc.flush();
+    const report = await world.put(reportOf());
+    const ids = await Promise.all(
+      [1, 2, 3, 4, 5].map(async (index) => {
+        const evaluated = await world.running((await world.trained(`shared-${index}`, "lenient")).id);
+        await world.measured(evaluated, {}, report);
+        return (await world.ended(evaluated.id)).id;
+      }),
+    );
+    for (const id of ids) expect(await jobsOf(id)).toHaveLength(1);
+    const later = await world.trained("shared-later", "nowhere");
+    expect(await endsTold(subscription, ...ids, later.id)).toEqual([...ids, later.id].sort());
+    await replica.stop();
   });
 
   it("comes to one job and one verdict when the service dies at any of its edges", async () => {
@@ -370,7 +389,7 @@ describe("an evaluation", () => {
     expect(ended.version).toBe(4n);
     expect(await jobsOf(evaluated.id)).toHaveLength(1);
     const later = await world.trained("mortal-later", "nowhere");
-    expect(await endsTold(subscription, later.id)).toEqual([evaluated.id, later.id]);
+    expect(await endsTold(subscription, evaluated.id, later.id)).toEqual([evaluated.id, later.id].sort());
     stopped = true;
     await service.kill();
     await keeper;

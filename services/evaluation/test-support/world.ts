@@ -35,7 +35,8 @@ export interface World {
   readonly models: Client<typeof registry.RegistryService>;
   as(...roles: Role[]): Promise<Api>;
   startScheduler(): Promise<App>;
-  startEvaluation(): Promise<App>;
+  /** `env` goes over the platform's own: a second replica needs another port. */
+  startEvaluation(env?: Readonly<Record<string, string>>): Promise<App>;
   /** Puts content into the blob store; its digest. */
   put(content: string | Uint8Array): Promise<string>;
   apply(suite: string, gates: readonly string[], dataset?: string): Promise<void>;
@@ -93,8 +94,8 @@ export async function createWorld(): Promise<World> {
       const config = parseConfig(configSchema, platform.serviceEnv("scheduler"));
       return started(await buildScheduler(config, { logger: testLogger("scheduler") }));
     },
-    startEvaluation: async () => {
-      const config = parseEvaluationConfig(platform.serviceEnv("evaluation"));
+    startEvaluation: async (env = {}) => {
+      const config = parseEvaluationConfig({ ...platform.serviceEnv("evaluation"), ...env });
       return started(await build(config, { logger: testLogger("evaluation") }));
     },
     async put(content) {
