@@ -60,6 +60,9 @@ function mongodArguments(dir: string, port: number): string[] {
     // A lone member has nobody to hand over to: do not wait for that at a stop.
     ...["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"],
     ...["--setParameter", "diagnosticDataCollectionEnabled=false"],
+    // A client that is killed in mid-transaction leaves its locks behind for this long (60 s by default), which has to be
+    // shorter than what others' transactions are tried again for.
+    ...["--setParameter", "transactionLifetimeLimitSeconds=5"],
   ];
 }
 
