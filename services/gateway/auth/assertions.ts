@@ -13,12 +13,14 @@ export type Assertions = (principal: Principal) => Promise<string>;
 
 /**
  * Signs an assertion per user, reused while it is fresh. It outlives no decision about the token: that is checked at
- * every call, before.
+ * every call, before. A rank's reads are made as the gateway itself, which has limited them to the rank's own run: only
+ * the scheduler may speak for ranks.
  */
 export function createAssertions(signer: Signer, now: () => number = Date.now): Assertions {
   const made = new Map<string, { readonly token: Promise<string>; readonly renewAt: number }>();
   return (principal) => {
-    const key = JSON.stringify([principal.kind, principal.name, principal.roles, principal.project]);
+    if (principal.kind !== "user") return signer.selfToken();
+    const key = JSON.stringify([principal.name, principal.roles, principal.project]);
     const known = made.get(key);
     if (known !== undefined && now() < known.renewAt) return known.token;
     made.delete(key);

@@ -36,7 +36,6 @@ function isServerStreaming(method: DescMethod): method is DescMethodServerStream
 function callOf(context: HandlerContext): UpstreamCall {
   return {
     principal: principalOf(context),
-    authorization: context.requestHeader.get("authorization"),
     signal: context.signal,
     timeoutMs: context.timeoutMs(),
   };

@@ -20,8 +20,6 @@ const RETRY_AFTER_MS = 1_000;
 /** Whose call it is and how long it may take. */
 export interface UpstreamCall {
   readonly principal: Principal;
-  /** The caller's own header: a rank's token is passed on, since only the scheduler may speak for ranks. */
-  readonly authorization: string | null;
   readonly signal: AbortSignal;
   /** What is left of the caller's deadline. */
   readonly timeoutMs: number | undefined;
@@ -59,9 +57,8 @@ export function createUpstreams(
     return upstream;
   }
 
-  async function headersOf({ principal, authorization }: UpstreamCall): Promise<Headers> {
-    const own = principal.kind === "rank" ? authorization : `Bearer ${await assertions(principal)}`;
-    return new Headers({ authorization: own ?? "" });
+  async function headersOf({ principal }: UpstreamCall): Promise<Headers> {
+    return new Headers({ authorization: `Bearer ${await assertions(principal)}` });
   }
 
   return {

@@ -5,6 +5,6 @@ import type { HttpCall } from "./route.ts";
 const TIMEOUT_MS = 30_000;
 
 /** The call to a service that answers a REST request. */
-export function upstreamCall({ request, principal, signal }: HttpCall): UpstreamCall {
-  return { principal, authorization: request.headers.authorization ?? null, signal, timeoutMs: TIMEOUT_MS };
+export function upstreamCall({ principal, signal }: HttpCall): UpstreamCall {
+  return { principal, signal, timeoutMs: TIMEOUT_MS };
 }
