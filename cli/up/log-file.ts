@@ -1,6 +1,6 @@
 import { createWriteStream, mkdirSync, renameSync, statSync } from "node:fs";
-import { finished } from "node:stream/promises";
 import { dirname } from "node:path";
+import { finished } from "node:stream/promises";
 
 /** Above this the last start's log is put aside as `.1`. */
 const logLimitBytes = 32 * 1024 * 1024;

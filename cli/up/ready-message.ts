@@ -11,7 +11,11 @@ export function readyMessage(running: RunningPlatform, seconds: string, listenHo
     ...serviceNames
       .filter((name) => name !== "gateway")
       .map((name): [string, string, string] => [name, platform.url(name), ""]),
-    ["bus", platform.natsUrl, `events: nats sub 'trainyard.>' --nkey ${shown(platform.seedFile("subscriber"))}`],
+    [
+      "bus",
+      platform.natsUrl,
+      `events: nats sub 'trainyard.>' --nkey ${shown(platform.seedFile("subscriber"))}`,
+    ],
     ["database", `mongodb://127.0.0.1:${platform.ports.mongod}`, "a user per service; loopback only"],
     agent === undefined
       ? ["node", "none", "started with --no-agent: jobs wait until an agent joins"]

@@ -15,7 +15,10 @@ export function guardServers(servers: PlatformServers, logger: Logger): ServerGu
   const look = async () => {
     for (const server of [servers.nats, servers.mongod]) {
       if (stopped || server.pid() !== undefined) continue;
-      logger.error({ server: server.name, logFile: server.logFile }, `${server.name} ended; starting it again`);
+      logger.error(
+        { server: server.name, logFile: server.logFile },
+        `${server.name} ended; starting it again`,
+      );
       try {
         await server.restart();
         logger.warn({ server: server.name }, `${server.name} is back`);

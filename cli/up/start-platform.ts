@@ -1,9 +1,8 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
   type AgentRecord,
   type Platform,
-  type PlatformServers,
   type Ports,
   preparePlatform,
   type ServiceName,
@@ -107,7 +106,7 @@ interface Builders {
 async function loadAll(withAgent: boolean): Promise<Builders> {
   const [agent, ...services] = await Promise.all([
     withAgent ? loadAgent() : undefined,
-    ...serviceNames.filter((name) => existsSync(`services/${name}/index.ts`)).map(async (name) => [name, await loadService[name]()] as const),
+    ...serviceNames.map(async (name) => [name, await loadService[name]()] as const),
   ]);
   return { services: new Map(services), ...(agent === undefined ? {} : { agent }) };
 }

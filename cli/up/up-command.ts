@@ -41,9 +41,11 @@ export async function up(options: UpOptions): Promise<number> {
     process.stderr.write(
       `${errorStyle.bad("error")} the platform met an internal error and stops: ${end.message}; see ${running.logFile}\n`,
     );
-  } else if (!options.json) process.stdout.write(`\n${style.dim("Stopping… (Ctrl-C again to stop at once)\n")}`);
+  } else if (!options.json)
+    process.stdout.write(`\n${style.dim("Stopping… (Ctrl-C again to stop at once)\n")}`);
   const problems = await running.stop();
-  for (const problem of problems) process.stderr.write(`${errorStyle.warn("did not stop cleanly")} ${problem}\n`);
+  for (const problem of problems)
+    process.stderr.write(`${errorStyle.warn("did not stop cleanly")} ${problem}\n`);
   if (!options.json && problems.length === 0) process.stdout.write(style.dim("Stopped.\n"));
   return end instanceof Error || problems.length > 0 ? exitCodes.failed : exitCodes.ok;
 }

@@ -1,0 +1,54 @@
+import type { DescService } from "@bufbuild/protobuf";
+import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { dataset, evaluation, gateway, registry, scheduler, tracking } from "@trainyard/contracts";
+import type { PlatformAddress } from "./find-platform.ts";
+
+/** The largest message the platform takes; more is refused here, where it can be said clearly. */
+const maxMessageBytes = 4 * 1024 * 1024;
+
+/** How long an ordinary call may take. Streams pass `timeoutMs: 0`. */
+const callTimeoutMs = 15_000;
+
+/** A client for each service, all over one connection to the gateway. */
+export interface Clients {
+  readonly scheduler: Client<typeof scheduler.SchedulerService>;
+  readonly tracking: Client<typeof tracking.TrackingService>;
+  readonly dataset: Client<typeof dataset.DatasetService>;
+  readonly evaluation: Client<typeof evaluation.EvaluationService>;
+  readonly registry: Client<typeof registry.RegistryService>;
+  readonly tokens: Client<typeof gateway.TokenService>;
+  readonly events: Client<typeof gateway.EventService>;
+  readonly deadLetters: Client<typeof gateway.DeadLetterService>;
+}
+
+/** Makes the clients; nothing is connected before the first call. */
+export function createClients(
+  { url, token }: PlatformAddress,
+  headers: Readonly<Record<string, string>> = {},
+): Clients {
+  const withHeaders: Interceptor = (next) => (request) => {
+    if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
+    for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
+    return next(request);
+  };
+  const transport: Transport = createGrpcTransport({
+    baseUrl: url,
+    defaultTimeoutMs: callTimeoutMs,
+    writeMaxBytes: maxMessageBytes,
+    readMaxBytes: maxMessageBytes,
+    pingIntervalMs: 20_000,
+    interceptors: [withHeaders],
+  });
+  const client = <S extends DescService>(service: S) => createClient(service, transport);
+  return {
+    scheduler: client(scheduler.SchedulerService),
+    tracking: client(tracking.TrackingService),
+    dataset: client(dataset.DatasetService),
+    evaluation: client(evaluation.EvaluationService),
+    registry: client(registry.RegistryService),
+    tokens: client(gateway.TokenService),
+    events: client(gateway.EventService),
+    deadLetters: client(gateway.DeadLetterService),
+  };
+}

@@ -1,0 +1,49 @@
+/**
+ * A line that changes in place below lines that stay. On anything but a terminal, where nothing can be redrawn, it is
+ * printed now and then.
+ */
+export class LiveLine {
+  readonly #isTerminal: boolean;
+  readonly #everyMs: number;
+  #text = "";
+  #drawnAt = Number.NEGATIVE_INFINITY;
+
+  constructor(isTerminal: boolean) {
+    this.#isTerminal = isTerminal;
+    this.#everyMs = isTerminal ? 100 : 5_000;
+  }
+
+  /** What the line says now. */
+  update(text: string): void {
+    this.#text = text;
+    const now = performance.now();
+    if (now - this.#drawnAt < this.#everyMs) return;
+    this.#drawnAt = now;
+    if (this.#isTerminal) process.stdout.write(`\r\u001b[2K${clip(text)}`);
+    else process.stdout.write(`${text}\n`);
+  }
+
+  /** Prints a line that stays, above this one. */
+  print(line: string): void {
+    if (!this.#isTerminal) {
+      process.stdout.write(`${line}\n`);
+      return;
+    }
+    process.stdout.write(`\r\u001b[2K${line}\n${clip(this.#text)}`);
+  }
+
+  /** The last text becomes a line that stays. */
+  keep(): void {
+    const text = this.#text;
+    this.#text = "";
+    if (text === "") return;
+    if (this.#isTerminal) process.stdout.write(`\r\u001b[2K${text}\n`);
+    else process.stdout.write(`${text}\n`);
+  }
+}
+
+/** A line that wraps could not be taken back. */
+function clip(text: string): string {
+  const width = process.stdout.columns ?? 80;
+  return text.length < width ? text : text.slice(0, width - 1);
+}

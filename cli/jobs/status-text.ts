@@ -1,0 +1,111 @@
+import type { scheduler, tracking } from "@trainyard/contracts";
+import { formatMetric } from "../follow/metric-value.ts";
+import { failureLine, jobStateWord, paintState, placementLine } from "../follow/words.ts";
+import type { Session } from "../session.ts";
+import { formatBytes } from "../terminal/bytes.ts";
+import { formatDuration } from "../terminal/duration.ts";
+import { fields } from "../terminal/fields.ts";
+import { style } from "../terminal/style.ts";
+import { safeText } from "../terminal/text.ts";
+import { timestampMs } from "../terminal/time.ts";
+
+/** Checkpoints and metrics that are listed; more are in --json. */
+const maxListed = 8;
+
+/** Everything a person asks about one job. */
+export function statusText(
+  session: Session,
+  job: scheduler.Job,
+  run: tracking.Run | undefined,
+  checkpoints: readonly tracking.Checkpoint[],
+): string {
+  const spec = job.spec;
+  const head = `${paintState("●", job.state)} ${style.bold(spec?.name ?? "")}  ${paintState(jobStateWord(job.state), job.state)}${lasted(job)}`;
+  const rows: (readonly [string, string])[] = [
+    ["job", job.id],
+    ["run", job.runId],
+    ["submitted", `${session.time(job.createdAt)} by ${job.createdBy}`],
+    ["gang", `${spec?.ranks ?? 0} × ${spec?.slotsPerRank || 1} slots, queue ${spec?.queue || "default"}`],
+    ["runs", (spec?.entrypoint ?? []).join(" ")],
+    ["code", codeText(spec?.code)],
+    ["dataset", job.dataset === undefined ? "" : `${job.dataset.name}@${job.dataset.version}`],
+    ["waits", job.pending?.message ?? ""],
+    ["metrics", metricsText(run)],
+    [
+      "model",
+      run?.model === undefined
+        ? ""
+        : `${spec?.model?.name || run.model.name}, digest ${run.model.digest.slice(0, 12)}`,
+    ],
+    ["trace", job.traceparent.split("-")[1] ?? ""],
+  ];
+  return [
+    head,
+    "",
+    fields(rows),
+    ...section(
+      "Attempts",
+      job.attempts.map((attempt) => attemptLine(session, attempt)),
+    ),
+    ...section(
+      "Checkpoints",
+      checkpoints.slice(0, maxListed).map((one) => checkpointLine(session, one)),
+    ),
+    ...failureSection(job.failure),
+  ].join("\n");
+}
+
+function lasted(job: scheduler.Job): string {
+  if (job.createdAt === undefined || job.endedAt === undefined) return "";
+  return style.dim(` after ${formatDuration(timestampMs(job.endedAt) - timestampMs(job.createdAt))}`);
+}
+
+function codeText(code: scheduler.CodeRef | undefined): string {
+  if (code === undefined || code.digest === "") return "";
+  const changes = code.dirtyDiffDigest === "" ? "" : " with uncommitted changes";
+  const commit = code.gitCommit === "" ? "" : `, commit ${code.gitCommit.slice(0, 10)}${changes}`;
+  return `${code.digest.slice(0, 12)}, ${formatBytes(code.sizeBytes)}${commit}`;
+}
+
+function metricsText(run: tracking.Run | undefined): string {
+  return Object.entries(run?.metrics ?? {})
+    .slice(0, maxListed)
+    .map(([key, { last }]) => `${key} ${formatMetric(last)}`)
+    .join("  ");
+}
+
+function attemptLine(session: Session, attempt: scheduler.Attempt): string {
+  const from =
+    attempt.resumedFromCheckpointId === "" ? "from the beginning" : `from step ${attempt.resumedFromStep}`;
+  const until = attempt.endedAt === undefined ? "" : `–${session.time(attempt.endedAt)}`;
+  const failure =
+    attempt.failure === undefined ? "" : `  ${style.warn(safeText(failureLine(attempt.failure)))}`;
+  return `${attempt.number}  ${session.time(attempt.admittedAt)}${until}  ${from}, ${placementLine(attempt)}${failure}`;
+}
+
+function checkpointLine(session: Session, checkpoint: tracking.Checkpoint): string {
+  return `step ${checkpoint.step}  ${formatBytes(checkpoint.sizeBytes)}  ${session.time(checkpoint.committedAt)}  attempt ${checkpoint.attempt}  ${style.dim(checkpoint.id)}`;
+}
+
+function failureSection(failure: scheduler.Failure | undefined): string[] {
+  if (failure === undefined) return [];
+  const where = failure.rank >= 0 ? [`rank ${failure.rank}`] : [];
+  const how =
+    failure.signal > 0
+      ? [`signal ${failure.signal}`]
+      : failure.exitCode > 0
+        ? [`exit code ${failure.exitCode}`]
+        : [];
+  const step = failure.step >= 0n ? [`after step ${failure.step}`] : [];
+  const details = [...where, ...how, ...step].join(", ");
+  const tail = safeText(failure.tracebackTail.trimEnd());
+  return section("Failure", [
+    style.bad(safeText(failureLine(failure))),
+    style.dim([failure.reason, details].filter((part) => part !== "").join(" · ")),
+    ...(tail === "" ? [] : ["", ...tail.split("\n")]),
+  ]);
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ["", style.bold(title), ...lines.map((line) => `  ${line}`.trimEnd())];
+}
