@@ -17,6 +17,7 @@ export {
   type PlatformOptions,
   type PlatformServers,
   preparePlatform,
+  type StartServersOptions,
 } from "./platform.ts";
 export { poll } from "./poll.ts";
 export { identifyProcess, isRunning, type ProcessIdentity, signalProcess } from "./process-identity.ts";
@@ -25,6 +26,7 @@ export {
   type BusUserName,
   databaseOf,
   defaultPorts,
+  type Hosts,
   type PortName,
   type Ports,
   type ServiceName,

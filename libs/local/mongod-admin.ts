@@ -70,18 +70,18 @@ export async function hasRoot(address: string, password: string): Promise<boolea
 }
 
 /** Makes the one-member replica set, through the localhost exception of a server without users. */
-export async function initiateReplicaSet(address: string): Promise<void> {
+export async function initiateReplicaSet(address: string, member: string): Promise<void> {
   await withMongod(address, undefined, (admin) =>
-    admin.command({ replSetInitiate: { _id: "rs0", members: [{ _id: 0, host: address }] } }),
+    admin.command({ replSetInitiate: { _id: "rs0", members: [{ _id: 0, host: member }] } }),
   );
 }
 
-/** Tells the replica set its member's address, after the port has changed. */
-export async function moveReplicaSet(address: string, password: string): Promise<void> {
+/** Tells the replica set its member's address, after the port or the host name has changed. */
+export async function moveReplicaSet(address: string, password: string, member: string): Promise<void> {
   await withMongod(address, password, async (admin) => {
     const { config } = await admin.command({ replSetGetConfig: 1 });
-    if (config.members[0].host === address) return;
-    config.members[0].host = address;
+    if (config.members[0].host === member) return;
+    config.members[0].host = member;
     config.version += 1;
     await admin.command({ replSetReconfig: config, force: true });
   });

@@ -2,18 +2,8 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { findMongod } from "./find-program.ts";
 import { freePort } from "./free-port.ts";
-import {
-  createRoot,
-  ensureMongodUser,
-  hasRoot,
-  initiateReplicaSet,
-  isAnswering,
-  isWritable,
-  type MongodUser,
-  mongodRootName,
-  moveReplicaSet,
-} from "./mongod-admin.ts";
-import { poll } from "./poll.ts";
+import { ensureMongodUser, isAnswering, type MongodUser, mongodRootName } from "./mongod-admin.ts";
+import { prepareMongod } from "./prepare-mongod.ts";
 import { makePrivateFolder, readIfExists, readOrCreate, writeFileWhole } from "./private-file.ts";
 import { ServerProcess } from "./server-process.ts";
 
@@ -45,10 +35,10 @@ export interface Mongod {
   stop(): Promise<void>;
 }
 
-/** The connection string of that user at that port of this machine. */
-export function mongodUri(port: number, user: MongodUser): string {
+/** The connection string of that user; `member` is host and port as the replica set knows them. */
+export function mongodUri(member: string, user: MongodUser): string {
   const credentials = `${encodeURIComponent(user.name)}:${encodeURIComponent(user.password)}`;
-  return `mongodb://${credentials}@127.0.0.1:${port}/${user.database}?replicaSet=rs0&authSource=${user.database}`;
+  return `mongodb://${credentials}@${member}/${user.database}?replicaSet=rs0&authSource=${user.database}`;
 }
 
 function mongodArguments(dir: string, port: number): string[] {
@@ -66,12 +56,17 @@ function mongodArguments(dir: string, port: number): string[] {
   ];
 }
 
+/** Makes what mongod reads at its start (data folder, key file), and the root user's password, which it gives. */
+export function prepareMongodFolder(dir: string): string {
+  makePrivateFolder(join(dir, "data"));
+  readOrCreate(join(dir, "key"), () => randomBytes(512).toString("base64"));
+  return readOrCreate(join(dir, "root-password"), () => randomBytes(24).toString("hex"));
+}
+
 /** Starts mongod in that folder and waits until it takes writes. Idempotent over restarts of the same folder. */
 export async function startMongod(options: MongodOptions): Promise<Mongod> {
   const { dir } = options;
-  makePrivateFolder(join(dir, "data"));
-  readOrCreate(join(dir, "key"), () => randomBytes(512).toString("base64"));
-  const rootPassword = readOrCreate(join(dir, "root-password"), () => randomBytes(24).toString("hex"));
+  const rootPassword = prepareMongodFolder(dir);
   const port = options.port ?? Number(readIfExists(join(dir, "port")) ?? (await freePort()));
   writeFileWhole(join(dir, "port"), String(port));
   const address = `127.0.0.1:${port}`;
@@ -89,7 +84,7 @@ export async function startMongod(options: MongodOptions): Promise<Mongod> {
   });
   const start = async () => {
     await server.start();
-    await prepare(address, rootPassword);
+    await prepareMongod({ address, member: address, rootPassword });
   };
   await start();
   const addUser = (user: MongodUser) => ensureMongodUser(address, rootPassword, user);
@@ -98,9 +93,9 @@ export async function startMongod(options: MongodOptions): Promise<Mongod> {
     name: "mongod",
     port,
     logFile: server.logFile,
-    rootUri: mongodUri(port, { name: mongodRootName, password: rootPassword, database: "admin" }),
+    rootUri: mongodUri(address, { name: mongodRootName, password: rootPassword, database: "admin" }),
     pid: () => server.pid,
-    uriOf: (user) => mongodUri(port, user),
+    uriOf: (user) => mongodUri(address, user),
     addUser,
     kill: (signal) => server.kill(signal),
     restart: async () => {
@@ -109,20 +104,4 @@ export async function startMongod(options: MongodOptions): Promise<Mongod> {
     },
     stop: () => server.stop(),
   };
-}
-
-/** Replica set, root user, writable; each step finds what an interrupted earlier start has done. */
-async function prepare(address: string, rootPassword: string): Promise<void> {
-  if (await hasRoot(address, rootPassword)) {
-    await moveReplicaSet(address, rootPassword);
-  } else {
-    await initiateReplicaSet(address).catch((error: unknown) => {
-      // AlreadyInitialized: the last start was cut off between this step and the next.
-      if (!(error instanceof Error && "codeName" in error && error.codeName === "AlreadyInitialized"))
-        throw error;
-    });
-    await poll("mongod primary", 30_000, () => isWritable(address));
-    await createRoot(address, rootPassword);
-  }
-  await poll("mongod writable", 30_000, () => isWritable(address));
 }

@@ -6,31 +6,42 @@ import { assertName, DomainError } from "@trainyard/domain";
 import { checkoutRoot } from "./checkout.ts";
 import { findPython } from "./find-program.ts";
 import { freePort } from "./free-port.ts";
-import { mongodUri, startMongod } from "./mongod.ts";
+import { type Mongod, mongodUri, prepareMongodFolder, startMongod } from "./mongod.ts";
 import type { MongodUser } from "./mongod-admin.ts";
-import { type NatsUser, setNatsUsers, startNatsServer } from "./nats-server.ts";
-import type { AgentRecord, Platform, PlatformServers } from "./platform.ts";
+import { type NatsServer, type NatsUser, setNatsUsers, startNatsServer } from "./nats-server.ts";
+import type { AgentRecord, Platform, PlatformServers, StartServersOptions } from "./platform.ts";
+import { prepareMongod } from "./prepare-mongod.ts";
 import { makePrivateFolder, readIfExists, writeFileWhole } from "./private-file.ts";
 import { busCredential, databasePassword, type Jwk, publicJwk, signingKeyFile } from "./secrets.ts";
 import {
   type BusUserName,
   busUserNames,
   databaseOf,
+  type Hosts,
   type Ports,
   type ServiceName,
   serviceNames,
 } from "./service-names.ts";
 
+/** Where the parts listen and how they reach each other. */
+interface Network {
+  readonly ports: Ports;
+  readonly hosts: Hosts;
+  readonly listenHost: string;
+}
+
 /** The state folder as files; see `Platform` for what it promises. */
 export class PlatformFolder implements Platform {
   readonly dir: string;
   readonly ports: Ports;
+  readonly #hosts: Hosts;
   readonly #listenHost: string;
 
-  constructor(dir: string, ports: Ports, listenHost: string) {
+  constructor(dir: string, network: Network) {
     this.dir = dir;
-    this.ports = ports;
-    this.#listenHost = listenHost;
+    this.ports = network.ports;
+    this.#hosts = network.hosts;
+    this.#listenHost = network.listenHost;
     for (const folder of ["secrets", "nats", "mongod", "blobs", "agents"])
       makePrivateFolder(join(dir, folder));
     this.#writeKeySet();
@@ -43,11 +54,11 @@ export class PlatformFolder implements Platform {
   }
 
   get natsUrl(): string {
-    return `nats://${this.#reachableHost}:${this.ports.nats}`;
+    return `nats://${this.#hosts.nats ?? this.#reachableHost}:${this.ports.nats}`;
   }
 
   url(service: ServiceName): string {
-    return `http://${this.#reachableHost}:${this.ports[service]}`;
+    return `http://${this.#hosts[service] ?? this.#reachableHost}:${this.ports[service]}`;
   }
 
   seedFile(user: BusUserName): string {
@@ -62,7 +73,7 @@ export class PlatformFolder implements Platform {
     const database = this.#databaseUser(service);
     return {
       ...this.#commonEnv(this.#secrets(service), service, this.ports[service]),
-      TRAINYARD_MONGODB_URI: mongodUri(this.ports.mongod, database),
+      TRAINYARD_MONGODB_URI: mongodUri(this.#mongodMember, database),
       TRAINYARD_MONGODB_DATABASE: database.database,
     };
   }
@@ -79,32 +90,58 @@ export class PlatformFolder implements Platform {
     makePrivateFolder(join(this.dir, "agents", nodeId));
     writeFileWhole(join(this.dir, "agents.json"), `${JSON.stringify([...others, record], undefined, 2)}\n`);
     this.#writeKeySet();
-    await setNatsUsers({
+    await setNatsUsers(this.#natsConfig());
+    return record;
+  }
+
+  async startServers(options: StartServersOptions = {}): Promise<PlatformServers> {
+    const [nats, mongod] = await Promise.all([this.startNats(options), this.startMongod(options)]);
+    return { nats, mongod, stop: async () => void (await Promise.allSettled([nats.stop(), mongod.stop()])) };
+  }
+
+  startNats(options: StartServersOptions = {}): Promise<NatsServer> {
+    return startNatsServer({ ...this.#natsConfig(), ...options });
+  }
+
+  startMongod(options: StartServersOptions = {}): Promise<Mongod> {
+    return startMongod({
+      dir: join(this.dir, "mongod"),
+      port: this.ports.mongod,
+      users: this.#databaseUsers(),
+      ...options,
+    });
+  }
+
+  async writeServerFiles(): Promise<void> {
+    makePrivateFolder(join(this.dir, "nats/data"));
+    await setNatsUsers(this.#natsConfig());
+    prepareMongodFolder(join(this.dir, "mongod"));
+  }
+
+  prepareMongod(): Promise<void> {
+    return prepareMongod({
+      address: `127.0.0.1:${this.ports.mongod}`,
+      member: this.#mongodMember,
+      rootPassword: prepareMongodFolder(join(this.dir, "mongod")),
+      users: this.#databaseUsers(),
+    });
+  }
+
+  get #mongodMember(): string {
+    return `${this.#hosts.mongod ?? "127.0.0.1"}:${this.ports.mongod}`;
+  }
+
+  #natsConfig() {
+    return {
       dir: join(this.dir, "nats"),
       host: this.#listenHost,
       port: this.ports.nats,
       users: this.#natsUsers(),
-    });
-    return record;
+    };
   }
 
-  async startServers(options: { readonly dieWithParent?: boolean } = {}): Promise<PlatformServers> {
-    const [nats, mongod] = await Promise.all([
-      startNatsServer({
-        dir: join(this.dir, "nats"),
-        host: this.#listenHost,
-        port: this.ports.nats,
-        users: this.#natsUsers(),
-        ...options,
-      }),
-      startMongod({
-        dir: join(this.dir, "mongod"),
-        port: this.ports.mongod,
-        users: serviceNames.map((service) => this.#databaseUser(service)),
-        ...options,
-      }),
-    ]);
-    return { nats, mongod, stop: async () => void (await Promise.allSettled([nats.stop(), mongod.stop()])) };
+  #databaseUsers(): MongodUser[] {
+    return serviceNames.map((service) => this.#databaseUser(service));
   }
 
   get #reachableHost(): string {

@@ -1,10 +1,18 @@
 import { join } from "node:path";
 import { freePort } from "./free-port.ts";
 import { readIfExists, writeFileWhole } from "./private-file.ts";
-import { defaultPorts, type PortName, type Ports } from "./service-names.ts";
+import { defaultPorts, type Hosts, type PortName, type Ports } from "./service-names.ts";
 
 /** Which ports a platform is to have: the well-known ones, ones that nothing listens on, or some of them given. */
 export type WantedPorts = "default" | "free" | Partial<Ports>;
+
+/** The folder's host names, kept in `hosts.json`: given now, else given before, else none. */
+export function decideHosts(dir: string, wanted: Hosts | undefined): Hosts {
+  const file = join(dir, "hosts.json");
+  if (wanted !== undefined) writeFileWhole(file, `${JSON.stringify(wanted, undefined, 2)}\n`);
+  // Written just above only.
+  return JSON.parse(readIfExists(file) ?? "{}") as Hosts;
+}
 
 const portNames = Object.keys(defaultPorts) as readonly PortName[];
 

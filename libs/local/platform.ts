@@ -2,9 +2,9 @@ import { resolve } from "node:path";
 import type { Mongod } from "./mongod.ts";
 import type { NatsServer } from "./nats-server.ts";
 import { PlatformFolder } from "./platform-folder.ts";
-import { decidePorts, type WantedPorts } from "./platform-ports.ts";
+import { decideHosts, decidePorts, type WantedPorts } from "./platform-ports.ts";
 import { makePrivateFolder } from "./private-file.ts";
-import type { BusUserName, Ports, ServiceName } from "./service-names.ts";
+import type { BusUserName, Hosts, Ports, ServiceName } from "./service-names.ts";
 
 /** How a platform's state folder is prepared. */
 export interface PlatformOptions {
@@ -15,6 +15,11 @@ export interface PlatformOptions {
   readonly ports?: WantedPorts;
   /** The address that services and the bus listen on; loopback unless told. The database never leaves loopback. */
   readonly listenHost?: string;
+  /**
+   * Where parts are that do not run on this machine's loopback, such as containers; what a folder was first prepared with
+   * stays unless given again.
+   */
+  readonly hosts?: Hosts;
 }
 
 /** One node of the fleet as the platform knows it before its agent has ever spoken. */
@@ -22,6 +27,11 @@ export interface AgentRecord {
   readonly nodeId: string;
   readonly slots: number;
   readonly port: number;
+}
+
+/** With `dieWithParent` a server does not outlive this process, however that ends. */
+export interface StartServersOptions {
+  readonly dieWithParent?: boolean;
 }
 
 /** The two servers that everything else stands on. */
@@ -49,7 +59,13 @@ export interface Platform {
   addAgent(nodeId: string, options?: { readonly slots?: number }): Promise<AgentRecord>;
   /** The seed file of a bus user that belongs to no service. */
   seedFile(user: BusUserName): string;
-  startServers(options?: { readonly dieWithParent?: boolean }): Promise<PlatformServers>;
+  startServers(options?: StartServersOptions): Promise<PlatformServers>;
+  startNats(options?: StartServersOptions): Promise<NatsServer>;
+  startMongod(options?: StartServersOptions): Promise<Mongod>;
+  /** For servers that something else starts: writes what they read, `nats/nats.conf` and `mongod/key`, and makes their data folders. */
+  writeServerFiles(): Promise<void>;
+  /** For a mongod that something else started, reached on loopback here: makes its replica set and users. Idempotent. */
+  prepareMongod(): Promise<void>;
 }
 
 /** Prepares the folder (made if missing) and says how to run every part on it. Starts nothing. */
@@ -57,5 +73,9 @@ export async function preparePlatform(dir: string, options: PlatformOptions = {}
   const root = resolve(dir);
   makePrivateFolder(root);
   const ports = await decidePorts(root, options.ports);
-  return new PlatformFolder(root, ports, options.listenHost ?? "127.0.0.1");
+  return new PlatformFolder(root, {
+    ports,
+    hosts: decideHosts(root, options.hosts),
+    listenHost: options.listenHost ?? "127.0.0.1",
+  });
 }

@@ -6,8 +6,12 @@ export function makePrivateFolder(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
 }
 
-/** Writes a file whole or not at all (temporary file, fsync, rename); 0600 unless told otherwise. */
+/**
+ * Writes a file whole or not at all (temporary file, fsync, rename); 0600 unless told otherwise. One that reads so already
+ * is left alone, so that a prepared folder can be used by who may only read it.
+ */
 export function writeFileWhole(path: string, content: string, mode = 0o600): void {
+  if (readIfExists(path) === content) return;
   const temporary = join(dirname(path), `.${process.pid}.${performance.now()}.tmp`);
   const file = openSync(temporary, "wx", mode);
   try {

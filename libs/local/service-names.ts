@@ -28,6 +28,9 @@ export const defaultPorts: Ports = {
   mongod: 7717,
 };
 
+/** Host names under which parts reach each other; a part that is left out is on this machine. */
+export type Hosts = Readonly<Partial<Record<ServiceName | "nats" | "mongod", string>>>;
+
 /** The database a service owns; nobody else can read it. */
 export function databaseOf(service: ServiceName): string {
   return `trainyard_${service}`;
