@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { accepts } from "./column-type.ts";
 import { isMeant } from "./contract.ts";
+import { csvHeader } from "./csv-header.ts";
 import type { Column } from "./dataset-version.ts";
 import { chooseVersion, type Known } from "./next-version.ts";
 import { printable } from "./printable.ts";
@@ -148,5 +149,23 @@ describe("printable", () => {
     expect(printable("a\u001b[31mb\n")).toBe("a\\u{1b}[31mb\\u{a}");
     expect(printable("x".repeat(200))).toBe(`${"x".repeat(80)}…`);
     expect(printable("🚂🚂🚂", 2)).toBe("🚂🚂…");
+  });
+});
+
+describe("csvHeader", () => {
+  it.each([
+    ["plain names", "id,b\n1,2\n", ["id", "b"]],
+    ["a byte order mark and CRLF", "\ufeffid,b\r\n", ["id", "b"]],
+    ["quotes, commas and line ends in names", '"a, ""b""","c\nd"\n1,2', ['a, "b"', "c\nd"]],
+    ["no line end, where the file ends", "id", ["id"]],
+    ["an empty name", "id,\n", ["id", ""]],
+    ["a quote that does not end", '"id\n', undefined],
+    ["text after a quote", '"id"x,b\n', undefined],
+  ])("reads %s", (_what, text, expected) => {
+    expect(csvHeader(text, true)).toEqual(expected);
+  });
+
+  it("does not take a part of a header for the whole", () => {
+    expect(csvHeader("id,lab", false)).toBeUndefined();
   });
 });

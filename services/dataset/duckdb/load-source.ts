@@ -1,13 +1,13 @@
-import { DomainError } from "@trainyard/domain";
 import { textReadAs } from "../domain/column-type.ts";
 import type { FileKind } from "../domain/compile-rules.ts";
 import { type Contract, specOf } from "../domain/contract.ts";
 import { printable } from "../domain/printable.ts";
 import type { FileColumn } from "../domain/rule.ts";
-import { DuckdbError } from "./duckdb-error.ts";
 import { column, raw } from "./names.ts";
 import type { Duckdb } from "./open-duckdb.ts";
+import { readCsvHeader } from "./read-csv-header.ts";
 import { joined, type Sql, sql, text, typeName } from "./sql.ts";
+import { fileUnreadable, refusingUnreadable } from "./unreadable.ts";
 
 /** Columns of a file that are read: a version's report and description have to fit into one message. */
 export const MAX_COLUMNS = 2_048;
@@ -25,12 +25,13 @@ export async function loadSource(
   kind: FileKind,
   contract: Contract,
 ): Promise<readonly FileColumn[]> {
-  const reader = readerOf(path, kind);
-  const found = await unreadable(path, () => db.rows(sql`DESCRIBE SELECT * FROM ${reader}`));
-  const columns = found.map(([name, type], index) => ({ index, name: String(name), type: String(type) }));
+  const columns = kind === "csv" ? await csvColumns(path) : await parquetColumns(db, path);
   assertColumns(columns);
+  const reader = readerOf(path, kind, columns);
   const names = joined(columns.map(column), ", ");
-  await unreadable(path, () => db.run(sql`CREATE TABLE source AS SELECT * FROM ${reader} AS t(${names})`));
+  await refusingUnreadable(path, () =>
+    db.run(sql`CREATE TABLE source AS SELECT * FROM ${reader} AS t(${names})`),
+  );
   const read = columns.map((one) => ({ ...one, type: typeAfterReading(one, kind, contract) }));
   const both = joined(
     read.map((one) => sql`${typedValue(one, kind)} AS ${column(one)}, ${column(one)} AS ${raw(one)}`),
@@ -40,10 +41,25 @@ export async function loadSource(
   return read;
 }
 
-function readerOf(path: string, kind: FileKind): Sql {
-  // Columns are found by what is in the file, never by the names of folders.
+async function csvColumns(path: string): Promise<readonly FileColumn[]> {
+  return (await readCsvHeader(path)).map((name, index) => ({ index, name, type: "VARCHAR" }));
+}
+
+async function parquetColumns(db: Duckdb, path: string): Promise<readonly FileColumn[]> {
+  const found = await refusingUnreadable(path, () =>
+    db.rows(sql`DESCRIBE SELECT * FROM ${readerOf(path, "parquet", [])}`),
+  );
+  return found.map(([name, type], index) => ({ index, name: String(name), type: String(type) }));
+}
+
+/** Everything about the format is said, nothing guessed; columns are found by place, never by the names of folders. */
+function readerOf(path: string, kind: FileKind, columns: readonly FileColumn[]): Sql {
   if (kind === "parquet") return sql`read_parquet(${text(path)}, hive_partitioning = false)`;
-  return sql`read_csv(${text(path)}, header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', nullstr = '', strict_mode = true, hive_partitioning = false)`;
+  const types = joined(
+    columns.map(({ index }) => sql`${text(`c${index}`)}: 'VARCHAR'`),
+    ", ",
+  );
+  return sql`read_csv(${text(path)}, auto_detect = false, columns = {${types}}, header = true, delim = ',', quote = '"', escape = '"', nullstr = '', strict_mode = true, hive_partitioning = false)`;
 }
 
 function typeAfterReading({ name, type }: FileColumn, kind: FileKind, contract: Contract): string {
@@ -59,35 +75,13 @@ function typedValue(one: FileColumn, kind: FileKind): Sql {
 
 function assertColumns(columns: readonly FileColumn[]): void {
   if (columns.length > MAX_COLUMNS) {
-    throw refusal(`it has ${columns.length} columns; at most ${MAX_COLUMNS} are read`);
+    throw fileUnreadable(`it has ${columns.length} columns; at most ${MAX_COLUMNS} are read`);
   }
   for (const { index, name } of columns) {
     if (name === "" || name.length > MAX_COLUMN_NAME || /\p{Cc}/u.test(name) || !name.isWellFormed()) {
-      throw refusal(
+      throw fileUnreadable(
         `column ${index + 1} is named "${printable(name)}"; expected 1 to ${MAX_COLUMN_NAME} characters, none of them a control character`,
       );
     }
   }
-}
-
-/** Says DuckDB's reason in the user's terms: what it could not do, without where this service keeps its files. */
-async function unreadable<T>(path: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!(error instanceof DuckdbError) || error.isExhaustion) throw error;
-    const reason = (error.message.split(/\n\s*\n|\nLINE |\nPossible /)[0] ?? "")
-      .replaceAll(path, "the file")
-      .replaceAll("\n", " ")
-      .replace(/^[\w ]+ Error: /, "");
-    throw refusal(printable(reason, 500), error);
-  }
-}
-
-function refusal(reason: string, cause?: unknown): DomainError {
-  const description = `The file cannot be read: ${reason}. Is it of the format that was given?`;
-  return new DomainError("invalid_argument", "FILE_UNREADABLE", description, {
-    violations: [{ field: "source_digest", description }],
-    ...(cause === undefined ? {} : { cause }),
-  });
 }

@@ -3,6 +3,9 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { DuckdbError } from "./duckdb-error.ts";
 import { type Sql, sql, text } from "./sql.ts";
 
+/** An interrupt that comes before a statement has begun to run is lost, so it is made again until the statement ends. */
+const INTERRUPT_EVERY_MS = 50;
+
 /** What one registration may use of the machine. */
 export interface DuckdbLimits {
   readonly memoryMb: number;
@@ -36,7 +39,11 @@ export async function openDuckdb(dir: string, limits: DuckdbLimits, signal: Abor
     allow_community_extensions: "false",
   });
   const connection = await instance.connect();
-  const interrupt = () => connection.interrupt();
+  let nagging: NodeJS.Timeout | undefined;
+  const interrupt = () => {
+    connection.interrupt();
+    nagging ??= setInterval(interrupt, INTERRUPT_EVERY_MS);
+  };
   signal.addEventListener("abort", interrupt);
   const guarded = async <T>(fn: () => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
@@ -45,6 +52,8 @@ export async function openDuckdb(dir: string, limits: DuckdbLimits, signal: Abor
     } catch (error) {
       signal.throwIfAborted();
       throw new DuckdbError(error instanceof Error ? error.message : String(error), { cause: error });
+    } finally {
+      clearInterval(nagging);
     }
   };
   const db: Duckdb = {
@@ -56,6 +65,7 @@ export async function openDuckdb(dir: string, limits: DuckdbLimits, signal: Abor
         return reader.getRowsJson() as unknown as readonly Row[];
       }),
     close() {
+      clearInterval(nagging);
       signal.removeEventListener("abort", interrupt);
       connection.closeSync();
       instance.closeSync();
