@@ -9,6 +9,8 @@ interface Source<T> {
   waiting: Promise<void> | undefined;
   idle: boolean;
   ended: boolean;
+  /** What it failed with; thrown on when the merge next looks. */
+  failure: { readonly error: unknown } | undefined;
 }
 
 /**
@@ -22,9 +24,11 @@ export async function* mergeByTime<T>(streams: readonly AsyncIterable<Step<T>>[]
     waiting: undefined,
     idle: false,
     ended: false,
+    failure: undefined,
   }));
   try {
     for (;;) {
+      for (const { failure } of sources) if (failure !== undefined) throw failure.error;
       const empty = sources.filter((source) => source.head === undefined && !source.ended);
       for (const source of empty) source.waiting ??= advance(source);
       const heads = sources.flatMap(({ head }) => (head === undefined ? [] : [head]));
@@ -42,6 +46,7 @@ export async function* mergeByTime<T>(streams: readonly AsyncIterable<Step<T>>[]
   }
 }
 
+/** Never rejects: nobody may be waiting when a source fails. */
 async function advance<T>(source: Source<T>): Promise<void> {
   try {
     const next = await source.iterator.next();
@@ -53,8 +58,7 @@ async function advance<T>(source: Source<T>): Promise<void> {
     }
   } catch (error) {
     source.ended = true;
-    throw error;
-  } finally {
-    source.waiting = undefined;
+    source.failure = { error };
   }
+  source.waiting = undefined;
 }

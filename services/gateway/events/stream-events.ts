@@ -3,6 +3,8 @@ import { apiCodes, type Bus, hasApiCode } from "@trainyard/bus";
 import { type CloudEvent, CloudEventError, eventStreamName, peekCloudEvent } from "@trainyard/contracts";
 import type { Step } from "./merge-by-time.ts";
 
+type Consumer = Awaited<ReturnType<Bus["js"]["consumers"]["get"]>>;
+
 /** One event, and the subject it was published to. */
 export interface SeenEvent {
   readonly subject: string;
@@ -28,16 +30,26 @@ const LOOK_AGAIN_MS = 500;
  * not used any more and goes on by itself after a lost connection. Without `follow` it ends with what is there now.
  */
 export async function* streamEvents(bus: Bus, read: StreamRead): AsyncGenerator<Step<SeenEvent>> {
-  const { follow, signal } = read;
+  const { follow } = read;
   const consumer = await openConsumer(bus, read);
   if (consumer === undefined && follow) yield { kind: "idle" };
   const opened = consumer ?? (follow ? await waitForConsumer(bus, read) : undefined);
-  if (opened === undefined || signal.aborted) return;
-  if ((await opened.info(true)).num_pending === 0) {
+  if (opened === undefined) return;
+  try {
+    yield* readAll(opened, read);
+  } finally {
+    // It would go by itself after minutes of disuse.
+    await opened.delete().catch(() => undefined);
+  }
+}
+
+async function* readAll(consumer: Consumer, { follow, signal }: StreamRead): AsyncGenerator<Step<SeenEvent>> {
+  if ((await consumer.info(true)).num_pending === 0) {
     if (!follow) return;
     yield { kind: "idle" };
   }
-  const messages = await opened.consume({ max_messages: 256 });
+  if (signal.aborted) return;
+  const messages = await consumer.consume({ max_messages: 256 });
   const stop = () => messages.stop();
   signal.addEventListener("abort", stop, { once: true });
   try {
