@@ -89,7 +89,7 @@ def train(run: trainyard.Run) -> None:
         if run.is_main:
             right = accuracy(module, *validation)
             run.log({"validation_accuracy": right, "epoch": epoch}, step=step)
-            print(f"epoch {epoch}: step {step}, loss {loss.item():.4f}, validation accuracy {right:.3f}")
+            print(f"epoch {epoch}: step {step}, validation accuracy {right:.3f}")
 
     if run.is_main:
         right = accuracy(module, *to_tensors(run.dataset("test").arrays(), features))
