@@ -4,7 +4,6 @@ import { wholeNumber } from "../command.ts";
 import type { Session } from "../session.ts";
 
 interface UpFlags {
-  readonly data?: string;
   readonly listen: string;
   readonly portBase?: number;
   readonly ports: "default" | "free";
@@ -39,7 +38,7 @@ export const addPlatformCommands: AddCommands = (program, action) => {
         const { up } = await import("../up/up-command.ts");
         return up({
           ...flags,
-          data: flags.data ?? process.env.TRAINYARD_DATA ?? defaultDataDir,
+          data: session.options.data ?? process.env.TRAINYARD_DATA ?? defaultDataDir,
           json: session.json,
           verbose: flags.verbose === true,
         });

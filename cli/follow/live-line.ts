@@ -1,3 +1,6 @@
+import { stripVTControlCharacters } from "node:util";
+import { textWidth } from "../terminal/text.ts";
+
 /**
  * A line that changes in place below lines that stay. On anything but a terminal, where nothing can be redrawn, it is
  * printed now and then.
@@ -42,8 +45,9 @@ export class LiveLine {
   }
 }
 
-/** A line that wraps could not be taken back. */
+/** A line that wraps could not be taken back; one that is too long loses its colours and its end. */
 function clip(text: string): string {
-  const width = process.stdout.columns ?? 80;
-  return text.length < width ? text : text.slice(0, width - 1);
+  // A pseudo-terminal may say 0 columns.
+  const width = process.stdout.columns || 80;
+  return textWidth(text) < width ? text : stripVTControlCharacters(text).slice(0, width - 1);
 }

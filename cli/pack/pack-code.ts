@@ -67,12 +67,28 @@ async function writeBundle(root: string, files: readonly BundleFile[], file: str
     },
   });
   const archive = create(
-    { cwd: root, gzip: { level: 6 }, portable: true, mtime: new Date(0), noDirRecurse: true, strict: true },
+    {
+      cwd: root,
+      gzip: { level: 6 },
+      portable: true,
+      mtime: new Date(0),
+      noDirRecurse: true,
+      strict: true,
+      filter: (_path, entry) => {
+        entry.mode = plainMode(entry.mode ?? 0);
+        return true;
+      },
+    },
     // "./" keeps a name that begins with "@" from being taken for an archive.
     files.map(({ path }) => `./${path}`),
   );
   await pipeline(archive, measure, createWriteStream(file, { mode: 0o600 }));
   return { digest: hash.digest("hex"), sizeBytes };
+}
+
+/** The file's type, and of its permissions only whether it can be executed: the rest is the umask's. */
+function plainMode(mode: number): number {
+  return (mode & ~0o7777) | ((mode & 0o100) === 0 ? 0o644 : 0o755);
 }
 
 function assertSize(root: string, files: readonly BundleFile[]): void {

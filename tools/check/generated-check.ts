@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkoutRoot } from "../checkout.ts";
@@ -10,10 +10,10 @@ import {
 } from "../generated/generated-code.ts";
 import type { Check } from "./check.ts";
 
-/** Whether what is derived from the protos is what is committed. */
+/** Whether what is derived from the protos and schemas is what is committed. */
 export const generatedCheck: Check = {
   name: "generated",
-  title: "generated code and docs/EVENTS.md are up to date",
+  title: "generated code, docs/EVENTS.md and docs/schema are up to date",
   run: async () => {
     const folder = mkdtempSync(join(tmpdir(), "trainyard-generated-"));
     try {
@@ -23,6 +23,11 @@ export const generatedCheck: Check = {
       const { renderEventCatalogue } = await import("../generated/event-catalogue.ts");
       const catalogue = readFileSync(join(checkoutRoot, eventCatalogueFile), "utf8");
       if (catalogue !== renderEventCatalogue()) stale.push(`${eventCatalogueFile}: stale`);
+      const { renderJsonSchemas } = await import("../../cli/json-schema.ts");
+      for (const [path, text] of renderJsonSchemas()) {
+        const file = join(checkoutRoot, path);
+        if (!existsSync(file) || readFileSync(file, "utf8") !== text) stale.push(`${path}: stale`);
+      }
       if (stale.length === 0) return { passed: 1, failed: 0, output: "" };
       return {
         passed: 0,
