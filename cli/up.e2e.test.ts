@@ -1,0 +1,102 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { identifyProcess } from "@trainyard/local";
+import { tempDir, waitFor } from "@trainyard/testing";
+import { describe, expect, it } from "vitest";
+import { startUp, trainyard } from "./testing/command-line.ts";
+
+const data = tempDir("up");
+const code = tempDir("code");
+writeFileSync(join(code, "good.py"), "print('hello from a rank')\n");
+writeFileSync(join(code, "bad.py"), "raise ValueError('the learning rate is wrong')\n");
+
+const run = (args: readonly string[], env: Record<string, string> = {}) =>
+  trainyard(args, { cwd: code, env: { TRAINYARD_DATA: data, ...env } });
+
+async function jobNames(): Promise<string[]> {
+  const { stdout } = await run(["jobs", "--json"]);
+  const answer = JSON.parse(stdout) as { jobs: { spec: { name: string } }[] };
+  return answer.jobs.map(({ spec }) => spec.name).sort();
+}
+
+describe("a platform on one machine", () => {
+  it("starts, runs a job that succeeds and one that fails, and leaves nothing behind when it stops", async () => {
+    const up = await startUp(data);
+
+    const good = await run(["run", "--framework", "process", "--", "good.py"]);
+    expect(good).toMatchObject({ code: 0 });
+    expect(good.stdout).toContain("succeeded");
+    const logs = await run(["logs", jobIdIn(good.stdout)]);
+    expect(logs.stdout).toContain("hello from a rank");
+
+    const bad = await run(["run", "--framework", "process", "--retries", "0", "--", "bad.py"]);
+    expect(bad).toMatchObject({ code: 1 });
+    expect(bad.stdout).toContain("ValueError: the learning rate is wrong");
+    const status = await run(["status", jobIdIn(bad.stdout)]);
+    expect(status.stdout).toContain("ValueError: the learning rate is wrong");
+
+    const second = await trainyard(["up", "--data", data, "--ports", "free"]);
+    expect(second).toMatchObject({ code: 1 });
+    expect(second.stderr).toContain(`process ${up.pid}`);
+
+    const missing = await run(["jobs"], { TRAINYARD_DATA: tempDir("empty"), TRAINYARD_URL: up.url });
+    expect(missing).toMatchObject({ code: 4 });
+    expect(missing.stderr).toContain("TRAINYARD_TOKEN");
+    const wrong = await run(["jobs"], { TRAINYARD_TOKEN: "ty_wrong" });
+    expect(wrong).toMatchObject({ code: 4 });
+
+    expect(await up.kill("SIGINT")).toMatchObject({ code: 0, stderr: "" });
+    expect(up.serverPids.map(identifyProcess)).toEqual([undefined, undefined]);
+    expect(existsSync(join(data, "platform.json"))).toBe(false);
+    expect(existsSync(join(data, "up.lock"))).toBe(false);
+    expect(await run(["jobs"], { TRAINYARD_URL: up.url })).toMatchObject({ code: 5 });
+  });
+
+  it("finds everything again after a stop, and after being killed", async () => {
+    const again = await startUp(data);
+    expect(await jobNames()).toEqual(["bad", "good"]);
+
+    await again.kill("SIGKILL");
+    await waitFor("the servers die with it", () =>
+      again.serverPids.every((pid) => identifyProcess(pid) === undefined),
+    );
+
+    const third = await startUp(data);
+    expect(await jobNames()).toEqual(["bad", "good"]);
+    expect(await run(["run", "--framework", "process", "--", "good.py"])).toMatchObject({ code: 0 });
+    expect(await third.kill("SIGTERM")).toMatchObject({ code: 0 });
+  });
+});
+
+describe("what is wrong with a job file is told before anything is sent", () => {
+  it.each([
+    ["a syntax error", "name: x\nentrypoint: [train.py\n", /job\.yaml:\d+:\d+/],
+    ["an unknown field", "name: x\nentrypoint: [a.py]\nrank: 2\n", /job\.yaml:3:\d+.*rank/],
+    ["a wrong type", "name: x\nentrypoint: [a.py]\nranks: two\n", /job\.yaml:3:8/],
+  ])("%s with file, line and column", async (_what, yaml, expected) => {
+    const dir = tempDir("job");
+    writeFileSync(join(dir, "job.yaml"), yaml);
+    const ended = await trainyard(["submit", "job.yaml"], { cwd: dir });
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(expected);
+    expect(ended.stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it("a file that is not there, and how to get one", async () => {
+    const ended = await trainyard(["submit", "none.yaml"]);
+    expect(ended.code).toBe(3);
+    expect(ended.stderr).toContain("trainyard init");
+  });
+
+  it("init writes a job file that is valid, and never overwrites", async () => {
+    const dir = tempDir("init");
+    expect(await trainyard(["init", dir])).toMatchObject({ code: 0 });
+    expect(await trainyard(["init", dir])).toMatchObject({ code: 1 });
+    const ended = await trainyard(["submit", join(dir, "job.yaml"), "--url", "http://127.0.0.1:1"]);
+    expect(ended).toMatchObject({ code: 5 });
+  });
+});
+
+function jobIdIn(text: string): string {
+  return /job_[0-9a-z]{26}/.exec(text)?.[0] ?? "";
+}
