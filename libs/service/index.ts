@@ -19,11 +19,18 @@ export {
   type Role,
   roles,
 } from "./principal.ts";
+export { defaultProject, inProject, projectOf } from "./project.ts";
 export { MAX_REQUEST_ID_LENGTH, requestHash, requestId } from "./request-id.ts";
 export { type RpcClientOptions, rpcClient, rpcTransport } from "./rpc-client.ts";
 export { MAX_MESSAGE_BYTES, type RpcServer, type RpcServerOptions, rpcServer } from "./rpc-server.ts";
 export { describeFailure, exitCodes, runMain } from "./run-main.ts";
 export type { HttpHandler } from "./shared-port-server.ts";
+export {
+  type DesiredReading,
+  MAX_DESIRED_STATE_BYTES,
+  readDesiredState,
+  signDesiredState,
+} from "./signed-desired-state.ts";
 export { createSigner, type Signer } from "./signer.ts";
 export { ERROR_DOMAIN, toConnectError } from "./to-connect-error.ts";
 export { createVerifier, mayAssert, type Verifier } from "./verifier.ts";

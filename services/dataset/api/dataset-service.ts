@@ -1,12 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { dataset } from "@trainyard/contracts";
-import { principalOf } from "@trainyard/service";
+import { principalOf, projectOf } from "@trainyard/service";
 import { lookUp } from "../store/look-up.ts";
 import { deprecate } from "./deprecate.ts";
 import type { DatasetParts } from "./deps.ts";
 import { listDatasets, listVersions } from "./lists.ts";
-import { projectOf } from "./project-of.ts";
 import { register } from "./register.ts";
 import { resolve } from "./resolve.ts";
 import { versionToProto } from "./to-proto.ts";

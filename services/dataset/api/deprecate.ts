@@ -2,12 +2,11 @@ import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { dataset } from "@trainyard/contracts";
 import { crashPoint } from "@trainyard/failpoint";
-import { actorOf, mutate } from "@trainyard/service";
+import { actorOf, mutate, projectOf } from "@trainyard/service";
 import { emitState } from "../events.ts";
 import { lookUp } from "../store/look-up.ts";
 import type { DatasetParts } from "./deps.ts";
 import { assertText, invalidField } from "./from-proto.ts";
-import { projectOf } from "./project-of.ts";
 import { versionToProto } from "./to-proto.ts";
 
 /** Takes a version out of use; one that is deprecated already stays as it is, with its first reason. */

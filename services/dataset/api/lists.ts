@@ -2,11 +2,11 @@ import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild
 import type { HandlerContext } from "@connectrpc/connect";
 import { dataset } from "@trainyard/contracts";
 import { assertName } from "@trainyard/domain";
+import { projectOf } from "@trainyard/service";
 import { decodePageToken, encodePageToken, type Json } from "@trainyard/store";
 import { lookUp } from "../store/look-up.ts";
 import type { DatasetParts } from "./deps.ts";
 import { pageSizeFromProto } from "./from-proto.ts";
-import { projectOf } from "./project-of.ts";
 import { listedVersionToProto } from "./to-proto.ts";
 
 /** Bytes of one page: it ends early rather than exceed what one message may hold. */

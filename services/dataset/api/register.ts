@@ -4,7 +4,7 @@ import { assertDigest } from "@trainyard/blob";
 import { dataset } from "@trainyard/contracts";
 import { assertName, newId, parseSemver } from "@trainyard/domain";
 import { crashPoint } from "@trainyard/failpoint";
-import { actorOf, mutate, principalOf, requestId } from "@trainyard/service";
+import { actorOf, mutate, principalOf, projectOf, requestId } from "@trainyard/service";
 import type { Tx } from "@trainyard/store";
 import { withSpan } from "@trainyard/telemetry";
 import { MongoServerError } from "mongodb";
@@ -19,7 +19,6 @@ import { newVersion, type Registration } from "../register/new-version.ts";
 import { type Prepared, prepareVersion } from "../register/prepare-version.ts";
 import type { DatasetParts } from "./deps.ts";
 import { assertText, formatFromProto } from "./from-proto.ts";
-import { projectOf } from "./project-of.ts";
 import { versionToProto } from "./to-proto.ts";
 
 /** How often a registration is tried again when others register versions of the same dataset at the same moment. */

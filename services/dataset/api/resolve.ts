@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { dataset } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
+import { projectOf } from "@trainyard/service";
 import type { DatasetVersion } from "../domain/dataset-version.ts";
 import { printable } from "../domain/printable.ts";
 import { schemaDiff } from "../domain/schema-diff.ts";
@@ -9,7 +10,6 @@ import { assertUsable } from "../domain/usable.ts";
 import type { DatasetName, DatasetRepository } from "../store/dataset-repository.ts";
 import { lookUp } from "../store/look-up.ts";
 import type { DatasetParts } from "./deps.ts";
-import { projectOf } from "./project-of.ts";
 import { versionToProto } from "./to-proto.ts";
 
 /** Columns that a refusal lists. */

@@ -2,12 +2,11 @@ import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { evaluation as contract } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
-import { actorOf, mutate } from "@trainyard/service";
+import { actorOf, mutate, projectOf } from "@trainyard/service";
 import { type Suite, sameContent } from "../domain/suite.ts";
 import { parseSuite } from "../suite/parse-suite.ts";
 import { assertDataset } from "./assert-dataset.ts";
 import type { EvaluationParts } from "./deps.ts";
-import { projectOf } from "./project-of.ts";
 import { suiteToProto } from "./to-proto.ts";
 
 /** Makes a suite, or its next revision when its content differs from the newest. */
@@ -18,7 +17,7 @@ export async function applySuite(
 ): Promise<contract.ApplySuiteResponse> {
   const content = parseSuite(request.suiteYaml);
   const project = projectOf(context);
-  await assertDataset(datasets, content);
+  await assertDataset(datasets, project, content);
   const id = newId("suite");
   return mutate(store, request, context, contract.ApplySuiteResponseSchema, async (tx, principal) => {
     const newest = await suites.find(project, content.name, tx);

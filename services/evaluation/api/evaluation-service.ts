@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { evaluation as contract } from "@trainyard/contracts";
+import { projectOf } from "@trainyard/service";
 import { applySuite } from "./apply-suite.ts";
 import type { EvaluationParts } from "./deps.ts";
 import { pageFromProto } from "./from-proto.ts";
-import { projectOf } from "./project-of.ts";
 import { startEvaluation } from "./start-evaluation.ts";
 import { evaluationToProto, suiteToProto } from "./to-proto.ts";
 

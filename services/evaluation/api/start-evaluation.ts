@@ -3,10 +3,9 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { evaluation as contract, type registry } from "@trainyard/contracts";
 import { DomainError, newId } from "@trainyard/domain";
 import { crashPoint } from "@trainyard/failpoint";
-import { actorOf, fromConnectError, mutate } from "@trainyard/service";
+import { actorOf, fromConnectError, inProject, mutate, projectOf } from "@trainyard/service";
 import { createEvaluation } from "../create-evaluation.ts";
 import type { EvaluationParts } from "./deps.ts";
-import { projectOf } from "./project-of.ts";
 import { evaluationToProto } from "./to-proto.ts";
 
 /** Starts an evaluation because a person asked for it; a version can have any number of these. */
@@ -51,7 +50,7 @@ async function versionOf(
   version: string,
 ): Promise<registry.ModelVersion> {
   try {
-    const { modelVersion } = await models.getModelVersion({ model, version });
+    const { modelVersion } = await models.getModelVersion({ model, version }, inProject(project));
     if (modelVersion?.project === project) return modelVersion;
   } catch (error) {
     throw fromConnectError(error);

@@ -1,5 +1,6 @@
 import { DomainError } from "@trainyard/domain";
 import { crashPoint } from "@trainyard/failpoint";
+import { inProject } from "@trainyard/service";
 import { withTraceparent } from "@trainyard/telemetry";
 import type { Evaluation } from "../domain/evaluation.ts";
 import type { Suite } from "../domain/suite.ts";
@@ -38,10 +39,10 @@ async function heldDatasetVersion(
   suite: Suite,
 ): Promise<string> {
   if (evaluation.datasetVersion !== "") return evaluation.datasetVersion;
-  const { datasetVersion } = await datasets.resolveDatasetVersion({
-    name: suite.dataset,
-    version: suite.datasetVersion,
-  });
+  const { datasetVersion } = await datasets.resolveDatasetVersion(
+    { name: suite.dataset, version: suite.datasetVersion },
+    inProject(evaluation.project),
+  );
   if (datasetVersion === undefined) throw new Error("the dataset service answered without a version");
   return evaluations.holdDatasetVersion(evaluation, datasetVersion.version);
 }

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { registry } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
-import { actorOf, mutate } from "@trainyard/service";
+import { actorOf, mutate, projectOf } from "@trainyard/service";
 import type { Tx } from "@trainyard/store";
 import { moveVersion } from "../domain/champion.ts";
 import type { Approval, Model, ModelVersion } from "../domain/model-version.ts";
@@ -13,7 +13,6 @@ import { saveStageMove } from "../store/stage-move.ts";
 import { tracePromotion } from "../trace.ts";
 import type { RegistryParts } from "./deps.ts";
 import { stageFromProto } from "./from-proto.ts";
-import { projectOf } from "./project-of.ts";
 import { versionToProto } from "./to-proto.ts";
 
 /** Longest comment of an approval, in characters. */

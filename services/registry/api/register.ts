@@ -2,12 +2,11 @@ import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { registry, type tracking } from "@trainyard/contracts";
 import { assertName, DomainError, newId } from "@trainyard/domain";
-import { actorOf, fromConnectError, mutate, principalOf } from "@trainyard/service";
+import { actorOf, fromConnectError, mutate, principalOf, projectOf } from "@trainyard/service";
 import { currentTraceparent } from "@trainyard/telemetry";
 import { type NewVersion, registerVersion } from "../register-version.ts";
 import { versionOfRun } from "../version-of-run.ts";
 import type { RegistryParts } from "./deps.ts";
-import { projectOf } from "./project-of.ts";
 import { versionToProto } from "./to-proto.ts";
 
 /** Longest artifact URI and notes, in characters. */

@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { registry } from "@trainyard/contracts";
+import { projectOf } from "@trainyard/service";
 import { approve } from "./approve.ts";
 import type { RegistryParts } from "./deps.ts";
 import { pageFromProto, stageFromProto } from "./from-proto.ts";
-import { projectOf } from "./project-of.ts";
 import { register } from "./register.ts";
 import { rollbackModel } from "./rollback-model.ts";
 import { modelToProto, stageChangeToProto, versionToProto } from "./to-proto.ts";

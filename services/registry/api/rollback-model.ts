@@ -1,11 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { registry } from "@trainyard/contracts";
-import { actorOf, mutate } from "@trainyard/service";
+import { actorOf, mutate, projectOf } from "@trainyard/service";
 import { rollback, rollbackTarget } from "../domain/champion.ts";
 import { saveStageMove } from "../store/stage-move.ts";
 import type { RegistryParts } from "./deps.ts";
-import { projectOf } from "./project-of.ts";
 import { versionToProto } from "./to-proto.ts";
 
 /** Goes back to the previous champion in one call. */

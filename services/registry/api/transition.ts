@@ -1,14 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { registry } from "@trainyard/contracts";
-import { actorOf, assertAccess, methodPath, mutate, principalOf } from "@trainyard/service";
+import { actorOf, assertAccess, methodPath, mutate, principalOf, projectOf } from "@trainyard/service";
 import { moveVersion } from "../domain/champion.ts";
 import { assertMayMove } from "../domain/promotion.ts";
 import { saveStageMove } from "../store/stage-move.ts";
 import { tracePromotion } from "../trace.ts";
 import type { RegistryParts } from "./deps.ts";
 import { requiredStage } from "./from-proto.ts";
-import { projectOf } from "./project-of.ts";
 import { versionToProto } from "./to-proto.ts";
 
 /** Moves a version to another stage, or says what is missing. */

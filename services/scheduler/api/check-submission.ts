@@ -1,7 +1,7 @@
 import type { Client } from "@connectrpc/connect";
 import type { dataset as datasetContract } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
-import { fromConnectError } from "@trainyard/service";
+import { fromConnectError, inProject } from "@trainyard/service";
 import { neverFits } from "../domain/fits-ever.ts";
 import type { JobSpec, ResolvedDataset } from "../domain/job-spec.ts";
 import { validateSpec } from "../domain/validate-spec.ts";
@@ -37,12 +37,13 @@ export function assertValidSpec(spec: JobSpec): void {
 /** Checks what depends on others, and gives back the dataset version that the job is bound to from now on. */
 export async function checkSubmission(
   deps: SubmissionDeps,
+  project: string,
   spec: JobSpec,
 ): Promise<ResolvedDataset | undefined> {
   await assertQueue(deps.queues, spec);
   await assertFitsFleet(deps.nodes, spec);
   await assertBlobs(deps.blobs, spec);
-  return spec.dataset === undefined ? undefined : resolveDataset(deps.datasets, spec.dataset);
+  return spec.dataset === undefined ? undefined : resolveDataset(deps.datasets, project, spec.dataset);
 }
 
 async function assertQueue(queues: Queues, { queue }: JobSpec): Promise<void> {
@@ -87,12 +88,13 @@ async function assertBlobs(blobs: BlobStat, spec: JobSpec): Promise<void> {
 
 async function resolveDataset(
   datasets: SubmissionDeps["datasets"],
+  project: string,
   ref: NonNullable<JobSpec["dataset"]>,
 ): Promise<ResolvedDataset> {
   try {
     const { datasetVersion } = await datasets.resolveDatasetVersion(
       { ...ref },
-      { timeoutMs: RESOLVE_TIMEOUT_MS },
+      { ...inProject(project), timeoutMs: RESOLVE_TIMEOUT_MS },
     );
     if (datasetVersion === undefined) throw new Error("the dataset service answered without a version");
     const { id: versionId, name, version, schemaHash, manifestDigest } = datasetVersion;
