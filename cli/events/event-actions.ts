@@ -81,7 +81,12 @@ function summary(data: JsonValue | undefined): string {
   const visit = (value: JsonValue | undefined, depth: number) => {
     if (!isObject(value) || depth > 2) return;
     for (const [key, inner] of Object.entries(value)) {
-      if (telling.includes(key) && !found.has(key) && (typeof inner !== "object" || inner === null))
+      if (
+        telling.includes(key) &&
+        !found.has(key) &&
+        (typeof inner !== "object" || inner === null) &&
+        inner !== "-1"
+      )
         found.set(key, shortEnum(key, String(inner)));
       visit(inner, depth + 1);
     }

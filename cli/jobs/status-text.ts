@@ -25,7 +25,7 @@ export function statusText(
     ["job", job.id],
     ["run", job.runId],
     ["submitted", `${session.time(job.createdAt)} by ${job.createdBy}`],
-    ["gang", `${spec?.ranks ?? 0} × ${spec?.slotsPerRank || 1} slots, queue ${spec?.queue || "default"}`],
+    ["gang", gangText(spec)],
     ["runs", (spec?.entrypoint ?? []).join(" ")],
     ["code", codeText(spec?.code)],
     ["dataset", job.dataset === undefined ? "" : `${job.dataset.name}@${job.dataset.version}`],
@@ -53,6 +53,16 @@ export function statusText(
     ),
     ...failureSection(job.failure),
   ].join("\n");
+}
+
+function gangText(spec: scheduler.JobSpec | undefined): string {
+  const ranks = spec?.ranks ?? 0;
+  const slots = spec?.slotsPerRank || 1;
+  return `${count(ranks, "rank")} with ${count(slots, "slot")}${ranks > 1 ? " each" : ""}, queue ${spec?.queue || "default"}`;
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? "" : "s"}`;
 }
 
 function lasted(job: scheduler.Job): string {

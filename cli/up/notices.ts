@@ -11,7 +11,10 @@ export function createNotices(verbose: boolean): (line: string) => void {
   const lowest = levels.indexOf(verbose ? "trace" : "error");
   return (line) => {
     const entry = parse(line);
-    if (entry === undefined || levels.indexOf(entry.level) < lowest) return;
+    if (entry === undefined) return;
+    // What `up` itself has to say is meant for whoever started it.
+    const from = entry.service === "up" ? Math.min(lowest, levels.indexOf("warn")) : lowest;
+    if (levels.indexOf(entry.level) < from) return;
     const text = `${entry.service}: ${entry.msg}${entry.err?.message === undefined ? "" : `: ${entry.err.message}`}`;
     const now = Date.now();
     if (!verbose && now - (shownAt.get(text) ?? Number.NEGATIVE_INFINITY) < repeatAfterMs) return;

@@ -25,16 +25,11 @@ export async function up(options: UpOptions): Promise<number> {
   const begun = performance.now();
   const stopping = stopSignal(() => process.exit(exitCodes.interrupted));
   if (!options.json) process.stdout.write(style.dim("Starting Trainyard…\n"));
-  const starting = startPlatform(startOptions(options));
-  // Ctrl-C while it starts: what has started is stopped.
-  const interrupted = stopping.then(() => undefined);
-  const running = await Promise.race([starting, interrupted.then(() => starting)]);
+  const running = await startPlatform(startOptions(options));
+  // Ctrl-C while it started: nothing is announced, what has started is stopped below.
+  const early = await Promise.race([stopping, Promise.resolve(undefined)]);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-  process.stdout.write(
-    options.json
-      ? `${JSON.stringify(summary(running, Number(seconds)))}\n`
-      : `${readyMessage(running, seconds, options.listen)}\n`,
-  );
+  if (early === undefined) process.stdout.write(`${ready(running, seconds, options)}\n`);
   const crash = firstCrash();
   const end = await Promise.race([stopping, crash]);
   if (end instanceof Error) {
@@ -48,6 +43,12 @@ export async function up(options: UpOptions): Promise<number> {
     process.stderr.write(`${errorStyle.warn("did not stop cleanly")} ${problem}\n`);
   if (!options.json && problems.length === 0) process.stdout.write(style.dim("Stopped.\n"));
   return end instanceof Error || problems.length > 0 ? exitCodes.failed : exitCodes.ok;
+}
+
+function ready(running: RunningPlatform, seconds: string, options: UpOptions): string {
+  return options.json
+    ? JSON.stringify(summary(running, Number(seconds)))
+    : readyMessage(running, seconds, options.listen);
 }
 
 function startOptions(options: UpOptions): StartOptions {
