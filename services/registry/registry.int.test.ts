@@ -28,7 +28,12 @@ const stops: (() => Promise<unknown>)[] = [];
 async function busOf(service: "tracking" | "evaluation" | "gateway"): Promise<Bus> {
   const env = platform.serviceEnv(service);
   const seed = readFileSync(env.TRAINYARD_NATS_SEED_FILE ?? "", "utf8");
-  const connected = await connectBus({ servers: platform.natsUrl, name: service, seed, logger: testLogger("registry") });
+  const connected = await connectBus({
+    servers: platform.natsUrl,
+    name: service,
+    seed,
+    logger: testLogger("registry"),
+  });
   stops.push(() => connected.close());
   if (service !== "gateway") await declareStream(connected, eventStreamSpec(service));
   return connected;

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { scheduler } from "@trainyard/contracts";
+import { scheduler, type tracking } from "@trainyard/contracts";
 import type { FlowClients } from "@trainyard/test/flow/clients.ts";
+import { sparkline } from "../../cli/runs/sparkline.ts";
 import type { Screen } from "./screen.ts";
-import { sparkline } from "./sparkline.ts";
 
 /** The kill, as it happened. */
 export interface Kill {
@@ -12,6 +12,14 @@ export interface Kill {
   readonly pid: number;
   readonly at: Date;
   readonly atStep: number;
+}
+
+/** What following the job has shown. */
+export interface Followed {
+  readonly job: scheduler.Job;
+  readonly kill: Kill | undefined;
+  /** Every checkpoint that was committed, also those that newer ones have replaced since. */
+  readonly checkpoints: readonly tracking.Checkpoint[];
 }
 
 const finals = [scheduler.JobState.SUCCEEDED, scheduler.JobState.FAILED, scheduler.JobState.CANCELLED];
@@ -22,8 +30,9 @@ export async function followAndKill(
   job: scheduler.Job,
   agentDirs: readonly string[],
   out: Screen,
-): Promise<{ readonly job: scheduler.Job; readonly kill: Kill | undefined }> {
-  const shown = { pending: "", attempt: 0, running: 0, checkpoints: new Set<string>() };
+): Promise<Followed> {
+  const shown = { pending: "", attempt: 0, running: 0 };
+  const committedAt = new Map<string, tracking.Checkpoint>();
   let kill: Kill | undefined;
   for (;;) {
     const { job: now } = await user.scheduler.getJob({ jobId: job.id });
@@ -33,8 +42,8 @@ export async function followAndKill(
     const { points } = await user.tracking.getMetricHistory({ runId: job.runId, keys: ["loss"], rank: 0 });
     const { checkpoints } = await user.tracking.listCheckpoints({ runId: job.runId });
     for (const checkpoint of [...checkpoints].reverse()) {
-      if (shown.checkpoints.has(checkpoint.id)) continue;
-      shown.checkpoints.add(checkpoint.id);
+      if (committedAt.has(checkpoint.id)) continue;
+      committedAt.set(checkpoint.id, checkpoint);
       out.good(
         `checkpoint of step ${checkpoint.step} committed, ${(Number(checkpoint.sizeBytes) / 1024).toFixed(0)} KiB`,
       );
@@ -54,7 +63,7 @@ export async function followAndKill(
       kill = killRank(1, job, agentDirs, step);
       if (kill !== undefined) out.bad(`SIGKILL to rank 1 (process ${kill.pid}) at step ${kill.atStep}`);
     }
-    if (finals.includes(now.state)) return { job: now, kill };
+    if (finals.includes(now.state)) return { job: now, kill, checkpoints: [...committedAt.values()] };
     await delay(100);
   }
 

@@ -59,7 +59,7 @@ async function demo(): Promise<object> {
     const { job: accepted } = await user.scheduler.submitJob({ requestId: randomUUID(), spec });
     if (accepted === undefined) throw new Error("the accepted job is missing in the answer");
     out.good(`${accepted.id} accepted, run ${accepted.runId}`);
-    const { job, kill } = await followAndKill(user, accepted, platform.agentDirs, out);
+    const { job, kill, checkpoints } = await followAndKill(user, accepted, platform.agentDirs, out);
     if (job.state !== scheduler.JobState.SUCCEEDED) {
       throw new Error(
         `the job did not succeed: ${job.failure?.message}\n${job.failure?.tracebackTail ?? ""}`,
@@ -112,7 +112,6 @@ async function demo(): Promise<object> {
       timeline.add(`attempt ${attempt.number} ranks started`, at(attempt.ranksStartedAt));
       timeline.add(`attempt ${attempt.number} first step`, at(attempt.firstStepAt));
     }
-    const { checkpoints } = await user.tracking.listCheckpoints({ runId: job.runId });
     for (const { step, committedAt } of checkpoints)
       timeline.add(`checkpoint of step ${step}`, at(committedAt));
     timeline.add(`rank ${kill?.rank} killed at step ${kill?.atStep}`, kill?.at);
