@@ -44,13 +44,18 @@ export function isDuplicateKey(error: unknown): boolean {
  */
 export function isTransient(error: unknown): boolean {
   if (error instanceof RetryTransaction) return true;
-  if (error instanceof MongoNetworkError) return true;
+  if (error instanceof MongoNetworkError || isBrokenSocket(error)) return true;
   return (
     error instanceof MongoError &&
     (error.hasErrorLabel("TransientTransactionError") ||
       error.hasErrorLabel("RetryableWriteError") ||
       UNAVAILABLE.has(error.name))
   );
+}
+
+/** A write to a connection that has just broken fails with the socket's own error, which the driver does not wrap. */
+function isBrokenSocket(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "EPIPE" || error.code === "ECONNRESET");
 }
 
 /** Driver errors that mean "no server for the moment" and that carry no label. */

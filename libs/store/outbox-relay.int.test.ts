@@ -20,7 +20,7 @@ import { openStore } from "./open-store.ts";
 import { outboxRelay } from "./outbox-relay.ts";
 import { collections, type OutboxRow } from "./schema.ts";
 import type { Store } from "./store.ts";
-import { childEnvironment, emitJoined, emitLost } from "./test-events.ts";
+import { childEnvironment, emitAttemptEnded, emitJobEnded, emitJoined, emitLost } from "./test-events.ts";
 
 const logger = testLogger();
 const STREAM = "EVENTS_SCHEDULER";
@@ -130,6 +130,27 @@ it("keeps each aggregate's order over its subjects, once each, with two relays a
   for (const node of nodes) {
     const order = stream.filter(({ subject }) => subject.endsWith(node)).map(({ version }) => version);
     expect(order).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  }
+});
+
+it("keeps an aggregate's order over its entities: attempts end before their job does", async () => {
+  const jobs = Array.from({ length: 40 }, () => newId("job"));
+  await Promise.all(
+    jobs.map((job) =>
+      // The versions count, and not the order in which rows were written.
+      store.transaction("end", async (tx) => {
+        await emitJobEnded(tx, job, 2);
+        await emitAttemptEnded(tx, job, 1);
+      }),
+    ),
+  );
+  await Promise.all([relay(), relay()]);
+  await allPublished();
+  const stream = await inStream();
+  expect(stream).toHaveLength(jobs.length * 2);
+  for (const job of jobs) {
+    const order = stream.filter(({ subject }) => subject.endsWith(job)).map(({ version }) => version);
+    expect(order).toEqual([1, 2]);
   }
 });
 

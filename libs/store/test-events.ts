@@ -28,6 +28,30 @@ export function emitLost(tx: Tx, id: string, version: number): Promise<string> {
   });
 }
 
+/** Emits that an attempt ended: an event of another entity, told by its job, which is the aggregate. */
+export function emitAttemptEnded(tx: Tx, jobId: string, version: number): Promise<string> {
+  return tx.emit({
+    schema: scheduler.AttemptEndedSchema,
+    project: "default",
+    id: jobId,
+    aggregateVersion: version,
+    actor: "test",
+    data: create(scheduler.AttemptEndedSchema, { jobId }),
+  });
+}
+
+/** Emits that a job ended. */
+export function emitJobEnded(tx: Tx, jobId: string, version: number): Promise<string> {
+  return tx.emit({
+    schema: scheduler.JobEndedSchema,
+    project: "default",
+    id: jobId,
+    aggregateVersion: version,
+    actor: "test",
+    data: create(scheduler.JobEndedSchema, { job: { id: jobId } }),
+  });
+}
+
 /** The environment of `test-child.ts`. */
 export function childEnvironment(
   role: "relay" | "consumer",
