@@ -69,7 +69,14 @@ export async function spawnScript(name: string, options: SpawnOptions): Promise<
     const ready = waitFor(`${name} ready at ${readyUrl}`, () => isReady(readyUrl), {
       timeoutMs: options.readyTimeoutMs ?? 30_000,
     });
-    await Promise.race([ready, ended]);
+    try {
+      await Promise.race([ready, ended]);
+    } catch (error) {
+      // Nobody gets a handle on it, and left alive it would keep its port from the next start.
+      ended.catch(() => undefined);
+      await kill("SIGKILL");
+      throw new Error(`${name} did not get ready; it printed:\n${output()}`, { cause: error });
+    }
   }
   if (child.pid === undefined) throw new Error(`${name} could not be started: ${options.script}`);
   return { name, pid: child.pid, output, exited, kill };
@@ -80,11 +87,13 @@ export function spawnService(
   platform: Platform,
   service: ServiceName,
   env: Readonly<Record<string, string>> = {},
+  limits: Pick<SpawnOptions, "readyTimeoutMs"> = {},
 ): Promise<ServiceProcess> {
   return spawnScript(service, {
     script: `services/${service}/main.ts`,
     env: { ...platform.serviceEnv(service), ...env },
     readyUrl: `${platform.url(service)}/readyz`,
+    ...limits,
   });
 }
 
@@ -93,11 +102,13 @@ export function spawnAgent(
   platform: Platform,
   nodeId: string,
   env: Readonly<Record<string, string>> = {},
+  limits: Pick<SpawnOptions, "readyTimeoutMs"> = {},
 ): Promise<ServiceProcess> {
   const own = platform.serviceEnv("worker-agent", { nodeId });
   return spawnScript(`agent ${nodeId}`, {
     script: "services/worker-agent/main.ts",
     env: { ...own, ...env },
     readyUrl: `http://127.0.0.1:${own.TRAINYARD_LISTEN_PORT}/readyz`,
+    ...limits,
   });
 }

@@ -32,12 +32,15 @@ export async function runCell(cell: Cell): Promise<CellResult> {
   try {
     fleet = await startFleet({ dir, env });
     const broken = await flowWithDeath(fleet, dir, cell).catch((error: unknown) => [
-      `the flow did not end: ${error instanceof Error ? error.message : String(error)}`,
+      `the flow did not end: ${messageOf(error)}`,
     ]);
     const died = cell.process === "nats" || cell.process === "mongod" || fleet.starts(cell.process) > 1;
     const all = died ? broken : [...broken, `${cell.process} never died`];
     const seconds = (performance.now() - started) / 1000;
     return { cell, broken: all, died, seconds, ...(all.length === 0 ? {} : { output: outputs(fleet) }) };
+  } catch (error) {
+    const seconds = (performance.now() - started) / 1000;
+    return { cell, broken: [`the cell could not be run: ${messageOf(error)}`], died: false, seconds };
   } finally {
     await fleet?.stop();
     rmSync(dir, { recursive: true, force: true });
@@ -61,6 +64,10 @@ async function flowWithDeath(fleet: Fleet, dir: string, cell: Cell): Promise<rea
   await Promise.all([cell.phase === "promote" ? death() : undefined, flow.approve()]);
   await dying;
   return brokenPromises(fleet, flow);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function outputs(fleet: Fleet): string {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
+  checkoutRoot,
   type Platform,
   type PlatformServers,
   preparePlatform,
@@ -45,6 +46,8 @@ export interface FleetOptions {
 
 /** How long a part stays down after it died: long enough that others notice. */
 const RESTART_MS = 300;
+/** Eight processes start at once and share the machine with whatever else it does. */
+const READY_TIMEOUT_MS = 90_000;
 const nodeId = "node_local";
 
 /** A process that is started again whenever it ends. */
@@ -107,16 +110,27 @@ export async function startFleet({ dir, env = {}, slots = 2 }: FleetOptions): Pr
   await platform.addAgent(nodeId, { slots });
   const servers = await platform.startServers({ dieWithParent: true });
   const tokensFile = join(platform.dir, "secrets", "tokens.json");
-  const common = { OTEL_BSP_SCHEDULE_DELAY: "200", NODE_COMPILE_CACHE: join(dir, "compile-cache") };
+  const common = { OTEL_BSP_SCHEDULE_DELAY: "200", NODE_COMPILE_CACHE: join(checkoutRoot, ".cache/compile") };
+  const limits = { readyTimeoutMs: READY_TIMEOUT_MS };
   const kept = new Map<ProcessName, Kept>();
   const keep = (name: ProcessName, spawn: () => Promise<ServiceProcess>) =>
     kept.set(name, new Kept(name, spawn));
   for (const service of serviceNames) {
     const own = { ...common, ...extraEnv(service, tokensFile), ...env[service] };
-    keep(service, () => spawnService(platform, service, own));
+    keep(service, () => spawnService(platform, service, own, limits));
   }
-  keep("agent", () => spawnAgent(platform, nodeId, { ...common, ...env.agent }));
-  await Promise.all([...kept.values()].map((one) => one.start()));
+  keep("agent", () => spawnAgent(platform, nodeId, { ...common, ...env.agent }, limits));
+  const stop = async () => {
+    // Services first, so that none complains of servers that went away.
+    await Promise.all([...kept.values()].map((one) => one.stop()));
+    await servers.stop();
+  };
+  const started = await Promise.allSettled([...kept.values()].map((one) => one.start()));
+  for (const result of started) {
+    if (result.status === "fulfilled") continue;
+    await stop();
+    throw result.reason;
+  }
   // What the gateway wrote at its first start.
   const tokens = JSON.parse(readFileSync(tokensFile, "utf8")) as Tokens;
   const ownDir = platform.serviceEnv("worker-agent", { nodeId }).TRAINYARD_AGENT_DIR ?? "";
@@ -138,11 +152,7 @@ export async function startFleet({ dir, env = {}, slots = 2 }: FleetOptions): Pr
     },
     starts: (name) => kept.get(name)?.starts ?? 0,
     output: (name) => kept.get(name)?.output ?? "",
-    async stop() {
-      // Services first, so that none complains of servers that went away.
-      await Promise.all([...kept.values()].map((one) => one.stop()));
-      await servers.stop();
-    },
+    stop,
   };
 }
 
