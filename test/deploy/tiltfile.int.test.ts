@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { checkoutRoot, defaultPorts, preparePlatform, serviceNames } from "@trainyard/local";
 import { spawnScript, tempDir, waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
-import { isKnownVariable } from "./deployment-files.ts";
+import { composeService, isKnownVariable, readCompose } from "./deployment-files.ts";
 import { type TiltResource, tiltResources } from "./tilt-resources.ts";
 
 const resources = tiltResources();
@@ -78,12 +78,17 @@ describe("the Tiltfile's commands", () => {
       await waitFor(`${name} to listen`, () => output().includes("listens on port"), { timeoutMs: 60_000 });
   });
 
-  it.each([...serviceNames, "agent"])(
+  it("start each service as the compose file does, whose tests start them all", () => {
+    const compose = readCompose();
+    for (const name of serviceNames)
+      expect(resource(name).serve_cmd).toEqual([node, ...(composeService(compose, name).command ?? [])]);
+  });
+
+  it.each(["gateway", "agent"] as const)(
     "start %s, which becomes ready",
     async (name) => {
       const { ports } = await preparePlatform(dir);
-      const port = ports[name as keyof typeof ports];
-      await run(name, `http://127.0.0.1:${port}/readyz`);
+      await run(name, `http://127.0.0.1:${ports[name]}/readyz`);
     },
     90_000,
   );
