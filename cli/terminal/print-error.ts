@@ -19,8 +19,7 @@ function errorJson(error: unknown): string {
 /** The error as lines for a person. */
 export function errorText(error: unknown): string {
   if (!isDomainError(error)) {
-    const text = error instanceof Error ? error.message : String(error);
-    return `${errorStyle.bad("error")}  ${text}`;
+    return `${errorStyle.bad("error")}  ${causes(error).map(safeText).join("\n       because: ")}`;
   }
   const lines = safeText(error.message).split("\n");
   const told = error.message;
@@ -35,6 +34,12 @@ export function errorText(error: unknown): string {
     ...(hint === undefined ? [] : [`       ${hint}`]),
     `       ${errorStyle.dim(error.reason)}`,
   ].join("\n");
+}
+
+/** The messages of an error and of what caused it. */
+function causes(error: unknown): string[] {
+  if (!(error instanceof Error)) return [String(error)];
+  return [error.message, ...(error.cause === undefined ? [] : causes(error.cause))];
 }
 
 /** What to do about it, where the message itself cannot know. */

@@ -27,7 +27,7 @@ export function readyMessage(running: RunningPlatform, seconds: string, listenHo
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const table = rows.map(
     ([name, where, note]) =>
-      `  ${style.dim(name.padEnd(widths[0] ?? 0))}  ${where.padEnd(widths[1] ?? 0)}  ${style.dim(note)}`,
+      `  ${style.dim(name.padEnd(widths[0] ?? 0))}  ${where.padEnd(widths[1] ?? 0)}${note === "" ? "" : `  ${style.dim(note)}`}`,
   );
   const next = [
     ["npx trainyard init my-model", "write a commented job file and a script to begin with"],

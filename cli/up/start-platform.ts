@@ -138,9 +138,14 @@ async function startServices(
   stops.add("agent", () => stopApps(["worker-agent"]));
 
   const start = async (name: string, build: BuildService, env: Record<string, string>) => {
-    const app = await build({ ...process.env, ...env }, logger(name));
-    apps.set(name, app);
-    await app.start();
+    try {
+      const app = await build({ ...process.env, ...env }, logger(name));
+      apps.set(name, app);
+      await app.start();
+    } catch (cause) {
+      logger(name).info({ err: cause }, "did not start");
+      throw new Error(`the ${name} did not start`, { cause });
+    }
   };
   const starts = [...builders.services].map(([name, build]) =>
     start(name, build, { ...platform.serviceEnv(name), TRAINYARD_BOOTSTRAP_FILE: tokensFile }),
