@@ -4,10 +4,12 @@ export { type App, type AppOptions, createApp } from "./app.ts";
 export { type Authenticate, bearerAuthenticate, bearerToken } from "./authenticate.ts";
 export { baseConfigShape, boolVar, intVar, urlVar } from "./base-config.ts";
 export { ConfigError, describeConfig, envName, parseConfig } from "./config.ts";
+export { type Foundation, type FoundationConfig, layFoundation } from "./foundation.ts";
 export { fromConnectError } from "./from-connect-error.ts";
 export { createHealth, type Health, type HealthOptions, type Readiness } from "./health.ts";
 export { mutate } from "./mutate.ts";
 export { sendJson } from "./ops-endpoints.ts";
+export { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, type PageQuery, pageQuery } from "./page-request.ts";
 export type { Part } from "./part.ts";
 export {
   actorOf,

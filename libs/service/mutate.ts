@@ -1,6 +1,7 @@
 import type { Message, MessageShape } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { HandlerContext } from "@connectrpc/connect";
+import { crashPoint } from "@trainyard/failpoint";
 import { messageAnswer, onceByRequest, type Store, type Tx } from "@trainyard/store";
 import { methodPath } from "./access.ts";
 import { actorOf, type Principal, principalOf } from "./principal.ts";
@@ -29,5 +30,7 @@ export async function mutate<
     requestHash: requestHash({ ...request, requestId: "" }),
     codec: messageAnswer(answer),
   };
-  return store.transaction(method, (tx) => onceByRequest(tx, key, () => fn(tx, principal)));
+  const answered = await store.transaction(method, (tx) => onceByRequest(tx, key, () => fn(tx, principal)));
+  crashPoint(`${context.service.typeName.split(".")[1]}.${context.method.name}.committed`);
+  return answered;
 }

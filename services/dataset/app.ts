@@ -1,9 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { openBlobStore } from "@trainyard/blob";
-import { connectBus } from "@trainyard/bus";
 import { dataset } from "@trainyard/contracts";
-import { type App, createApp, createHealth, createVerifier, type Part, rpcServer } from "@trainyard/service";
-import { ensureIndexes, openStore, outboxRelay } from "@trainyard/store";
+import { type App, createApp, layFoundation, rpcServer } from "@trainyard/service";
 import type { Logger } from "@trainyard/telemetry";
 import { access } from "./api/access.ts";
 import { datasetService } from "./api/dataset-service.ts";
@@ -25,39 +22,23 @@ export interface DatasetApp extends App {
 
 /** Connects and composes the dataset service; the only place that constructs its parts. */
 export async function build(config: DatasetConfig, { logger }: DatasetDeps): Promise<DatasetApp> {
-  const verifier = await createVerifier(config.jwksFile);
-  const blobs = openBlobStore(config.blobUrl);
-  const store = await openStore({ uri: config.mongodbUri, database: config.mongodbDatabase, logger });
-  const seed = config.natsSeedFile === undefined ? {} : { seed: await readFile(config.natsSeedFile, "utf8") };
-  const bus = await connectBus({ servers: config.natsUrl, name: "dataset", logger, ...seed });
-  await ensureIndexes(store, indexes);
+  const foundation = await layFoundation("dataset", config, logger, indexes);
+  const { store, health } = foundation;
   const work = workFolder(config.datasetWorkDir);
-  const health = createHealth({ checks: { mongodb: () => store.ping(), nats: () => bus.probe() } });
   const service = datasetService({
     store,
     repository: new DatasetRepository(store),
-    blobs,
+    blobs: openBlobStore(config.blobUrl),
     workFolder: work,
     slots: createSlots(config.registrationConcurrency),
     limits: { memoryMb: config.duckdbMemoryMb, threads: config.duckdbThreads },
   });
   const server = rpcServer({
-    name: "dataset",
-    host: config.listenHost,
-    port: config.listenPort,
+    ...foundation.server,
     routes: (router) => router.service(dataset.DatasetService, service),
     access,
-    verifier,
-    health,
-    logger,
   });
-  const parts = [
-    closing("database connection", () => store.close()),
-    closing("bus connection", () => bus.close()),
-    work,
-    outboxRelay({ store, bus, service: "dataset", logger }),
-    server,
-  ];
+  const parts = [...foundation.parts, work, server];
   const app = createApp({ name: "dataset", logger, health, parts });
   return {
     ...app,
@@ -65,8 +46,4 @@ export async function build(config: DatasetConfig, { logger }: DatasetDeps): Pro
       return server.url;
     },
   };
-}
-
-function closing(name: string, stop: () => Promise<void>): Part {
-  return { name, start: async () => undefined, stop };
 }

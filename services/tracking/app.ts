@@ -1,16 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { openBlobStore } from "@trainyard/blob";
-import { type Bus, connectBus, declareStream, eventStreamSpec, telemetryStreamSpec } from "@trainyard/bus";
-import {
-  type App,
-  createApp,
-  createHealth,
-  createVerifier,
-  type Part,
-  type RpcServer,
-  rpcServer,
-} from "@trainyard/service";
-import { eventConsumer, openStore, outboxRelay, type Store } from "@trainyard/store";
+import { type Bus, declareStream, telemetryStreamSpec } from "@trainyard/bus";
+import { type App, createApp, layFoundation, type Part, type RpcServer, rpcServer } from "@trainyard/service";
+import { eventConsumer } from "@trainyard/store";
 import type { Logger } from "@trainyard/telemetry";
 import { access } from "./api/access.ts";
 import { routes } from "./api/routes.ts";
@@ -22,13 +13,9 @@ import { jobSubmitted } from "./consumers/job-submitted.ts";
 import { telemetryConsumer } from "./consumers/telemetry.ts";
 import type { Deps } from "./deps.ts";
 import { createRunSignals } from "./run-signals.ts";
-import { createRecords, prepareRecords } from "./store/records.ts";
+import { createRecords, recordIndexes } from "./store/records.ts";
 
 const name = "tracking";
-/** An event is only buried when its handler fails for hours: an outage of the database is no fault of the event's. */
-const MAX_EVENT_DELIVERIES = 500;
-/** Short, since a running handler extends it: what a killed process had taken comes again this soon. */
-const EVENT_ACK_WAIT_MS = 5_000;
 
 /** The service, and where it answers. */
 export interface TrackingApp extends App {
@@ -40,33 +27,20 @@ export async function build(
   config: TrackingConfig,
   { logger }: { readonly logger: Logger },
 ): Promise<TrackingApp> {
-  const verifier = await createVerifier(config.jwksFile);
-  const blobs = await openBlobStore(config.blobUrl);
-  const store = await openStore({ uri: config.mongodbUri, database: config.mongodbDatabase, logger });
-  const seed = config.natsSeedFile === undefined ? {} : { seed: await readFile(config.natsSeedFile, "utf8") };
-  const bus = await connectBus({ servers: config.natsUrl, name, logger, ...seed });
+  const foundation = await layFoundation(name, config, logger, recordIndexes);
+  const { store, bus, health } = foundation;
   const deps: Deps = {
     store,
     records: createRecords(store),
-    blobs,
+    blobs: openBlobStore(config.blobUrl),
     signals: createRunSignals(),
     logger,
     now: () => new Date(),
   };
-  const health = createHealth({ checks: { mongodb: () => store.ping(), nats: () => bus.probe() } });
-  const server = rpcServer({
-    name,
-    host: config.listenHost,
-    port: config.listenPort,
-    routes: routes(deps),
-    access,
-    verifier,
-    health,
-    logger,
-  });
+  const server = rpcServer({ ...foundation.server, routes: routes(deps), access });
   const parts: Part[] = [
-    connections(store, bus),
-    outboxRelay({ store, bus, service: name, logger }),
+    ...foundation.parts,
+    telemetryStream(bus),
     jobsConsumer(deps, bus),
     telemetryConsumer(deps, bus),
     server,
@@ -74,19 +48,12 @@ export async function build(
   return { ...createApp({ name, logger, parts, health }), server };
 }
 
-/** First to start and last to stop: the database's indexes, this service's streams, and the connections' end. */
-function connections(store: Store, bus: Bus): Part {
+/** The stream that the agents publish to; tracking is its only consumer, and so its owner. */
+function telemetryStream(bus: Bus): Part {
   return {
-    name: "connections",
-    async start() {
-      await prepareRecords(store);
-      await declareStream(bus, eventStreamSpec(name));
-      await declareStream(bus, telemetryStreamSpec());
-    },
-    async stop() {
-      await bus.close();
-      await store.close();
-    },
+    name: "telemetry stream",
+    start: () => declareStream(bus, telemetryStreamSpec()),
+    stop: async () => undefined,
   };
 }
 
@@ -98,7 +65,5 @@ function jobsConsumer(deps: Deps, bus: Bus): Part {
     name: "tracking-jobs",
     from: "scheduler",
     handlers: [jobSubmitted(deps), attemptStarted(deps), attemptEnded(deps), jobEnded(deps)],
-    maxDeliver: MAX_EVENT_DELIVERIES,
-    ackWaitMs: EVENT_ACK_WAIT_MS,
   });
 }

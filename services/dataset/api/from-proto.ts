@@ -4,8 +4,6 @@ import type { DatasetVersion } from "../domain/dataset-version.ts";
 
 /** Longest description and deprecation reason, in characters. */
 export const MAX_TEXT_LENGTH = 4_000;
-const DEFAULT_PAGE_SIZE = 50;
-const MAX_PAGE_SIZE = 500;
 
 /** An `invalid_argument` about one field. */
 export function invalidField(reason: string, field: string, description: string): DomainError {
@@ -29,12 +27,4 @@ export function assertText(field: string, text: string): void {
   if (text.length <= MAX_TEXT_LENGTH) return;
   const description = `has ${text.length} characters; at most ${MAX_TEXT_LENGTH} are kept`;
   throw invalidField("TEXT_TOO_LONG", field, description);
-}
-
-export function pageSizeFromProto(page: { readonly pageSize: number } | undefined): number {
-  const size = page?.pageSize ?? 0;
-  if (size < 0 || size > MAX_PAGE_SIZE) {
-    throw invalidField("PAGE_SIZE_INVALID", "page.page_size", `expected 0 to ${MAX_PAGE_SIZE}, got ${size}`);
-  }
-  return size === 0 ? DEFAULT_PAGE_SIZE : size;
 }

@@ -2,11 +2,10 @@ import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild
 import type { HandlerContext } from "@connectrpc/connect";
 import { dataset } from "@trainyard/contracts";
 import { assertName } from "@trainyard/domain";
-import { projectOf } from "@trainyard/service";
+import { pageQuery, projectOf } from "@trainyard/service";
 import { decodePageToken, encodePageToken, type Json } from "@trainyard/store";
 import { lookUp } from "../store/look-up.ts";
 import type { DatasetParts } from "./deps.ts";
-import { pageSizeFromProto } from "./from-proto.ts";
 import { listedVersionToProto } from "./to-proto.ts";
 
 /** Bytes of one page: it ends early rather than exceed what one message may hold. */
@@ -19,7 +18,7 @@ export async function listDatasets(
   context: HandlerContext,
 ): Promise<dataset.ListDatasetsResponse> {
   const project = projectOf(context);
-  const size = pageSizeFromProto(request.page);
+  const { size } = pageQuery(request.page);
   const query = { list: "datasets", project };
   const after = decodePageToken(request.page?.pageToken ?? "", query);
   const found = await repository.datasets(project, typeof after === "string" ? after : undefined, size + 1);
@@ -45,7 +44,7 @@ export async function listVersions(
 ): Promise<dataset.ListDatasetVersionsResponse> {
   assertName("name", request.name);
   const where = { project: projectOf(context), name: request.name };
-  const size = pageSizeFromProto(request.page);
+  const { size } = pageQuery(request.page);
   const query = { list: "versions", ...where };
   const before = decodePageToken(request.page?.pageToken ?? "", query);
   const found = await repository.versions(where, typeof before === "number" ? before : undefined, size + 1);

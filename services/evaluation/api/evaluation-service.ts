@@ -1,10 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { evaluation as contract } from "@trainyard/contracts";
-import { projectOf } from "@trainyard/service";
+import { pageQuery, projectOf } from "@trainyard/service";
 import { applySuite } from "./apply-suite.ts";
 import type { EvaluationParts } from "./deps.ts";
-import { pageFromProto } from "./from-proto.ts";
 import { startEvaluation } from "./start-evaluation.ts";
 import { evaluationToProto, suiteToProto } from "./to-proto.ts";
 
@@ -36,7 +35,7 @@ export function evaluationService(parts: EvaluationParts): ServiceImpl<typeof co
         ...(model === "" ? {} : { model }),
         ...(modelVersionId === "" ? {} : { modelVersionId }),
       };
-      const { items, nextPageToken } = await evaluations.list(query, pageFromProto(page));
+      const { items, nextPageToken } = await evaluations.list(query, pageQuery(page));
       return create(contract.ListEvaluationsResponseSchema, {
         evaluations: items.map(evaluationToProto),
         page: { nextPageToken },

@@ -1,4 +1,5 @@
 import { DomainError } from "@trainyard/domain";
+import type { PageQuery } from "@trainyard/service";
 import { decodePageToken, encodePageToken, type Json, type Store, type Tx } from "@trainyard/store";
 import type { Evaluation } from "../domain/evaluation.ts";
 import { collections, type EvaluationDocument, fromDocument, toDocument } from "./documents.ts";
@@ -8,11 +9,6 @@ import { session } from "./session.ts";
 export interface Page<T> {
   readonly items: readonly T[];
   readonly nextPageToken: string;
-}
-
-export interface PageRequest {
-  readonly size: number;
-  readonly token: string;
 }
 
 /** Which evaluations to list. */
@@ -55,7 +51,7 @@ export class EvaluationRepository {
   }
 
   /** Newest first. */
-  async list(which: EvaluationQuery, page: PageRequest): Promise<Page<Evaluation>> {
+  async list(which: EvaluationQuery, page: PageQuery): Promise<Page<Evaluation>> {
     const query: Json = { list: "evaluations", ...which };
     const after = decodePageToken(page.token, query);
     const found = await this.#evaluations

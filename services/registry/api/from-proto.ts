@@ -2,7 +2,6 @@ import { registry, type tracking } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
 import type { Signature, StoredFile } from "../domain/model-version.ts";
 import type { Stage } from "../domain/stage.ts";
-import type { PageRequest } from "../store/model-repository.ts";
 
 /** The stage of a request, or undefined when none was given. */
 export function stageFromProto(stage: registry.Stage): Stage | undefined {
@@ -37,20 +36,4 @@ export function signatureFromProto(signature: tracking.Signature | undefined): S
 
 export function filesFromProto(files: readonly tracking.StoredFile[]): readonly StoredFile[] {
   return files.map(({ path, digest, sizeBytes }) => ({ path, digest, sizeBytes: Number(sizeBytes) }));
-}
-
-const defaultPageSize = 50;
-const maxPageSize = 500;
-
-export function pageFromProto(
-  page: { readonly pageSize: number; readonly pageToken: string } | undefined,
-): PageRequest {
-  const size = page?.pageSize ?? 0;
-  if (size < 0 || size > maxPageSize) {
-    const description = `expected 0 to ${maxPageSize}, got ${size}`;
-    throw new DomainError("invalid_argument", "PAGE_SIZE_INVALID", `page.page_size: ${description}.`, {
-      violations: [{ field: "page.page_size", description }],
-    });
-  }
-  return { size: size === 0 ? defaultPageSize : size, token: page?.pageToken ?? "" };
 }

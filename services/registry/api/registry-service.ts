@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { registry } from "@trainyard/contracts";
-import { projectOf } from "@trainyard/service";
+import { pageQuery, projectOf } from "@trainyard/service";
 import { approve } from "./approve.ts";
 import type { RegistryParts } from "./deps.ts";
-import { pageFromProto, stageFromProto } from "./from-proto.ts";
+import { stageFromProto } from "./from-proto.ts";
 import { register } from "./register.ts";
 import { rollbackModel } from "./rollback-model.ts";
 import { modelToProto, stageChangeToProto, versionToProto } from "./to-proto.ts";
@@ -28,7 +28,7 @@ export function registryService(parts: RegistryParts): ServiceImpl<typeof regist
     },
 
     async listModels({ page }, context) {
-      const { items, nextPageToken } = await repository.listModels(projectOf(context), pageFromProto(page));
+      const { items, nextPageToken } = await repository.listModels(projectOf(context), pageQuery(page));
       const champions = await Promise.all(
         items.map(({ championId }) => repository.findVersionById(championId)),
       );
@@ -49,7 +49,7 @@ export function registryService(parts: RegistryParts): ServiceImpl<typeof regist
         ...(wanted === undefined ? {} : { stage: wanted }),
         ...(runId === "" ? {} : { runId }),
       };
-      const { items, nextPageToken } = await repository.listVersions(query, pageFromProto(page));
+      const { items, nextPageToken } = await repository.listVersions(query, pageQuery(page));
       const modelVersions = items.map(versionToProto);
       return create(registry.ListModelVersionsResponseSchema, { modelVersions, ...nextPage(nextPageToken) });
     },
@@ -57,7 +57,7 @@ export function registryService(parts: RegistryParts): ServiceImpl<typeof regist
     async listStageChanges({ model, page }, context) {
       const project = projectOf(context);
       await repository.getModel(project, model);
-      const { items, nextPageToken } = await repository.listChanges(project, model, pageFromProto(page));
+      const { items, nextPageToken } = await repository.listChanges(project, model, pageQuery(page));
       const changes = items.map(stageChangeToProto);
       return create(registry.ListStageChangesResponseSchema, { changes, ...nextPage(nextPageToken) });
     },

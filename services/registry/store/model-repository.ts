@@ -1,4 +1,5 @@
 import { DomainError, newId } from "@trainyard/domain";
+import type { PageQuery } from "@trainyard/service";
 import { decodePageToken, encodePageToken, type Json, type Store, type Tx } from "@trainyard/store";
 import type { Filter } from "mongodb";
 import type { Model, ModelVersion, StageChange } from "../domain/model-version.ts";
@@ -24,11 +25,6 @@ export interface VersionQuery {
   readonly model?: string;
   readonly stage?: Stage;
   readonly runId?: string;
-}
-
-export interface PageRequest {
-  readonly size: number;
-  readonly token: string;
 }
 
 /** Models, their versions and history: the only user of the registry's database. */
@@ -104,7 +100,7 @@ export class ModelRepository {
     return found.map((document) => fromDocument<ModelVersion>(document));
   }
 
-  async listModels(project: string, page: PageRequest): Promise<Page<Model>> {
+  async listModels(project: string, page: PageQuery): Promise<Page<Model>> {
     const query: Json = { list: "models", project };
     const after = decodePageToken(page.token, query);
     const found = await this.#models
@@ -121,7 +117,7 @@ export class ModelRepository {
     );
   }
 
-  async listVersions(which: VersionQuery, page: PageRequest): Promise<Page<ModelVersion>> {
+  async listVersions(which: VersionQuery, page: PageQuery): Promise<Page<ModelVersion>> {
     const query: Json = { list: "versions", ...which };
     const after = decodePageToken(page.token, query);
     const found = await this.#versions
@@ -144,7 +140,7 @@ export class ModelRepository {
     );
   }
 
-  async listChanges(project: string, model: string, page: PageRequest): Promise<Page<StageChange>> {
+  async listChanges(project: string, model: string, page: PageQuery): Promise<Page<StageChange>> {
     const query: Json = { list: "changes", project, model };
     const after = decodePageToken(page.token, query);
     const found = await this.#changes

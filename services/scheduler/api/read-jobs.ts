@@ -1,17 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { scheduler } from "@trainyard/contracts";
-import { DomainError } from "@trainyard/domain";
-import { principalOf } from "@trainyard/service";
+import { pageQuery, principalOf } from "@trainyard/service";
 import { decodePageToken, encodePageToken } from "@trainyard/store";
 import type { Jobs } from "../store/jobs.ts";
 import { jobStateFromProto, kindFromProto } from "../wire/enums.ts";
 import { jobToProto } from "../wire/job-to-proto.ts";
 import { visibleJob } from "./scope.ts";
 
-/** Jobs of one page unless the client says otherwise, and the most it may ask for. */
-export const DEFAULT_PAGE_SIZE = 50;
-export const MAX_PAGE_SIZE = 500;
 /** Bytes of jobs in one page: a page ends early rather than exceed what one message may hold. */
 const MAX_PAGE_BYTES = 3 * 1024 * 1024;
 
@@ -39,7 +35,7 @@ export async function listJobs(
     ...(request.queue === "" ? {} : { queue: request.queue }),
     ...(kind === undefined ? {} : { kind }),
   };
-  const size = pageSize(request.page?.pageSize ?? 0);
+  const { size } = pageQuery(request.page);
   const before = decodePageToken(request.page?.pageToken ?? "", filter);
   const found = await jobs.page(filter, typeof before === "string" ? before : undefined, size + 1);
   const page = withinBytes(found.slice(0, size).map(jobToProto));
@@ -58,15 +54,6 @@ export async function* exportJobs(
     context.signal.throwIfAborted();
     yield create(scheduler.ExportJobsResponseSchema, { job: jobToProto(job) });
   }
-}
-
-function pageSize(asked: number): number {
-  if (asked === 0) return DEFAULT_PAGE_SIZE;
-  if (asked >= 1 && asked <= MAX_PAGE_SIZE) return asked;
-  const description = `expected 1 to ${MAX_PAGE_SIZE}, or 0 for ${DEFAULT_PAGE_SIZE}, got ${asked}`;
-  throw new DomainError("invalid_argument", "PAGE_SIZE_INVALID", `page.page_size: ${description}.`, {
-    violations: [{ field: "page.page_size", description }],
-  });
 }
 
 /** The jobs that fit into one message: at least one. What makes a job large is its job file, which lists leave out. */

@@ -1,7 +1,6 @@
 import type { common } from "@trainyard/contracts";
+import { pageQuery } from "@trainyard/service";
 import { decodePageToken, encodePageToken, type Json } from "@trainyard/store";
-import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../domain/limits.ts";
-import { boundedNumber } from "../wire/numbers.ts";
 
 /** A page to be read: ids before `before`, at most `size`. */
 export interface Page {
@@ -11,8 +10,8 @@ export interface Page {
 
 /** What a request asks for. `query` is all that decides which rows are listed: a token is good for it only. */
 export function pageOf(request: common.PageRequest | undefined, query: Json): Page {
-  const size = boundedNumber("page.page_size", request?.pageSize ?? 0, 0, MAX_PAGE_SIZE) || DEFAULT_PAGE_SIZE;
-  const position = decodePageToken(request?.pageToken ?? "", query);
+  const { size, token } = pageQuery(request);
+  const position = decodePageToken(token, query);
   return { size, before: typeof position === "string" ? position : undefined };
 }
 

@@ -31,6 +31,3 @@ export const MAX_FILES_PER_CHECKPOINT = 16_384;
 export const MAX_RANK = MAX_WORLD_SIZE - 1;
 /** Lines per rank that a read of the logs may begin with. */
 export const MAX_TAIL_LINES = 10_000;
-/** Items of a page unless asked otherwise, and at most. */
-export const DEFAULT_PAGE_SIZE = 50;
-export const MAX_PAGE_SIZE = 500;

@@ -1,10 +1,11 @@
 import { openBlobStore } from "@trainyard/blob";
 import { newId } from "@trainyard/domain";
+import { ensureIndexes } from "@trainyard/store";
 import { tempDir, testLogger, testStore } from "@trainyard/testing";
 import { beforeEach, expect, it } from "vitest";
 import type { Deps } from "../deps.ts";
 import { createRunSignals } from "../run-signals.ts";
-import { createRecords, prepareRecords } from "../store/records.ts";
+import { createRecords, recordIndexes } from "../store/records.ts";
 import { openAttempt } from "./open-attempt.ts";
 import { reportCheckpointPart } from "./report-checkpoint-part.ts";
 
@@ -13,7 +14,7 @@ let run: { runId: string; jobId: string; project: string; actor: string };
 
 beforeEach(async () => {
   const store = await testStore();
-  await prepareRecords(store);
+  await ensureIndexes(store, recordIndexes);
   deps = {
     store,
     records: createRecords(store),

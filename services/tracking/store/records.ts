@@ -1,4 +1,4 @@
-import { ensureIndexes, type Store } from "@trainyard/store";
+import type { IndexSpec, Store } from "@trainyard/store";
 import { type Artifacts, artifactIndexes, createArtifacts } from "./artifacts.ts";
 import { type Checkpoints, checkpointIndexes, createCheckpoints } from "./checkpoints.ts";
 import { createExperiments, type Experiments, experimentIndexes } from "./experiments.ts";
@@ -31,15 +31,13 @@ export function createRecords(store: Store): Records {
   };
 }
 
-/** Makes every index of this service's collections exist. */
-export async function prepareRecords(store: Store): Promise<void> {
-  await ensureIndexes(store, [
-    ...runIndexes,
-    ...experimentIndexes,
-    ...checkpointIndexes,
-    ...artifactIndexes,
-    ...metricBatchIndexes,
-    ...logBatchIndexes,
-    ...storedRangesIndexes,
-  ]);
-}
+/** Every index of this service's collections. */
+export const recordIndexes: readonly IndexSpec[] = [
+  ...runIndexes,
+  ...experimentIndexes,
+  ...checkpointIndexes,
+  ...artifactIndexes,
+  ...metricBatchIndexes,
+  ...logBatchIndexes,
+  ...storedRangesIndexes,
+];
