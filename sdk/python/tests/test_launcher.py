@@ -17,7 +17,8 @@ import atexit, gc, json, os, random, signal, sys, threading, faulthandler, warni
 import numpy, torch
 status = dict(line.split(":\\t") for line in open("/proc/self/status").read().splitlines() if ":\\t" in line)
 main = vars(sys.modules["__main__"])
-links = [(int(fd), os.readlink(f"/proc/self/fd/{fd}")) for fd in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{fd}")]
+fds = [(int(fd), f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+links = [(fd, os.readlink(path)) for fd, path in fds if os.path.islink(path)]
 links = sorted((fd, link.rsplit("/", 1)[-1].split(":[")[0]) for fd, link in links)
 streams = (sys.stdin, sys.stdout, sys.stderr)
 seen = {

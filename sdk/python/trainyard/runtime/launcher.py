@@ -1,4 +1,4 @@
-"""The launcher: ``python -m trainyard.runtime.launcher DIR``. An interpreter that has imported torch and forks ranks.
+"""The launcher: ``python -m trainyard.runtime.launcher DIR [LABEL]``. An interpreter that has imported torch and forks ranks.
 
 It imports what training scripts import, then listens on a Unix socket in DIR and waits. One request per connection, one
 line of JSON each way:
@@ -63,7 +63,8 @@ EXIT_NOT_SINGLE = 4
 class Launcher:
     """The run loop and what it counts."""
 
-    def __init__(self, directory: str, env: dict[str, str], version: str) -> None:
+    def __init__(self, directory: str, label: str, env: dict[str, str], version: str) -> None:
+        self._label = label
         self._directory = directory
         self._env = env
         self._version = version
@@ -118,10 +119,11 @@ class Launcher:
         return 0
 
     def condition(self) -> dict[str, Any]:
-        """How it is: whether its code is that on disk, jobs so far, memory now and how much that grew, threads."""
+        """How it is: its label, whether its code is that on disk, jobs so far, memory and how much that grew, threads."""
         rss = rss_bytes()
         return {
             "pid": os.getpid(),
+            "label": self._label,
             "current": self._version == code_version(),
             "jobs": self._jobs,
             "rssBytes": rss,
@@ -266,15 +268,16 @@ def say(text: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Load, then serve in the directory; children that become shims and ranks return from here too."""
-    if len(arguments) != 1 or not os.path.isdir(arguments[0]):
-        sys.stderr.write("usage: python -m trainyard.runtime.launcher DIR\n")
+    if len(arguments) not in (1, 2) or not os.path.isdir(arguments[0]):
+        sys.stderr.write("usage: python -m trainyard.runtime.launcher DIR [LABEL]\n")
         return EXIT_USAGE
     env, version = dict(os.environ), code_version()
     load()
     if thread_count() != 1:
         say(f"{thread_count()} threads after importing {', '.join(MODULES)}; a process with threads must not fork")
         return EXIT_NOT_SINGLE
-    return Launcher(os.path.abspath(arguments[0]), env, version).serve()
+    directory, label = [*arguments, ""][:2]
+    return Launcher(os.path.abspath(directory), label, env, version).serve()
 
 
 if __name__ == "__main__":
