@@ -97,7 +97,7 @@ async function compose(config: Config, deps: Connected): Promise<SchedulerApp> {
     fleet,
     probe,
     tracking: rpcClient(tracking.TrackingService, config.trackingUrl, { signer }),
-    bucket: await openDesiredBucket(bus, logger),
+    bucket: await openDesiredBucket({ bus, signer, verifier, logger }),
     rankToken: (run, attempt, project) =>
       signer.sign({ name: run, kind: "rank", roles: [], project, run, attempt }, RANK_TOKEN_TTL_MS),
     wake,
