@@ -98,7 +98,7 @@ function compose(config: GatewayConfig, deps: Connected): GatewayApp {
     port: config.listenPort,
     routes(router) {
       router.service(gateway.TokenService, tokenService({ store, tokens, authenticator }));
-      router.service(gateway.EventService, eventService(bus));
+      router.service(gateway.EventService, eventService(bus, logger));
       router.service(gateway.DeadLetterService, deadLetterService({ bus, store }));
       proxyRoutes(router, upstreams);
     },
