@@ -113,6 +113,7 @@ export async function startFleet({ dir, env = {}, slots = 2 }: FleetOptions): Pr
   const common = { OTEL_BSP_SCHEDULE_DELAY: "200", NODE_COMPILE_CACHE: join(checkoutRoot, ".cache/compile") };
   const limits = { readyTimeoutMs: READY_TIMEOUT_MS };
   const kept = new Map<ProcessName, Kept>();
+  const serverDeaths: ProcessName[] = [];
   const keep = (name: ProcessName, spawn: () => Promise<ServiceProcess>) =>
     kept.set(name, new Kept(name, spawn));
   for (const service of serviceNames) {
@@ -143,6 +144,7 @@ export async function startFleet({ dir, env = {}, slots = 2 }: FleetOptions): Pr
     async kill(name) {
       if (name === "nats" || name === "mongod") {
         const server = servers[name];
+        serverDeaths.push(name);
         await server.kill("SIGKILL");
         await delay(RESTART_MS);
         await server.restart();
@@ -150,7 +152,7 @@ export async function startFleet({ dir, env = {}, slots = 2 }: FleetOptions): Pr
         await kept.get(name)?.kill();
       }
     },
-    starts: (name) => kept.get(name)?.starts ?? 0,
+    starts: (name) => kept.get(name)?.starts ?? 1 + serverDeaths.filter((dead) => dead === name).length,
     output: (name) => kept.get(name)?.output ?? "",
     stop,
   };
