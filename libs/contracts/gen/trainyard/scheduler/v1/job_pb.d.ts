@@ -604,7 +604,7 @@ export declare type Failure = Message<"trainyard.scheduler.v1.Failure"> & {
   tracebackTail: string;
 
   /**
-   * Last step it had reported; -1 when none.
+   * Highest step that any rank of the gang had reported; -1 when none.
    *
    * @generated from field: int64 step = 8;
    */
