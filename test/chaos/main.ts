@@ -1,9 +1,9 @@
 /**
- * npm run chaos -- flow [--seed N] [--cells N] [--process NAME] [--phase NAME] [--deaths N] [--json]
+ * npm run chaos -- flow [--seed N] [--cells N] [--process NAME] [--phase NAME] [--deaths N] [--down MS] [--json]
  *
  * Runs the main flow once per cell of the grid process × phase, kills that process in that phase, and checks that
  * nothing was lost and nothing happened twice. With --deaths N so many processes die in each flow: a quick way over the
- * whole grid, which does not tell the guilty cell. Exits 1 when a promise was broken.
+ * whole grid, which does not tell the guilty cell. What died stays down for --down milliseconds. Exits 1 when a promise was broken.
  */
 import { parseArgs } from "node:util";
 import { cellName, dealt, shuffledGrid } from "./cells.ts";
@@ -11,7 +11,7 @@ import { gridText } from "./grid-text.ts";
 import { type CellsResult, runCells } from "./run-cells.ts";
 
 const usage =
-  "usage: npm run chaos -- flow [--seed N] [--cells N] [--process NAME] [--phase NAME] [--deaths N] [--json]";
+  "usage: npm run chaos -- flow [--seed N] [--cells N] [--process NAME] [--phase NAME] [--deaths N] [--down MS] [--json]";
 
 function options() {
   try {
@@ -23,6 +23,7 @@ function options() {
         process: { type: "string" },
         phase: { type: "string" },
         deaths: { type: "string", default: "1" },
+        down: { type: "string", default: "300" },
         json: { type: "boolean", default: false },
       },
     });
@@ -33,7 +34,7 @@ function options() {
 }
 
 const { values, positionals } = options();
-const numbers = [values.seed, values.deaths, values.cells ?? "1"];
+const numbers = [values.seed, values.deaths, values.down, values.cells ?? "1"];
 if (positionals.length !== 1 || positionals[0] !== "flow" || !numbers.every((text) => /^\d+$/.test(text))) {
   console.error(usage);
   process.exit(2);
@@ -49,7 +50,7 @@ say(`seed ${values.seed}: ${cells.length} cells in ${flows.length} flows`);
 
 const results: CellsResult[] = [];
 for (const flow of flows) {
-  const result = await runCells(flow);
+  const result = await runCells(flow, { downMs: Number(values.down) });
   results.push(result);
   const verdict = result.broken.length === 0 ? "holds" : `BROKEN: ${result.broken.join("; ")}`;
   say(`${flow.map(cellName).join(", ")}: ${verdict} (${result.seconds.toFixed(0)} s)`);

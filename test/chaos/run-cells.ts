@@ -21,7 +21,10 @@ export interface CellsResult {
  * Runs the whole flow on a fresh platform while processes die, each in its phase, and checks every promise at the end:
  * also that each of them did die. Each process may die once.
  */
-export async function runCells(cells: readonly Cell[]): Promise<CellsResult> {
+export async function runCells(
+  cells: readonly Cell[],
+  { downMs }: { readonly downMs?: number } = {},
+): Promise<CellsResult> {
   const started = performance.now();
   const dir = mkdtempSync(join(tmpdir(), "trainyard-chaos-"));
   const marks = join(dir, "crashed");
@@ -29,7 +32,11 @@ export async function runCells(cells: readonly Cell[]): Promise<CellsResult> {
   let fleet: Fleet | undefined;
   let output: string | undefined;
   try {
-    fleet = await startFleet({ dir, env: crashEnv(cells, marks) });
+    fleet = await startFleet({
+      dir,
+      env: crashEnv(cells, marks),
+      ...(downMs === undefined ? {} : { downMs }),
+    });
     broken.push(...(await flowWithDeaths(fleet, dir, cells)));
   } catch (error) {
     broken.push(`the flow did not end: ${error instanceof Error ? error.message : String(error)}`);

@@ -42,10 +42,11 @@ export interface FleetOptions {
   /** More environment variables by process: a crash point, an OTLP endpoint. */
   readonly env?: Partial<Record<ProcessName, Readonly<Record<string, string>>>>;
   readonly slots?: number;
+  /** How long a part stays down after it died; long enough, unless given, that others notice. */
+  readonly downMs?: number;
 }
 
-/** How long a part stays down after it died: long enough that others notice. */
-const RESTART_MS = 300;
+const DOWN_MS = 300;
 /** Eight processes start at once and share the machine with whatever else it does. */
 const READY_TIMEOUT_MS = 90_000;
 const nodeId = "node_local";
@@ -54,15 +55,17 @@ const nodeId = "node_local";
 class Kept {
   readonly name: ProcessName;
   readonly #spawn: () => Promise<ServiceProcess>;
+  readonly #downMs: number;
   #current: ServiceProcess | undefined;
   #stopping = false;
   #loop: Promise<void> | undefined;
   #printed = "";
   starts = 0;
 
-  constructor(name: ProcessName, spawn: () => Promise<ServiceProcess>) {
+  constructor(name: ProcessName, spawn: () => Promise<ServiceProcess>, downMs: number) {
     this.name = name;
     this.#spawn = spawn;
+    this.#downMs = downMs;
   }
 
   async start(): Promise<void> {
@@ -85,7 +88,7 @@ class Kept {
       if (this.#stopping) return;
       this.#printed += `${this.#current?.output() ?? ""}\n--- restarted ---\n`;
       this.#current = undefined;
-      await delay(RESTART_MS);
+      await delay(this.#downMs);
       // A start may fail while what it needs is down as well; it is tried again.
       await this.#once().catch((error: unknown) => {
         this.#printed += `${String(error)}\n`;
@@ -105,7 +108,12 @@ class Kept {
 }
 
 /** Starts the whole platform with one agent and waits until every part is ready. */
-export async function startFleet({ dir, env = {}, slots = 2 }: FleetOptions): Promise<Fleet> {
+export async function startFleet({
+  dir,
+  env = {},
+  slots = 2,
+  downMs = DOWN_MS,
+}: FleetOptions): Promise<Fleet> {
   const platform = await preparePlatform(join(dir, "platform"), { ports: "free" });
   await platform.addAgent(nodeId, { slots });
   const servers = await platform.startServers({ dieWithParent: true });
@@ -115,7 +123,7 @@ export async function startFleet({ dir, env = {}, slots = 2 }: FleetOptions): Pr
   const kept = new Map<ProcessName, Kept>();
   const serverDeaths: ProcessName[] = [];
   const keep = (name: ProcessName, spawn: () => Promise<ServiceProcess>) =>
-    kept.set(name, new Kept(name, spawn));
+    kept.set(name, new Kept(name, spawn, downMs));
   for (const service of serviceNames) {
     const own = { ...common, ...extraEnv(service, tokensFile), ...env[service] };
     keep(service, () => spawnService(platform, service, own, limits));
@@ -146,7 +154,7 @@ export async function startFleet({ dir, env = {}, slots = 2 }: FleetOptions): Pr
         const server = servers[name];
         serverDeaths.push(name);
         await server.kill("SIGKILL");
-        await delay(RESTART_MS);
+        await delay(downMs);
         await server.restart();
       } else {
         await kept.get(name)?.kill();
