@@ -29,9 +29,10 @@ function pending(
   reason: PendingReason,
   message: string,
   slotsFree: number,
+  behindJobId = "",
 ): Pending {
   const slotsNeeded = job.ranks * job.slotsPerRank;
-  return { reason, message, slotsNeeded, slotsFree, behindJobId: "", position: 0 };
+  return { reason, message, slotsNeeded, slotsFree, behindJobId, position: 0 };
 }
 
 /** The last attempt failed and the next must wait. The time is absolute, so that the sentence does not change by itself. */
@@ -64,7 +65,7 @@ export function explainHead(job: WaitingJob, fleet: FleetNumbers): Pending {
 /** Someone before it in the line waits for slots, and it may not pass. */
 export function explainBehind(job: WaitingJob, head: WaitingJob, slotsFree: number): Pending {
   const message = `Waits behind ${head.id} (${head.priority} priority), which needs ${need(head)}; ${slotsFree} free.`;
-  return { ...pending(job, "behind-another-job", message, slotsFree), behindJobId: head.id };
+  return pending(job, "behind-another-job", message, slotsFree, head.id);
 }
 
 /** Its agents have been told to start it. */
