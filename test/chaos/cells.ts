@@ -24,7 +24,7 @@ const crashPoints: Partial<Record<ProcessName, Partial<Record<Phase, readonly st
     submit: ["scheduler.submit.committed", "scheduler.job.submitted.before-publish"],
     admit: ["scheduler.admit.committed", "scheduler.attempt.admitted.published"],
     start: ["scheduler.place.committed", "scheduler.started.committed"],
-    end: ["scheduler.ended.committed", "scheduler.job.ended.before-publish"],
+    end: ["scheduler.end.committed", "scheduler.job.ended.before-publish"],
     evaluate: ["scheduler.submit.committed#2"],
   },
   tracking: {

@@ -65,7 +65,7 @@ function crashEnv(
 
 function hasDied({ process, crashPoint }: Cell, fleet: Fleet | undefined, marks: string): boolean {
   if (crashPoint !== undefined) return existsSync(join(marks, crashPoint.split("#")[0] ?? ""));
-  return (fleet?.starts(process) ?? 0) > 1;
+  return (fleet?.deaths(process) ?? 0) > 0;
 }
 
 async function flowWithDeaths(fleet: Fleet, dir: string, cells: readonly Cell[]): Promise<readonly Broken[]> {

@@ -9,7 +9,7 @@ import {
   type ServiceName,
   serviceNames,
 } from "@trainyard/local";
-import { type ServiceProcess, spawnAgent, spawnService } from "@trainyard/testing";
+import { type ServiceProcess, spawnAgent, spawnService, waitFor } from "@trainyard/testing";
 
 /** Everything of a platform that can be killed. */
 export const processNames = [...serviceNames, "agent", "nats", "mongod"] as const;
@@ -28,10 +28,12 @@ export interface Fleet {
   readonly servers: PlatformServers;
   readonly tokens: Tokens;
   readonly agentDir: string;
-  /** Ends a part with SIGKILL; it is started again a moment later. */
+  /** Ends a part with SIGKILL, once it is up if it is down just now; it is started again a moment later. */
   kill(name: ProcessName): Promise<void>;
   /** How often a part has been started. */
   starts(name: ProcessName): number;
+  /** How often a part has died. */
+  deaths(name: ProcessName): number;
   /** What a part has printed, over all of its starts. */
   output(name: ProcessName): string;
   stop(): Promise<void>;
@@ -61,6 +63,7 @@ class Kept {
   #loop: Promise<void> | undefined;
   #printed = "";
   starts = 0;
+  deaths = 0;
 
   constructor(name: ProcessName, spawn: () => Promise<ServiceProcess>, downMs: number) {
     this.name = name;
@@ -84,20 +87,30 @@ class Kept {
 
   async #keep(): Promise<void> {
     while (!this.#stopping) {
-      await this.#current?.exited;
-      if (this.#stopping) return;
-      this.#printed += `${this.#current?.output() ?? ""}\n--- restarted ---\n`;
-      this.#current = undefined;
+      if (this.#current !== undefined) {
+        await this.#current.exited;
+        if (this.#stopping) return;
+        this.deaths++;
+        this.#printed += `${this.#current.output()}\n--- restarted ---\n`;
+        this.#current = undefined;
+      }
       await delay(this.#downMs);
       // A start may fail while what it needs is down as well; it is tried again.
       await this.#once().catch((error: unknown) => {
         this.#printed += `${String(error)}\n`;
       });
     }
+    // It was on its way up when it was told to stop.
+    await this.#current?.kill("SIGTERM");
   }
 
   async kill(): Promise<void> {
-    await this.#current?.kill("SIGKILL");
+    const current = await waitFor(`${this.name} to be up`, () => this.#current, {
+      timeoutMs: READY_TIMEOUT_MS,
+    });
+    const before = this.deaths;
+    await current.kill("SIGKILL");
+    await waitFor(`${this.name}'s death to be seen`, () => this.deaths > before);
   }
 
   async stop(): Promise<void> {
@@ -122,6 +135,7 @@ export async function startFleet({
   const limits = { readyTimeoutMs: READY_TIMEOUT_MS };
   const kept = new Map<ProcessName, Kept>();
   const serverDeaths: ProcessName[] = [];
+  const deathsOf = (server: ProcessName) => serverDeaths.filter((name) => name === server).length;
   const keep = (name: ProcessName, spawn: () => Promise<ServiceProcess>) =>
     kept.set(name, new Kept(name, spawn, downMs));
   for (const service of serviceNames) {
@@ -160,7 +174,8 @@ export async function startFleet({
         await kept.get(name)?.kill();
       }
     },
-    starts: (name) => kept.get(name)?.starts ?? 1 + serverDeaths.filter((dead) => dead === name).length,
+    starts: (name) => kept.get(name)?.starts ?? 1 + deathsOf(name),
+    deaths: (name) => kept.get(name)?.deaths ?? deathsOf(name),
     output: (name) => kept.get(name)?.output ?? "",
     stop,
   };
