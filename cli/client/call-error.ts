@@ -3,7 +3,7 @@ import { errorDetails } from "@trainyard/contracts";
 import { DomainError, type ErrorCode, isDomainError } from "@trainyard/domain";
 
 const codes: Readonly<Record<Code, ErrorCode>> = {
-  [Code.Canceled]: "aborted",
+  [Code.Canceled]: "unavailable",
   [Code.Unknown]: "internal",
   [Code.InvalidArgument]: "invalid_argument",
   [Code.DeadlineExceeded]: "deadline_exceeded",
@@ -34,7 +34,7 @@ export function callError(error: unknown, url: string): DomainError {
   const [info] = failure.findDetails(errorDetails.ErrorInfoSchema);
   const [request] = failure.findDetails(errorDetails.BadRequestSchema);
   return new DomainError(
-    codes[failure.code],
+    isBroken(failure) ? "unavailable" : codes[failure.code],
     info?.reason ?? Code[failure.code].replace(/(?<=.)[A-Z]/g, "_$&").toUpperCase(),
     failure.rawMessage,
     {
@@ -57,5 +57,13 @@ export function isConnectionRefused(error: unknown): boolean {
 
 /** Whether the same call may succeed in a moment. */
 export function isTransient(error: unknown): boolean {
-  return ConnectError.from(error).code === Code.Unavailable || isConnectionRefused(error);
+  const failure = ConnectError.from(error);
+  return failure.code === Code.Unavailable || isBroken(failure) || isConnectionRefused(error);
+}
+
+/** The connection broke in mid-call, which no service says by itself: its own errors all carry their reason. */
+function isBroken(failure: ConnectError): boolean {
+  const { code } = failure;
+  if (code !== Code.Canceled && code !== Code.Aborted) return false;
+  return failure.findDetails(errorDetails.ErrorInfoSchema).length === 0;
 }

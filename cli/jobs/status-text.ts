@@ -106,7 +106,7 @@ function failureSection(failure: scheduler.Failure | undefined): string[] {
       : failure.exitCode > 0
         ? [`exit code ${failure.exitCode}`]
         : [];
-  const step = failure.step >= 0n ? [`after step ${failure.step}`] : [];
+  const step = failure.step >= 0n ? [`at step ${failure.step}`] : [];
   const details = [...where, ...how, ...step].join(", ");
   const tail = safeText(failure.tracebackTail.trimEnd());
   return section("Failure", [

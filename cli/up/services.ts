@@ -1,5 +1,5 @@
 import type { Platform } from "@trainyard/local";
-import { type App, parseConfig } from "@trainyard/service";
+import type { App } from "@trainyard/service";
 import type { Logger } from "@trainyard/telemetry";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -10,8 +10,8 @@ export type BuildService = (env: Env, logger: Logger) => Promise<App>;
 /** Every service, loaded only when the platform starts, and all at the same time as the servers do. */
 export const loadService = {
   scheduler: async (): Promise<BuildService> => {
-    const { build, configSchema } = await import("@trainyard/scheduler");
-    return (env, logger) => build(parseConfig(configSchema, env), { logger });
+    const { build, parseSchedulerConfig } = await import("@trainyard/scheduler");
+    return (env, logger) => build(parseSchedulerConfig(env), { logger });
   },
   tracking: async (): Promise<BuildService> => {
     const { build, parseTrackingConfig } = await import("@trainyard/tracking");
@@ -37,6 +37,6 @@ export const loadService = {
 
 /** The agent of this machine. */
 export async function loadAgent(): Promise<BuildService> {
-  const { build, readConfig } = await import("@trainyard/worker-agent");
-  return (env, logger) => build(readConfig(env), { logger, env: process.env });
+  const { build, parseAgentConfig } = await import("@trainyard/worker-agent");
+  return (env, logger) => build(parseAgentConfig(env), { logger, env: process.env });
 }

@@ -4,7 +4,7 @@ import { DomainError, type ErrorCode, isDomainError } from "@trainyard/domain";
 
 /** Codes that have no `ErrorCode` of their own become the nearest one. */
 const codes: Readonly<Record<Code, ErrorCode>> = {
-  [Code.Canceled]: "aborted",
+  [Code.Canceled]: "unavailable",
   [Code.Unknown]: "internal",
   [Code.InvalidArgument]: "invalid_argument",
   [Code.DeadlineExceeded]: "deadline_exceeded",
@@ -25,7 +25,8 @@ const codes: Readonly<Record<Code, ErrorCode>> = {
 /**
  * What a call to another service failed with, as the error class that the rest of the code switches on: the reverse of
  * `toConnectError`. An error without ErrorInfo (a connection that failed, another implementation) has its code's name
- * as its reason, such as UNAVAILABLE.
+ * as its reason, such as UNAVAILABLE. A connection that broke in mid-call ends in CANCELED or ABORTED: that is
+ * `unavailable` too, for `aborted` is what a service says of a version conflict.
  */
 export function fromConnectError(error: unknown): DomainError {
   if (isDomainError(error)) return error;
@@ -35,7 +36,7 @@ export function fromConnectError(error: unknown): DomainError {
   const [retry] = failure.findDetails(errorDetails.RetryInfoSchema);
   const delay = retry?.retryDelay;
   return new DomainError(
-    codes[failure.code],
+    info === undefined && failure.code === Code.Aborted ? "unavailable" : codes[failure.code],
     info?.reason ?? upperSnake(Code[failure.code]),
     failure.rawMessage,
     {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { type CryptoKey, importJWK, type JWK, SignJWT } from "jose";
 import type { Principal } from "./principal.ts";
+import { signInput } from "./signed-bytes.ts";
 import { AGENT_KID_PREFIX, ALGORITHM, AUDIENCE } from "./token.ts";
 
 /** How long a token that a service makes for its own calls is valid. */
@@ -19,6 +20,11 @@ export interface Signer {
   sign(principal: Principal, ttlMs: number): Promise<string>;
   /** A token for the service itself; reused while it is fresh. */
   selfToken(): Promise<string>;
+  /**
+   * A signature over bytes that others keep for the service, such as a value in a bucket. The context says what they are
+   * and where they belong; `verifyBytes` must be given the same.
+   */
+  signBytes(context: string, bytes: Uint8Array): Promise<Uint8Array>;
 }
 
 /** Reads a private Ed25519 JWK with a `kid` from a file. Throws an error that names the file and never the key. */
@@ -52,6 +58,7 @@ export async function createSigner(keyFile: string, now: () => number = Date.now
       }
       return cached.token;
     },
+    signBytes: (context, bytes) => signInput(key, context, bytes),
   };
 }
 

@@ -92,14 +92,19 @@ function durationOf(ms: number): Pick<Duration, "seconds" | "nanos"> {
  * could not be reached.
  */
 function isDependencyAway(error: unknown): boolean {
-  return error instanceof Error && AWAY.has(error.name);
+  if (!(error instanceof Error)) return false;
+  return AWAY.has(error.name) || ("code" in error && BROKEN_SOCKET.has(String(error.code)));
 }
+
+/** What a connection that breaks in the middle of a write fails with; the database's driver lets it through as it is. */
+const BROKEN_SOCKET = new Set(["EPIPE", "ECONNRESET", "ECONNREFUSED"]);
 
 const AWAY = new Set([
   "MongoNetworkError",
   "MongoNetworkTimeoutError",
   "MongoServerSelectionError",
   "MongoPoolClearedError",
+  "PoolClearedOnNetworkError",
   "MongoNotPrimaryError",
   "MongoNotConnectedError",
   "CommitUnknownError",
@@ -107,4 +112,5 @@ const AWAY = new Set([
   "ClosedConnectionError",
   "DrainingConnectionError",
   "NoRespondersError",
+  "TimeoutError",
 ]);

@@ -1,15 +1,19 @@
 import { readFile, stat } from "node:fs/promises";
 import { DomainError } from "@trainyard/domain";
-import { createLocalJWKSet, errors, type JSONWebKeySet, jwtVerify } from "jose";
+import { createLocalJWKSet, errors, importJWK, type JSONWebKeySet, jwtVerify } from "jose";
 import type { Principal } from "./principal.ts";
+import { verifyInput } from "./signed-bytes.ts";
 import { AGENT_KID_PREFIX, ALGORITHM, AUDIENCE, claimsSchema } from "./token.ts";
 
 /** Clocks of two machines may differ by this much. */
 const CLOCK_TOLERANCE_S = 5;
 
-/** Says whom a token proves. Throws `unauthenticated` TOKEN_INVALID or TOKEN_EXPIRED. */
+/** Says what tokens and signatures prove. */
 export interface Verifier {
+  /** Whom the token proves. Throws `unauthenticated` TOKEN_INVALID or TOKEN_EXPIRED. */
   verify(token: string): Promise<Principal>;
+  /** Whether the holder of the key `kid` signed exactly these bytes for exactly this context (`Signer.signBytes`). */
+  verifyBytes(kid: string, context: string, bytes: Uint8Array, signature: Uint8Array): Promise<boolean>;
 }
 
 /**
@@ -33,11 +37,23 @@ export async function createVerifier(jwksFile: string, now: () => number = Date.
     try {
       return await verifyWith(token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-      if ((await stat(jwksFile)).mtimeMs === keys.mtimeMs) throw error;
-      keys = await readKeys(jwksFile);
+      if (!(error instanceof errors.JWKSNoMatchingKey) || !(await reread())) throw error;
       return await verifyWith(token);
     }
+  }
+
+  /** Whether the file had changed, and was read again. */
+  async function reread(): Promise<boolean> {
+    if ((await stat(jwksFile)).mtimeMs === keys.mtimeMs) return false;
+    keys = await readKeys(jwksFile);
+    return true;
+  }
+
+  async function verifyBytesWith(...[kid, context, bytes, signature]: Parameters<Verifier["verifyBytes"]>) {
+    const jwk = keys.set.keys.find((key) => key.kid === kid && key.crv === "Ed25519");
+    const key = jwk === undefined ? undefined : await importJWK(jwk, ALGORITHM);
+    if (key === undefined || key instanceof Uint8Array) return false;
+    return await verifyInput(key, context, bytes, signature);
   }
 
   return {
@@ -59,6 +75,9 @@ export async function createVerifier(jwksFile: string, now: () => number = Date.
       } catch (error) {
         throw refusal(error);
       }
+    },
+    async verifyBytes(...signed) {
+      return (await verifyBytesWith(...signed)) || ((await reread()) && (await verifyBytesWith(...signed)));
     },
   };
 }
@@ -95,5 +114,5 @@ function refusal(cause: unknown): DomainError {
 async function readKeys(file: string) {
   const { mtimeMs } = await stat(file);
   const set = JSON.parse(await readFile(file, "utf8")) as JSONWebKeySet; // createLocalJWKSet checks it.
-  return { mtimeMs, find: createLocalJWKSet(set) };
+  return { mtimeMs, set, find: createLocalJWKSet(set) };
 }

@@ -27,8 +27,10 @@ export interface EventConsumerOptions {
 }
 
 const CONCURRENCY = 16;
-const MAX_DELIVER = 12;
-const ACK_WAIT_MS = 30_000;
+/** An event is only buried when its handler fails for hours: an outage of the database is no fault of the event's. */
+const MAX_DELIVER = 500;
+/** Short, since a running handler extends it: what a killed process had taken comes again this soon. */
+const ACK_WAIT_MS = 5_000;
 
 /**
  * Takes each event into effect exactly once: the handler's effect and the event's id commit in one transaction, so a

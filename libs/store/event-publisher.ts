@@ -81,6 +81,7 @@ export function createEventPublisher(deps: {
       for (let tries = 1; ; tries++) {
         try {
           crashPoint(`${service}.outbox.before-publish`);
+          crashPoint(`${eventName(row)}.before-publish`);
           const ack = await bus.publish(row.natsSubject, Buffer.from(row.body, "utf8"), {
             msgId: row._id,
             expectedLastSubjectSequence: expected,
@@ -88,6 +89,7 @@ export function createEventPublisher(deps: {
             ...(row.traceparent === undefined ? {} : { traceparent: row.traceparent }),
           });
           crashPoint(`${service}.outbox.published`);
+          crashPoint(`${eventName(row)}.published`);
           remember(row.aggregate, ack.seq);
           return { sequence: ack.seq, fresh: !ack.duplicate };
         } catch (error) {
@@ -106,6 +108,11 @@ export function createEventPublisher(deps: {
       heads.clear();
     },
   };
+}
+
+/** `scheduler.job.ended`: crash points are for any event of a service, and for each kind of event. */
+function eventName(row: OutboxRow): string {
+  return row.type.split(".").slice(1, -1).join(".");
 }
 
 function isOf(row: OutboxRow, message: StoredMessage): boolean {

@@ -1,6 +1,5 @@
 import { create } from "@bufbuild/protobuf";
 import { scheduler } from "@trainyard/contracts";
-import { isDomainError } from "@trainyard/domain";
 import { testStore } from "@trainyard/testing";
 import { expect, it } from "vitest";
 import { messageAnswer, onceByRequest, type RequestKey } from "./once-by-request.ts";
@@ -37,9 +36,10 @@ it("lets concurrent calls with one id take effect once and agree on the answer",
 it("refuses an id that came with another body", async () => {
   const store = await testStore();
   await submit(store, key);
-  await expect(submit(store, { ...key, requestHash: "h2" })).rejects.toSatisfy((error) =>
-    isDomainError(error, "REQUEST_ID_REUSED"),
-  );
+  await expect(submit(store, { ...key, requestHash: "h2" })).rejects.toMatchObject({
+    code: "already_exists",
+    reason: "REQUEST_ID_REUSED",
+  });
 });
 
 it("keeps callers and methods apart", async () => {

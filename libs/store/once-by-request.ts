@@ -34,7 +34,7 @@ export function messageAnswer<T extends Message>(schema: GenMessage<T>): AnswerC
  * Runs `fn` for the first call with this request id and gives its answer to every repetition, for 7 days. The answer
  * commits with the effect, so a caller that got no reply may simply ask again. Two calls at once: one conflicts, runs
  * again and gets the other's answer. An empty request id means that the caller does not repeat: `fn` just runs.
- * Throws `invalid_argument` REQUEST_ID_REUSED when the id came with another body before.
+ * Throws `already_exists` REQUEST_ID_REUSED when the id came with another body before.
  */
 export async function onceByRequest<T>(tx: Tx, key: RequestKey<T>, fn: () => Promise<T>): Promise<T> {
   if (key.requestId === "") return fn();
@@ -78,7 +78,7 @@ function bytesOf(binary: Binary): Uint8Array {
 
 function reused(key: RequestKey<unknown>): DomainError {
   const description = `Request id ${key.requestId} was used for another ${key.method} before. Use a new id for a new request.`;
-  return new DomainError("invalid_argument", "REQUEST_ID_REUSED", description, {
+  return new DomainError("already_exists", "REQUEST_ID_REUSED", description, {
     violations: [{ field: "request_id", description }],
   });
 }

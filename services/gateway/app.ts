@@ -1,19 +1,8 @@
-import { readFile } from "node:fs/promises";
-import { type BlobStore, openBlobStore } from "@trainyard/blob";
-import { type Bus, connectBus, deadLetterFeeder } from "@trainyard/bus";
+import { openBlobStore } from "@trainyard/blob";
+import { deadLetterFeeder } from "@trainyard/bus";
 import { gateway } from "@trainyard/contracts";
-import {
-  type App,
-  createApp,
-  createHealth,
-  createSigner,
-  createVerifier,
-  type Part,
-  rpcServer,
-  type Signer,
-  type Verifier,
-} from "@trainyard/service";
-import { ensureIndexes, eventConsumer, openStore, outboxRelay, type Store } from "@trainyard/store";
+import { type App, createApp, type Foundation, layFoundation, rpcServer } from "@trainyard/service";
+import { eventConsumer } from "@trainyard/store";
 import type { Logger } from "@trainyard/telemetry";
 import { access } from "./api/access.ts";
 import { deadLetterService } from "./api/dead-letter-service.ts";
@@ -47,34 +36,14 @@ const UPLOAD_TIMEOUT_MS = 12 * 60 * 60_000;
 
 /** Builds the gateway: connects to the database and the bus, and composes the parts. Nothing runs before `start`. */
 export async function build(config: GatewayConfig, { logger }: GatewayDeps): Promise<GatewayApp> {
-  const { mongodbUri: uri, mongodbDatabase: database } = config;
+  const indexes = [...tokenIndexes, ...endedAttemptIndexes];
+  const foundation = await layFoundation("gateway", config, logger, indexes);
+  return compose(config, foundation, logger);
+}
+
+function compose(config: GatewayConfig, foundation: Foundation, logger: Logger): GatewayApp {
+  const { store, bus, signer, verifier, health } = foundation;
   const blobs = openBlobStore(config.blobUrl);
-  const [signer, verifier] = await Promise.all([
-    createSigner(config.keyFile),
-    createVerifier(config.jwksFile),
-  ]);
-  const store = await openStore({ uri, database, logger, appName: "gateway" });
-  await ensureIndexes(store, [...tokenIndexes, ...endedAttemptIndexes]);
-  const bus = await connect(config, logger);
-  return compose(config, { logger, store, bus, signer, verifier, blobs });
-}
-
-async function connect(config: GatewayConfig, logger: Logger): Promise<Bus> {
-  const seed = config.natsSeedFile === undefined ? undefined : await readFile(config.natsSeedFile);
-  const known = seed === undefined ? {} : { seed };
-  return connectBus({ servers: config.natsUrl, name: "gateway", logger, ...known });
-}
-
-interface Connected extends GatewayDeps {
-  readonly store: Store;
-  readonly bus: Bus;
-  readonly signer: Signer;
-  readonly verifier: Verifier;
-  readonly blobs: BlobStore;
-}
-
-function compose(config: GatewayConfig, deps: Connected): GatewayApp {
-  const { logger, store, bus, signer, verifier, blobs } = deps;
   const tokens = createTokens(store);
   const endedAttempts = createEndedAttempts(store);
   const authenticator = createAuthenticator({ tokens, endedAttempts, verifier });
@@ -90,22 +59,17 @@ function compose(config: GatewayConfig, deps: Connected): GatewayApp {
     },
     createAssertions(signer),
   );
-  const health = createHealth({ checks: { mongodb: () => store.ping(), nats: () => bus.probe() } });
   const routes = httpRoutes({ upstreams, blobs, blobMaxBytes: config.blobMaxBytes });
   const server = rpcServer({
-    name: "gateway",
-    host: config.listenHost,
-    port: config.listenPort,
+    ...foundation.server,
     routes(router) {
       router.service(gateway.TokenService, tokenService({ store, tokens, authenticator }));
-      router.service(gateway.EventService, eventService(bus));
+      router.service(gateway.EventService, eventService(bus, logger));
       router.service(gateway.DeadLetterService, deadLetterService({ bus, store }));
       proxyRoutes(router, upstreams);
     },
     access,
     authenticate,
-    health,
-    logger,
     requestTimeoutMs: UPLOAD_TIMEOUT_MS,
     fallback: httpHandler({ routes, authenticate, logger, home: home(routes) }),
   });
@@ -116,9 +80,7 @@ function compose(config: GatewayConfig, deps: Connected): GatewayApp {
     logger,
     health,
     parts: [
-      closing("database connection", () => store.close()),
-      closing("bus connection", () => bus.close()),
-      outboxRelay({ store, bus, service: "gateway", logger }),
+      ...foundation.parts,
       deadLetterFeeder(bus, logger),
       eventConsumer({ store, bus, logger, name: "gateway-rank-tokens", from: "scheduler", handlers }),
       bootstrapTokens({ store, tokens, file, user, logger }),
@@ -131,8 +93,4 @@ function compose(config: GatewayConfig, deps: Connected): GatewayApp {
       return server.url;
     },
   };
-}
-
-function closing(name: string, close: () => Promise<void>): Part {
-  return { name, start: async () => undefined, stop: close };
 }

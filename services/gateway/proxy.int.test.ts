@@ -1,13 +1,14 @@
+import { createServer, type ServerHttp2Session } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
-import { errorDetails, reflection, scheduler, tracking } from "@trainyard/contracts";
+import { errorDetails, reflection, registry, scheduler, tracking } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
 import { type Principal, principalOf } from "@trainyard/service";
 import { currentTraceId, startTelemetry } from "@trainyard/telemetry";
 import { waitFor } from "@trainyard/testing";
-import { beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { failureOf, standIn, startGateway, type TestGateway } from "./test-gateway.ts";
 
 let one: TestGateway;
@@ -252,6 +253,26 @@ describe("the gateway refuses", () => {
     expect(failure).toMatchObject({ code: "unavailable", reason: "SERVICE_UNAVAILABLE" });
     expect(failure.message).toContain("tracking");
     expect(failure.message).not.toContain("127.0.0.1");
+  });
+});
+
+it.each([
+  ["its connection breaks", (session: ServerHttp2Session) => session.destroy()],
+  ["its process is killed", (session: ServerHttp2Session) => session.socket.resetAndDestroy()],
+])("says that a service which went away in mid-call is unavailable: %s", async (_how, die) => {
+  const dying = createServer();
+  dying.on("session", (session) => session.on("error", () => undefined));
+  dying.on("stream", (stream) => {
+    stream.on("error", () => undefined);
+    if (stream.session !== undefined) die(stream.session as ServerHttp2Session);
+  });
+  const { hostname, port } = new URL(one.platform.url("registry"));
+  dying.listen(Number(port), hostname);
+  onTestFinished(() => void dying.close());
+  const client = one.client(registry.RegistryService, one.tokens.submitter);
+  expect(await failureOf(client.listModelVersions({}))).toMatchObject({
+    code: "unavailable",
+    reason: "SERVICE_UNAVAILABLE",
   });
 });
 

@@ -6,7 +6,7 @@ import type { Client, ServiceImpl } from "@connectrpc/connect";
 import { type Bus, connectBus } from "@trainyard/bus";
 import { gateway } from "@trainyard/contracts";
 import { isDomainError } from "@trainyard/domain";
-import type { Platform } from "@trainyard/local";
+import type { Platform, PlatformServers } from "@trainyard/local";
 import {
   createHealth,
   createVerifier,
@@ -22,6 +22,7 @@ import { build, type GatewayApp, parseGatewayConfig } from "./index.ts";
 /** A gateway that serves, with its first tokens. */
 export interface TestGateway {
   readonly platform: Platform;
+  readonly servers: PlatformServers;
   readonly app: GatewayApp;
   readonly url: string;
   readonly env: Readonly<Record<string, string>>;
@@ -42,12 +43,12 @@ export const nextRequestId = () => `request-${process.pid}-${++requests}`;
 
 /** Starts a platform's servers and its gateway in this process; gone when the test file ends. */
 export async function startGateway(more: Readonly<Record<string, string>> = {}): Promise<TestGateway> {
-  const { platform } = await testPlatform();
+  const { platform, servers } = await testPlatform();
   const env = gatewayEnv(platform, more);
   const app = await build(parseGatewayConfig(env), { logger: testLogger("gateway") });
   atFileEnd(() => app.stop());
   await app.start();
-  return gatewayAt(platform, app, env);
+  return gatewayAt({ platform, servers, app, env });
 }
 
 /** The environment of a platform's gateway, as `up` would set it. */
@@ -64,16 +65,15 @@ export function bootstrapFile(platform: Platform): string {
   return join(platform.dir, "secrets", "tokens.json");
 }
 
-function gatewayAt(platform: Platform, app: GatewayApp, env: Readonly<Record<string, string>>): TestGateway {
+function gatewayAt(parts: Pick<TestGateway, "platform" | "servers" | "app" | "env">): TestGateway {
+  const { platform, app } = parts;
   const url = app.url;
   const tokens = JSON.parse(readFileSync(bootstrapFile(platform), "utf8")) as TestGateway["tokens"];
   const client: TestGateway["client"] = (service, token) =>
     rpcClient(service, url, { token: async () => token });
   return {
-    platform,
-    app,
+    ...parts,
     url,
-    env,
     tokens,
     client,
     async newToken({ roles = ["viewer"], project = "", ttlSeconds = 0 } = {}) {

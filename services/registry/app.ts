@@ -15,9 +15,6 @@ export interface RegistryDeps {
   readonly logger: Logger;
 }
 
-/** An event in the hands of a process that died comes again this soon; a handler that lives extends it. */
-const ackWaitMs = 5_000;
-
 /** Connects and composes the registry; the only place that constructs its parts. */
 export async function build(config: RegistryConfig, { logger }: RegistryDeps): Promise<App> {
   const foundation = await layFoundation("registry", config, logger, indexes);
@@ -37,7 +34,6 @@ export async function build(config: RegistryConfig, { logger }: RegistryDeps): P
       bus,
       logger,
       name: "registry-runs",
-      ackWaitMs,
       from: "tracking",
       handlers: [registerTrainedModel(deps, logger)],
     }),
@@ -46,7 +42,6 @@ export async function build(config: RegistryConfig, { logger }: RegistryDeps): P
       bus,
       logger,
       name: "registry-gates",
-      ackWaitMs,
       from: "evaluation",
       handlers: [recordGate(deps, logger)],
     }),

@@ -1,8 +1,8 @@
-import { baseConfigShape, intVar, urlVar } from "@trainyard/service";
+import { baseConfigShape, intVar, parseConfig, urlVar } from "@trainyard/service";
 import { z } from "zod";
 
 /** Everything the scheduler reads from its environment, as TRAINYARD_… */
-export const configSchema = z.object({
+const schema = z.object({
   ...baseConfigShape,
   trackingUrl: urlVar("http", "https"),
   datasetUrl: urlVar("http", "https"),
@@ -18,4 +18,10 @@ export const configSchema = z.object({
   stopGraceMs: intVar(0, 600_000).default(10_000),
 });
 
-export type Config = z.infer<typeof configSchema>;
+/** What the scheduler is told by its environment. */
+export type Config = z.infer<typeof schema>;
+
+/** Reads the settings; the only reader of the environment. Throws ConfigError with every problem. */
+export function parseSchedulerConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  return parseConfig(schema, env);
+}

@@ -1,3 +1,3 @@
 /** The scheduler as a module: for whoever runs all services in one process, and for tests. */
 export { build, type Deps, type SchedulerApp } from "./app.ts";
-export { type Config, configSchema } from "./config.ts";
+export { type Config, parseSchedulerConfig } from "./config.ts";

@@ -1,11 +1,12 @@
-import { parseConfig, runMain } from "@trainyard/service";
+import { describeConfig, runMain } from "@trainyard/service";
 import { createLogger, startTelemetry } from "@trainyard/telemetry";
 import { build } from "./app.ts";
-import { configSchema } from "./config.ts";
+import { parseSchedulerConfig } from "./config.ts";
 
 await runMain("scheduler", async () => {
-  const config = parseConfig(configSchema, process.env);
+  const config = parseSchedulerConfig(process.env);
   startTelemetry({ service: "scheduler" });
   const logger = createLogger({ service: "scheduler", level: config.logLevel });
+  logger.info({ config: describeConfig(config) }, "starting");
   return build(config, { logger });
 });

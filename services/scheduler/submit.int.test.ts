@@ -48,7 +48,10 @@ describe("a submission", () => {
     const before = await countJobs();
     expect((await submit({ name: "once" }, "req-1")).job?.id).toBe(first.job?.id);
     expect(await countJobs()).toBe(before);
-    expect((await refusal(submit({ name: "other" }, "req-1"))).reason).toBe("REQUEST_ID_REUSED");
+    expect(await refusal(submit({ name: "other" }, "req-1"))).toMatchObject({
+      code: "already_exists",
+      reason: "REQUEST_ID_REUSED",
+    });
   });
 
   it("becomes one job when the same request is sent many times at once", async () => {

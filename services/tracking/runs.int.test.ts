@@ -74,15 +74,22 @@ describe("a run", () => {
     expect(run?.spec?.ranks).toBe(2);
   });
 
-  it("is awaited by a read that comes before its submission", async () => {
+  const reads: [string, (runId: string) => Promise<unknown>][] = [
+    ["GetRun", (runId) => user.getRun({ runId })],
+    ["GetMetricHistory", (runId) => user.getMetricHistory({ runId })],
+    ["ListCheckpoints", (runId) => user.listCheckpoints({ runId })],
+    ["ListArtifacts", (runId) => user.listArtifacts({ runId })],
+  ];
+
+  it.each(reads)("is awaited by a %s that comes before its submission", async (_method, read) => {
     const job = aJob();
-    const read = user.getRun({ runId: job.runId });
+    const answer = read(job.runId);
     await submit(job);
-    expect((await read).run?.jobId).toBe(job.id);
+    expect(await answer).toBeDefined();
   });
 
-  it("that does not exist is not found, after a while", async () => {
-    expect(await reason(user.getRun({ runId: newId("run") }))).toBe("RUN_NOT_FOUND");
+  it.each(reads)("that does not exist is not found by %s, after a while", async (_method, read) => {
+    expect(await reason(read(newId("run")))).toBe("RUN_NOT_FOUND");
   });
 
   it("of another project is not found", async () => {
@@ -133,6 +140,8 @@ describe("the end of a run", () => {
   it("comes exactly once, with metrics over the visible history, although the event comes twice", async () => {
     const job = aJob();
     await submit(job);
+    // Here, so that the submission and not the attempt creates it.
+    await runOf(job);
     await open(job, 1);
     await publishMetrics(
       service.bus,

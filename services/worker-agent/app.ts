@@ -105,6 +105,7 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
   const desired = new DesiredWatch({
     nodeId: config.nodeId,
     link,
+    verifier,
     apply: (state) => node.apply(state),
     logger,
   });

@@ -56,6 +56,6 @@ const schema = z.object({
 export type Config = z.infer<typeof schema>;
 
 /** Reads the settings from the environment; throws with all problems at once. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export function parseAgentConfig(env: Readonly<Record<string, string | undefined>>): Config {
   return parseConfig(schema, env);
 }

@@ -1,3 +1,3 @@
 /** The agent of one node, to be run in a process of its own or within another. */
 export { build, type Deps } from "./app.ts";
-export { type Config, readConfig } from "./config.ts";
+export { type Config, parseAgentConfig } from "./config.ts";

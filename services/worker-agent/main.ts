@@ -1,10 +1,10 @@
 import { describeConfig, runMain } from "@trainyard/service";
 import { createLogger, startTelemetry } from "@trainyard/telemetry";
 import { build } from "./app.ts";
-import { readConfig } from "./config.ts";
+import { parseAgentConfig } from "./config.ts";
 
 await runMain("worker-agent", async () => {
-  const config = readConfig(process.env);
+  const config = parseAgentConfig(process.env);
   startTelemetry({ service: "worker-agent" });
   const logger = createLogger({ service: "worker-agent", level: config.logLevel });
   logger.info({ config: describeConfig(config) }, "starting");

@@ -4,7 +4,7 @@ import { type ProcessName, processNames } from "../flow/fleet.ts";
 export const phases = ["submit", "admit", "start", "upload", "commit", "end", "evaluate", "promote"] as const;
 export type Phase = (typeof phases)[number];
 
-/** One square of the grid: this process dies in this phase. */
+/** One square of the grid, or one of several in a square with several edges: this process dies in this phase. */
 export interface Cell {
   readonly process: ProcessName;
   readonly phase: Phase;
@@ -15,47 +15,67 @@ export interface Cell {
   readonly crashPoint?: string;
 }
 
-/** The edge at which a process dies in a phase in which it commits something. */
-const crashPoints: Partial<Record<ProcessName, Partial<Record<Phase, string>>>> = {
+/**
+ * The edges at which a process dies in a phase in which it commits something. The second pass of a point (`#2`) is the
+ * evaluation's job, or the attempt's start after the job's submission.
+ */
+const crashPoints: Partial<Record<ProcessName, Partial<Record<Phase, readonly string[]>>>> = {
   scheduler: {
-    submit: "scheduler.submit.committed",
-    admit: "scheduler.admit.committed",
-    start: "scheduler.project.written",
-    commit: "scheduler.outbox.published",
-    end: "scheduler.outbox.before-publish#4",
+    submit: ["scheduler.submit.committed", "scheduler.job.submitted.before-publish"],
+    admit: ["scheduler.admit.committed", "scheduler.attempt.admitted.published"],
+    start: ["scheduler.place.committed", "scheduler.started.committed"],
+    end: ["scheduler.end.committed", "scheduler.job.ended.before-publish"],
+    evaluate: ["scheduler.submit.committed#2"],
   },
   tracking: {
-    submit: "tracking.outbox.before-publish",
-    admit: "tracking.attempt.opened",
-    start: "tracking-telemetry.event.committed",
-    commit: "tracking.checkpoint.committed",
-    end: "tracking.outbox.published#3",
+    submit: ["tracking-jobs.event.committed", "tracking.run.created.before-publish"],
+    admit: ["tracking.attempt.opened"],
+    start: ["tracking-jobs.event.committed#2"],
+    upload: ["tracking.metrics.stored"],
+    commit: ["tracking.checkpoint.committed", "tracking.checkpoint.committed.before-publish"],
+    end: ["tracking.run.ended.before-publish", "tracking.run.ended.published"],
+    evaluate: ["tracking.attempt.opened#2"],
   },
-  dataset: { submit: "dataset.register.committed" },
+  dataset: { submit: ["dataset.register.committed", "dataset.dataset_version.registered.before-publish"] },
   evaluation: {
-    submit: "evaluation.outbox.before-publish",
-    evaluate: "evaluation.submit.submitted",
-    promote: "evaluation.end.committed",
+    submit: ["evaluation.ApplySuite.committed"],
+    end: ["evaluation-models.event.committed"],
+    evaluate: [
+      "evaluation.submit.submitted",
+      "evaluation-runs.event.committed",
+      "evaluation.end.committed",
+      "evaluation.evaluation.ended.before-publish",
+    ],
   },
   registry: {
-    evaluate: "registry.outbox.before-publish",
-    promote: "registry.outbox.published#3",
+    end: ["registry.version.before-commit", "registry.model_version.created.before-publish"],
+    evaluate: ["registry-gates.event.committed", "registry.model_version.gate_recorded.before-publish"],
+    promote: [
+      "registry.ApproveModelVersion.committed",
+      "registry.model_version.stage_changed.before-publish",
+    ],
   },
+  gateway: { end: ["gateway-rank-tokens.event.committed"] },
   agent: {
-    start: "agent.start.spawned",
-    upload: "agent.upload.uploaded",
-    commit: "agent.upload.reported",
-    end: "agent.end.flushed",
+    start: ["agent.start.spawned"],
+    upload: ["agent.upload.half", "agent.upload.uploaded"],
+    commit: ["agent.upload.reported"],
+    end: ["agent.end.flushed"],
   },
 };
 
 /** The whole grid, process by process. */
 export const grid: readonly Cell[] = processNames.flatMap((process) =>
-  phases.map((phase) => {
-    const crashPoint = crashPoints[process]?.[phase];
-    return { process, phase, ...(crashPoint === undefined ? {} : { crashPoint }) };
+  phases.flatMap((phase): readonly Cell[] => {
+    const points = crashPoints[process]?.[phase];
+    return points?.map((crashPoint) => ({ process, phase, crashPoint })) ?? [{ process, phase }];
   }),
 );
+
+/** A cell in words: "registry dies in promote at registry.ApproveModelVersion.committed". */
+export function cellName({ process, phase, crashPoint }: Cell): string {
+  return `${process} dies in ${phase}${crashPoint === undefined ? "" : ` at ${crashPoint}`}`;
+}
 
 /** Numbers from 0 to 1 that a seed determines: mulberry32, by Tommy Ettinger (public domain). */
 export function seededRandom(seed: number): () => number {
@@ -75,4 +95,17 @@ export function shuffledGrid(seed: number): readonly Cell[] {
     .map((cell) => ({ cell, place: random() }))
     .sort((a, b) => a.place - b.place)
     .map(({ cell }) => cell);
+}
+
+/** Deals cells out to flows of so many deaths, each process dying once in a flow at most. */
+export function dealt(cells: readonly Cell[], deathsPerFlow: number): readonly (readonly Cell[])[] {
+  const flows: Cell[][] = [];
+  for (const cell of cells) {
+    const free = flows.find(
+      (flow) => flow.length < deathsPerFlow && flow.every(({ process }) => process !== cell.process),
+    );
+    if (free === undefined) flows.push([cell]);
+    else free.push(cell);
+  }
+  return flows;
 }

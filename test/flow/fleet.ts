@@ -9,7 +9,7 @@ import {
   type ServiceName,
   serviceNames,
 } from "@trainyard/local";
-import { type ServiceProcess, spawnAgent, spawnService } from "@trainyard/testing";
+import { type ServiceProcess, spawnAgent, spawnService, waitFor } from "@trainyard/testing";
 
 /** Everything of a platform that can be killed. */
 export const processNames = [...serviceNames, "agent", "nats", "mongod"] as const;
@@ -28,10 +28,12 @@ export interface Fleet {
   readonly servers: PlatformServers;
   readonly tokens: Tokens;
   readonly agentDir: string;
-  /** Ends a part with SIGKILL; it is started again a moment later. */
+  /** Ends a part with SIGKILL, once it is up if it is down just now; it is started again a moment later. */
   kill(name: ProcessName): Promise<void>;
   /** How often a part has been started. */
   starts(name: ProcessName): number;
+  /** How often a part has died. */
+  deaths(name: ProcessName): number;
   /** What a part has printed, over all of its starts. */
   output(name: ProcessName): string;
   stop(): Promise<void>;
@@ -42,10 +44,11 @@ export interface FleetOptions {
   /** More environment variables by process: a crash point, an OTLP endpoint. */
   readonly env?: Partial<Record<ProcessName, Readonly<Record<string, string>>>>;
   readonly slots?: number;
+  /** How long a part stays down after it died; long enough, unless given, that others notice. */
+  readonly downMs?: number;
 }
 
-/** How long a part stays down after it died: long enough that others notice. */
-const RESTART_MS = 300;
+const DOWN_MS = 300;
 /** Eight processes start at once and share the machine with whatever else it does. */
 const READY_TIMEOUT_MS = 90_000;
 const nodeId = "node_local";
@@ -54,15 +57,18 @@ const nodeId = "node_local";
 class Kept {
   readonly name: ProcessName;
   readonly #spawn: () => Promise<ServiceProcess>;
+  readonly #downMs: number;
   #current: ServiceProcess | undefined;
   #stopping = false;
   #loop: Promise<void> | undefined;
   #printed = "";
   starts = 0;
+  deaths = 0;
 
-  constructor(name: ProcessName, spawn: () => Promise<ServiceProcess>) {
+  constructor(name: ProcessName, spawn: () => Promise<ServiceProcess>, downMs: number) {
     this.name = name;
     this.#spawn = spawn;
+    this.#downMs = downMs;
   }
 
   async start(): Promise<void> {
@@ -81,20 +87,30 @@ class Kept {
 
   async #keep(): Promise<void> {
     while (!this.#stopping) {
-      await this.#current?.exited;
-      if (this.#stopping) return;
-      this.#printed += `${this.#current?.output() ?? ""}\n--- restarted ---\n`;
-      this.#current = undefined;
-      await delay(RESTART_MS);
+      if (this.#current !== undefined) {
+        await this.#current.exited;
+        if (this.#stopping) return;
+        this.deaths++;
+        this.#printed += `${this.#current.output()}\n--- restarted ---\n`;
+        this.#current = undefined;
+      }
+      await delay(this.#downMs);
       // A start may fail while what it needs is down as well; it is tried again.
       await this.#once().catch((error: unknown) => {
         this.#printed += `${String(error)}\n`;
       });
     }
+    // It was on its way up when it was told to stop.
+    await this.#current?.kill("SIGTERM");
   }
 
   async kill(): Promise<void> {
-    await this.#current?.kill("SIGKILL");
+    const current = await waitFor(`${this.name} to be up`, () => this.#current, {
+      timeoutMs: READY_TIMEOUT_MS,
+    });
+    const before = this.deaths;
+    await current.kill("SIGKILL");
+    await waitFor(`${this.name}'s death to be seen`, () => this.deaths > before);
   }
 
   async stop(): Promise<void> {
@@ -105,7 +121,12 @@ class Kept {
 }
 
 /** Starts the whole platform with one agent and waits until every part is ready. */
-export async function startFleet({ dir, env = {}, slots = 2 }: FleetOptions): Promise<Fleet> {
+export async function startFleet({
+  dir,
+  env = {},
+  slots = 2,
+  downMs = DOWN_MS,
+}: FleetOptions): Promise<Fleet> {
   const platform = await preparePlatform(join(dir, "platform"), { ports: "free" });
   await platform.addAgent(nodeId, { slots });
   const servers = await platform.startServers({ dieWithParent: true });
@@ -113,8 +134,10 @@ export async function startFleet({ dir, env = {}, slots = 2 }: FleetOptions): Pr
   const common = { OTEL_BSP_SCHEDULE_DELAY: "200", NODE_COMPILE_CACHE: join(checkoutRoot, ".cache/compile") };
   const limits = { readyTimeoutMs: READY_TIMEOUT_MS };
   const kept = new Map<ProcessName, Kept>();
+  const serverDeaths: ProcessName[] = [];
+  const deathsOf = (server: ProcessName) => serverDeaths.filter((name) => name === server).length;
   const keep = (name: ProcessName, spawn: () => Promise<ServiceProcess>) =>
-    kept.set(name, new Kept(name, spawn));
+    kept.set(name, new Kept(name, spawn, downMs));
   for (const service of serviceNames) {
     const own = { ...common, ...extraEnv(service, tokensFile), ...env[service] };
     keep(service, () => spawnService(platform, service, own, limits));
@@ -143,14 +166,16 @@ export async function startFleet({ dir, env = {}, slots = 2 }: FleetOptions): Pr
     async kill(name) {
       if (name === "nats" || name === "mongod") {
         const server = servers[name];
+        serverDeaths.push(name);
         await server.kill("SIGKILL");
-        await delay(RESTART_MS);
+        await delay(downMs);
         await server.restart();
       } else {
         await kept.get(name)?.kill();
       }
     },
-    starts: (name) => kept.get(name)?.starts ?? 0,
+    starts: (name) => kept.get(name)?.starts ?? 1 + deathsOf(name),
+    deaths: (name) => kept.get(name)?.deaths ?? deathsOf(name),
     output: (name) => kept.get(name)?.output ?? "",
     stop,
   };

@@ -1,114 +1,142 @@
 import { readFileSync } from "node:fs";
-import { DeliverPolicy } from "@nats-io/jetstream";
-import { connectBus } from "@trainyard/bus";
-import {
-  type CloudEvent,
-  evaluation,
-  eventStreamName,
-  peekCloudEvent,
-  registry,
-  scheduler,
-  tracking,
-} from "@trainyard/contracts";
+import { type Bus, connectBus } from "@trainyard/bus";
+import { type CloudEvent, evaluation, registry, scheduler, tracking } from "@trainyard/contracts";
+import { serviceNames } from "@trainyard/local";
 import { testLogger, waitFor } from "@trainyard/testing";
+import { insist } from "./clients.ts";
+import { eventsOf, faultsOf } from "./event-log.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Flow } from "./flow.ts";
+import { deadLetters, livingRanks, spoiltFiles, unpublished } from "./leftovers.ts";
 
-/** Every event of a service, read from its stream, each id once. */
-async function eventsOf(fleet: Fleet, service: string): Promise<readonly CloudEvent[]> {
-  const seed = readFileSync(fleet.platform.seedFile("admin"), "utf8");
+/** One broken promise, in words. */
+export type Broken = string;
+
+/** A service that was killed last may still be starting, and publishes what it had committed when it has. */
+const SETTLE_MS = 60_000;
+
+/**
+ * Checks what must hold at the end of a flow, whatever was killed: one final state, told once; every point once; one
+ * evaluation; one champion, told once, its files whole; no process, event or dead letter left over. Returns what does
+ * not hold.
+ */
+export async function brokenPromises(fleet: Fleet, flow: Flow): Promise<readonly Broken[]> {
   const bus = await connectBus({
     servers: fleet.platform.natsUrl,
     name: "admin",
-    seed,
+    seed: readFileSync(fleet.platform.seedFile("admin"), "utf8"),
     logger: testLogger("check"),
   });
   try {
-    const stream = eventStreamName(service);
-    const { state } = await bus.jsm.streams.info(stream);
-    const found = new Map<string, CloudEvent>();
-    if (state.messages === 0) return [];
-    const consumer = await bus.js.consumers.get(stream, { deliver_policy: DeliverPolicy.All });
-    for await (const message of await consumer.consume()) {
-      const event = peekCloudEvent(message.data);
-      found.set(event.id, event);
-      if (message.seq >= state.last_seq) break;
-    }
-    return [...found.values()];
+    // In this order: what is still in an outbox belongs into a stream.
+    return [
+      ...(await leftBehind(fleet, bus)),
+      ...(await wrongEvents(bus, flow)),
+      ...(await wrongRun(flow)),
+      ...(await wrongModel(fleet, flow)),
+    ];
   } finally {
     await bus.close();
   }
 }
 
-/** One broken promise, in words. */
-export type Broken = string;
-
-/**
- * Checks what must hold at the end of a flow, whatever was killed: one final state, told once; every point once; one
- * evaluation; one champion, told once. Returns what does not hold.
- */
-export async function brokenPromises(fleet: Fleet, flow: Flow): Promise<readonly Broken[]> {
+/** Collects the words of what does not hold. */
+function collector(): { broken: Broken[]; expect(holds: boolean, words: string): void } {
   const broken: Broken[] = [];
-  const expect = (holds: boolean, words: string) => {
-    if (!holds) broken.push(words);
-  };
-  const { jobId = "", runId = "" } = flow.progress;
+  return { broken, expect: (holds, words) => void (holds || broken.push(words)) };
+}
 
-  const { job } = await flow.user.scheduler.getJob({ jobId });
-  expect(
-    job?.state === scheduler.JobState.SUCCEEDED,
-    `the job is ${job?.state} and not succeeded: ${job?.failure?.message}`,
-  );
-  const { run } = await flow.user.tracking.getRun({ runId });
+async function leftBehind(fleet: Fleet, bus: Bus): Promise<readonly Broken[]> {
+  const waiting = await emptied("outboxes", () => unpublished(fleet));
+  const alive = await emptied("ranks", async () => livingRanks(fleet));
+  return [
+    ...waiting.map((event) => `never published: ${event}`),
+    ...alive.map((line) => `still alive: ${line}`),
+    ...(await deadLetters(bus)).map((letter) => `a dead letter: ${letter}`),
+  ];
+}
+
+/** Waits until nothing is left; gives back what is when the time is over. */
+async function emptied(what: string, look: () => Promise<readonly string[]>): Promise<readonly string[]> {
+  let left: readonly string[] = [];
+  const empty = async () => {
+    left = await look();
+    return left.length === 0;
+  };
+  await waitFor(what, empty, { timeoutMs: SETTLE_MS, intervalMs: 200 }).catch((error: unknown) => {
+    if (left.length === 0) throw error;
+  });
+  return left;
+}
+
+async function wrongEvents(bus: Bus, { progress }: Flow): Promise<readonly Broken[]> {
+  const { broken, expect } = collector();
+  const all: CloudEvent[] = [];
+  for (const service of serviceNames) {
+    const events = await eventsOf(bus, service);
+    broken.push(...faultsOf(service, events));
+    all.push(...events);
+  }
+  const told = (type: string, about: string, detail = "") =>
+    all.filter(({ type: found, data }) => {
+      const text = JSON.stringify(data);
+      return found === type && text.includes(about) && text.includes(detail);
+    }).length;
+  const { jobId = "", runId = "" } = progress;
+  const ended = told("trainyard.scheduler.job.ended.v1", jobId);
+  expect(ended === 1, `job.ended was told ${ended} times`);
+  const runEnded = told("trainyard.tracking.run.ended.v1", runId);
+  expect(runEnded === 1, `run.ended was told ${runEnded} times`);
+  const promoted = told("trainyard.registry.model_version.stage_changed.v1", runId, '"to":"STAGE_CHAMPION"');
+  expect(promoted === 1, `the promotion was told ${promoted} times`);
+  return broken;
+}
+
+async function wrongRun({ user, progress }: Flow): Promise<readonly Broken[]> {
+  const { broken, expect } = collector();
+  const { jobId = "", runId = "" } = progress;
+  const { job } = await insist("the check", () => user.scheduler.getJob({ jobId }));
+  const succeeded = job?.state === scheduler.JobState.SUCCEEDED;
+  expect(succeeded, `the job is ${job?.state} and not succeeded: ${job?.failure?.message}`);
+  const { run } = await insist("the check", () => user.tracking.getRun({ runId }));
   expect(run?.status === tracking.RunStatus.COMPLETED, `the run is ${run?.status} and not completed`);
 
-  // Events are published after the commit that a client sees, so the last may be a moment away.
-  const ended = await waitFor("the events of the end", async () => {
-    const all = [
-      ...(await eventsOf(fleet, "scheduler")),
-      ...(await eventsOf(fleet, "tracking")),
-      ...(await eventsOf(fleet, "registry")),
-    ];
-    const of = (type: string, id: string) =>
-      all.filter((event) => event.type === type && JSON.stringify(event.data).includes(id));
-    const promoted = of("trainyard.registry.model_version.stage_changed.v1", runId).filter((event) =>
-      JSON.stringify(event.data).includes('"to":"STAGE_CHAMPION"'),
-    );
-    const counts = {
-      jobEnded: of("trainyard.scheduler.job.ended.v1", jobId).length,
-      runEnded: of("trainyard.tracking.run.ended.v1", runId).length,
-      promoted: promoted.length,
-    };
-    return counts.jobEnded > 0 && counts.runEnded > 0 && counts.promoted > 0 ? counts : undefined;
-  });
-  expect(ended.jobEnded === 1, `job.ended was told ${ended.jobEnded} times`);
-  expect(ended.runEnded === 1, `run.ended was told ${ended.runEnded} times`);
-  expect(ended.promoted === 1, `the promotion was told ${ended.promoted} times`);
-
-  const { points } = await flow.user.tracking.getMetricHistory({ runId, keys: ["loss"], rank: 0 });
+  const { points } = await insist("the check", () =>
+    user.tracking.getMetricHistory({ runId, keys: ["loss"], rank: 0 }),
+  );
   const steps = points.map(({ step }) => Number(step));
   const distinct = new Set(steps);
   expect(distinct.size === steps.length, `${steps.length - distinct.size} points are doubled`);
   const last = Math.max(...steps);
-  expect(
-    distinct.size === last && Math.min(...steps) === 1,
-    `${distinct.size} points of loss for the steps 1 to ${last}`,
-  );
+  const whole = distinct.size === last && Math.min(...steps) === 1;
+  expect(whole, `${distinct.size} points of loss for the steps 1 to ${last}`);
+  return broken;
+}
 
-  const { modelVersions } = await flow.user.registry.listModelVersions({ model: "digits" });
-  const ofRun = modelVersions.filter((version) => version.runId === runId);
+async function wrongModel(fleet: Fleet, { user, progress }: Flow): Promise<readonly Broken[]> {
+  const { broken, expect } = collector();
+  const { modelVersions } = await insist("the check", () =>
+    user.registry.listModelVersions({ model: "digits" }),
+  );
+  const ofRun = modelVersions.filter((version) => version.runId === progress.runId);
   expect(ofRun.length === 1, `${ofRun.length} model versions of the run`);
   const champions = modelVersions.filter(({ stage }) => stage === registry.Stage.CHAMPION);
   expect(champions.length === 1, `${champions.length} champions`);
-  expect(champions[0]?.runId === runId, "the champion is another run's");
+  expect(champions[0]?.runId === progress.runId, "the champion is another run's");
+  for (const champion of champions) {
+    broken.push(...(await spoiltFiles(fleet, champion)).map((file) => `of the champion's files: ${file}`));
+  }
 
-  const { evaluations } = await flow.user.evaluation.listEvaluations({ modelVersionId: ofRun[0]?.id ?? "" });
-  expect(evaluations.length === 1, `${evaluations.length} evaluations of the version`);
-  expect(
-    evaluations[0]?.state === evaluation.EvaluationState.PASSED,
-    `the evaluation is ${evaluations[0]?.state}: ${evaluations[0]?.message}`,
+  const { evaluations } = await insist("the check", () =>
+    user.evaluation.listEvaluations({ modelVersionId: ofRun[0]?.id ?? "" }),
   );
-  const { jobs } = await flow.user.scheduler.listJobs({ kind: scheduler.JobKind.EVALUATION });
+  expect(evaluations.length === 1, `${evaluations.length} evaluations of the version`);
+  const [first] = evaluations;
+  const passed = first?.state === evaluation.EvaluationState.PASSED;
+  expect(passed, `the evaluation is ${first?.state}: ${first?.message}`);
+  const { jobs } = await insist("the check", () =>
+    user.scheduler.listJobs({ kind: scheduler.JobKind.EVALUATION }),
+  );
   expect(jobs.length === 1, `${jobs.length} evaluation jobs`);
   return broken;
 }

@@ -1,10 +1,8 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { checkoutRoot, preparePlatform } from "@trainyard/local";
-import { waitFor } from "@trainyard/testing";
+import { preparePlatform } from "@trainyard/local";
 import { readPlatformFile } from "../../cli/up/platform-file.ts";
+import { isReady, startUp } from "../start-up.ts";
 import type { Screen } from "./screen.ts";
 
 /** A running platform, as the demo uses it. */
@@ -19,14 +17,6 @@ export interface DemoPlatform {
   stop(): Promise<void>;
 }
 
-async function isReady(url: string): Promise<boolean> {
-  try {
-    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok;
-  } catch {
-    return false;
-  }
-}
-
 /** Uses the platform that runs on the folder, or starts one as `npm start` does. */
 export async function findOrStartPlatform(dir: string, out: Screen): Promise<DemoPlatform> {
   const running = readPlatformFile(dir);
@@ -35,41 +25,14 @@ export async function findOrStartPlatform(dir: string, out: Screen): Promise<Dem
     return describe(dir, async () => undefined);
   }
   out.command("trainyard up");
-  const from = performance.now();
-  const child = spawn(process.execPath, [join(checkoutRoot, "cli/main.ts"), "up", "--data", dir, "--json"], {
-    cwd: checkoutRoot,
-    stdio: ["ignore", "ignore", "inherit"],
-    // A group of its own: Ctrl-C reaches the demo, which then stops it in order.
-    detached: true,
-  });
-  const exited = once(child, "exit");
-  const stop = async () => {
-    if (child.exitCode === null) child.kill("SIGTERM");
-    await exited;
-  };
+  const started = await startUp(dir);
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => {
-      void stop().then(() => process.exit(130));
+      void started.stop().then(() => process.exit(130));
     });
   }
-  const failed = exited.then(([code]) =>
-    Promise.reject(new Error(`the platform ended with exit code ${code}`)),
-  );
-  const ready = waitFor(
-    "the platform",
-    async () => {
-      const now = readPlatformFile(dir);
-      return now?.pid === child.pid && (await isReady(now?.url ?? ""));
-    },
-    { timeoutMs: 60_000, intervalMs: 50 },
-  );
-  failed.catch(() => undefined);
-  await Promise.race([ready, failed]);
-  const platform = await describe(dir, stop);
-  out.good(
-    `ready at ${platform.url} after ${((performance.now() - from) / 1000).toFixed(1)} s, state in ${dir}`,
-  );
-  return platform;
+  out.good(`ready at ${started.url} after ${(started.readyMs / 1000).toFixed(1)} s, state in ${dir}`);
+  return describe(dir, started.stop);
 }
 
 async function describe(dir: string, stop: () => Promise<void>): Promise<DemoPlatform> {

@@ -2,7 +2,7 @@
  * Reacts to promotions with nothing but a NATS client: prints one line for each model version that changes its stage.
  * What a deployment would do on a new champion (fetch the model, roll the servers) goes where the line is printed.
  *
- *   node main.ts --url nats://127.0.0.1:7422 --seed .trainyard/secrets/subscriber.nkey [--count 1]
+ *   node main.ts --url nats://127.0.0.1:7422 --seed .trainyard/secrets/subscriber/nats.seed [--count 1]
  *
  * The platform may deliver an event again with the same id, so the ids that were seen are remembered.
  */
@@ -28,7 +28,7 @@ interface StageChanged {
 const { values } = parseArgs({
   options: {
     url: { type: "string", default: "nats://127.0.0.1:7422" },
-    seed: { type: "string", default: ".trainyard/secrets/subscriber.nkey" },
+    seed: { type: "string", default: ".trainyard/secrets/subscriber/nats.seed" },
     count: { type: "string", default: "0" },
     json: { type: "boolean", default: false },
   },

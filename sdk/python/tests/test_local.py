@@ -121,6 +121,13 @@ def test_logging_costs_microseconds(run):
     assert sorted(taken)[len(taken) // 2] < 50e-6
 
 
+@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "a//b", "a/./b", "a\\b", "a\nb", "x" * 513])
+def test_an_artifact_whose_name_leads_out_of_the_run_is_refused_in_words(run, tmp_path, name):
+    (tmp_path / "a.txt").write_text("a")
+    with pytest.raises(ValueError, match=r"artifact name .* expected a relative path such as"):
+        run.artifact(str(tmp_path / "a.txt"), name)
+
+
 def test_artifacts_are_recorded_by_their_name_in_the_run(run, tmp_path):
     folder = tmp_path / "plots"
     (folder / "deep").mkdir(parents=True)

@@ -264,6 +264,8 @@ class Run:
         ------
         FileNotFoundError
             When there is nothing at `path`.
+        ValueError
+            When the name leads out of the run (``../x``) or is otherwise none that an artifact can have.
         """
         if os.path.isdir(path):
             for folder, _, files in os.walk(path):
@@ -274,7 +276,10 @@ class Run:
             return
         if not os.path.isfile(path):
             raise FileNotFoundError(f"run.artifact: there is no file {path}")
-        self._append({"kind": "artifact", "path": name or os.path.basename(path), "file": os.path.abspath(path)})
+        from trainyard.artifact_path import artifact_path
+
+        kept_as = artifact_path(name or os.path.basename(path))
+        self._append({"kind": "artifact", "path": kept_as, "file": os.path.abspath(path)})
 
     def model(
         self,

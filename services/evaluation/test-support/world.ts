@@ -5,8 +5,8 @@ import { evaluation, registry, scheduler, tracking } from "@trainyard/contracts"
 import { newId } from "@trainyard/domain";
 import type { Platform } from "@trainyard/local";
 import { build as buildRegistry, parseRegistryConfig } from "@trainyard/registry";
-import { build as buildScheduler, configSchema } from "@trainyard/scheduler";
-import { type App, createSigner, parseConfig, type Role, rpcClient } from "@trainyard/service";
+import { build as buildScheduler, parseSchedulerConfig } from "@trainyard/scheduler";
+import { type App, createSigner, type Role, rpcClient } from "@trainyard/service";
 import { atFileEnd, testLogger, testPlatform, waitFor } from "@trainyard/testing";
 import { build, parseEvaluationConfig } from "../index.ts";
 import { startDatasets } from "./peers.ts";
@@ -91,7 +91,7 @@ export async function createWorld(): Promise<World> {
     jobs: rpcClient(scheduler.SchedulerService, platform.url("scheduler"), { token: tokenOf(["viewer"]) }),
     models: rpcClient(registry.RegistryService, platform.url("registry"), { token: tokenOf(["submitter"]) }),
     startScheduler: async () => {
-      const config = parseConfig(configSchema, platform.serviceEnv("scheduler"));
+      const config = parseSchedulerConfig(platform.serviceEnv("scheduler"));
       return started(await buildScheduler(config, { logger: testLogger("scheduler") }));
     },
     startEvaluation: async (env = {}) => {

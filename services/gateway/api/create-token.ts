@@ -9,7 +9,7 @@ import { formatCredential } from "../domain/credential.ts";
 import type { Token } from "../domain/token.ts";
 import { grantOf } from "../domain/token-request.ts";
 import { saveCreated } from "../store/token-changes.ts";
-import type { TokenParts } from "./token-service.ts";
+import type { TokenParts } from "./token-parts.ts";
 import { tokenToProto } from "./token-to-proto.ts";
 
 /**

@@ -4,12 +4,13 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { Bus } from "@trainyard/bus";
 import { eventFilter, gateway } from "@trainyard/contracts";
 import { principalOf } from "@trainyard/service";
+import type { Logger } from "@trainyard/telemetry";
 import { servicesOf } from "../events/event-query.ts";
 import { mergeByTime } from "../events/merge-by-time.ts";
 import { streamEvents } from "../events/stream-events.ts";
 
 /** EventService: the events of the caller's project. */
-export function eventService(bus: Bus): ServiceImpl<typeof gateway.EventService> {
+export function eventService(bus: Bus, logger: Logger): ServiceImpl<typeof gateway.EventService> {
   return {
     async *tailEvents(request, context) {
       const { entity, event, since, follow } = request;
@@ -21,6 +22,7 @@ export function eventService(bus: Bus): ServiceImpl<typeof gateway.EventService>
           filter: eventFilter(service, entity || "*", event || "*", project),
           follow,
           signal: context.signal,
+          logger,
           ...(since === undefined ? {} : { since: timestampDate(since) }),
         }),
       );

@@ -6,7 +6,7 @@ import { crashPoint } from "@trainyard/failpoint";
 import { actorOf, mutate } from "@trainyard/service";
 import { revoke } from "../domain/token.ts";
 import { saveRevoked } from "../store/token-changes.ts";
-import type { TokenParts } from "./token-service.ts";
+import type { TokenParts } from "./token-parts.ts";
 import { tokenToProto } from "./token-to-proto.ts";
 
 /** Ends a token. Ending one that has ended changes nothing. */

@@ -2,19 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { gateway } from "@trainyard/contracts";
 import { principalOf } from "@trainyard/service";
-import type { Store } from "@trainyard/store";
-import type { Authenticator } from "../auth/authenticator.ts";
-import type { Tokens } from "../store/tokens.ts";
 import { createToken } from "./create-token.ts";
 import { revokeToken } from "./revoke-token.ts";
+import type { TokenParts } from "./token-parts.ts";
 import { tokenToProto } from "./token-to-proto.ts";
-
-/** What the token RPCs work with. */
-export interface TokenParts {
-  readonly store: Store;
-  readonly tokens: Tokens;
-  readonly authenticator: Pick<Authenticator, "forget">;
-}
 
 /** TokenService. An admin's tokens are not limited to a project: somebody has to make the first one of each. */
 export function tokenService(parts: TokenParts): ServiceImpl<typeof gateway.TokenService> {

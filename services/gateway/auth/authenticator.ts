@@ -1,4 +1,4 @@
-import { DomainError } from "@trainyard/domain";
+import { DomainError, isDomainError } from "@trainyard/domain";
 import { type Authenticate, bearerToken, type Principal, type Verifier } from "@trainyard/service";
 import { looksLikeCredential, parseCredential } from "../domain/credential.ts";
 import { type Token, tokenState } from "../domain/token.ts";
@@ -43,7 +43,9 @@ export function createAuthenticator({ tokens, endedAttempts, verifier }: Authent
   }
 
   async function rank(text: string): Promise<Principal> {
-    const principal = await verifier.verify(text);
+    const principal = await verifier.verify(text).catch((error: unknown) => {
+      throw isDomainError(error) && error.reason === "TOKEN_INVALID" ? unknownToken() : error;
+    });
     const { kind, run, attempt } = principal;
     if (kind !== "rank" || run === undefined || attempt === undefined) throw unknownToken();
     if (await endedAttempts.has(run, attempt)) {

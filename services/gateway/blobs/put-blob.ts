@@ -27,6 +27,8 @@ export function putBlobRoute(blobs: BlobStore, maxBytes: number): Route {
       assertDigest("digest", digest);
       const length = request.headers["content-length"];
       if (length !== undefined && Number(length) > maxBytes) throw tooLarge(maxBytes);
+      // Once the body is in, a silent client is one that waits for a large file to reach the disk.
+      request.once("end", () => void request.setTimeout(0));
       const existed = (await blobs.stat(digest)) !== undefined;
       const stored = await blobs.put(bodyChunks(request), {
         expectDigest: digest,

@@ -36,7 +36,9 @@ function controlled() {
 describe("merging by time", () => {
   it("gives the history of all sources oldest first, and ends with the last", async () => {
     const merged = mergeByTime([of(item(1), item(4), item(5)), of(), of(item(2), item(3), item(9))]);
-    expect(await Array.fromAsync(merged)).toEqual([1, 2, 3, 4, 5, 9]);
+    const all: number[] = [];
+    for await (const value of merged) all.push(value);
+    expect(all).toEqual([1, 2, 3, 4, 5, 9]);
   });
 
   it("waits for a slow source that still has history", async () => {

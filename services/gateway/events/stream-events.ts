@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { apiCodes, type Bus, hasApiCode } from "@trainyard/bus";
 import { type CloudEvent, CloudEventError, eventStreamName, peekCloudEvent } from "@trainyard/contracts";
+import type { Logger } from "@trainyard/telemetry";
 import type { Step } from "./merge-by-time.ts";
-
-type Consumer = Awaited<ReturnType<Bus["js"]["consumers"]["get"]>>;
+import { closeReader, openReader, type StreamReader, type StreamStart } from "./stream-reader.ts";
 
 /** One event, and the subject it was published to. */
 export interface SeenEvent {
@@ -20,74 +20,56 @@ export interface StreamRead {
   readonly follow: boolean;
   /** Ends the reading. */
   readonly signal: AbortSignal;
+  readonly logger: Logger;
 }
 
-/** How often to look for the stream of a service that has never run. */
-const LOOK_AGAIN_MS = 500;
+/** How soon to try again after the bus was lost, or to look for the stream of a service that has never run. */
+const TRY_AGAIN_MS = 500;
 
 /**
- * Reads a service's events in the stream's order by an ordered consumer, which needs no place on the server once it is
- * not used any more and goes on by itself after a lost connection. Without `follow` it ends with what is there now.
+ * Reads a service's events in the stream's order, each once. Following, it outlives the bus: it goes on after the last
+ * event that it has seen. (The client library's ordered consumer does too, but one that has not seen any event yet goes
+ * on with the first of the stream.) Without `follow` it ends with what is there now.
  */
 export async function* streamEvents(bus: Bus, read: StreamRead): AsyncGenerator<Step<SeenEvent>> {
-  const { follow } = read;
-  const consumer = await openConsumer(bus, read);
-  if (consumer === undefined && follow) yield { kind: "idle" };
-  const opened = consumer ?? (follow ? await waitForConsumer(bus, read) : undefined);
-  if (opened === undefined) return;
-  try {
-    yield* readAll(opened, read);
-  } finally {
-    // It would go by itself after minutes of disuse.
-    await opened.delete().catch(() => undefined);
-  }
-}
-
-async function* readAll(consumer: Consumer, { follow, signal }: StreamRead): AsyncGenerator<Step<SeenEvent>> {
-  if ((await consumer.info(true)).num_pending === 0) {
-    if (!follow) return;
-    yield { kind: "idle" };
-  }
-  if (signal.aborted) return;
-  const messages = await consumer.consume({ max_messages: 256 });
-  const stop = () => messages.stop();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    if (signal.aborted) return;
-    for await (const message of messages) {
-      const step = stepOf(message.subject, message.data);
-      if (step !== undefined) yield step;
-      if (message.info.pending > 0) continue;
+  const { follow, signal, logger } = read;
+  const stream = eventStreamName(read.service);
+  let start: StreamStart | undefined;
+  while (!signal.aborted) {
+    let reader: StreamReader | undefined;
+    try {
+      start ??= await firstStart(bus, stream, read.since);
+      reader = await openReader(bus, stream, read.filter, start);
+      if (reader.pending === 0) {
+        if (!follow) return;
+        yield { kind: "idle" };
+      }
+      for await (const message of reader.messages(signal)) {
+        start = { kind: "sequence", next: message.seq + 1 };
+        const step = stepOf(message.subject, message.data);
+        if (step !== undefined) yield step;
+        if (message.info.pending > 0) continue;
+        if (!follow) return;
+        yield { kind: "idle" };
+      }
+    } catch (error) {
+      if (hasApiCode(error, apiCodes.streamNotFound)) start ??= { kind: "sequence", next: 1 };
+      else if (!follow) throw error;
+      else logger.debug({ err: error, stream }, "tailing starts over");
       if (!follow) return;
+      // Nothing is known to be there, so the other streams' events need not wait.
       yield { kind: "idle" };
+      await delay(TRY_AGAIN_MS, undefined, { signal }).catch(() => undefined);
+    } finally {
+      if (reader !== undefined) await closeReader(bus, reader);
     }
-  } finally {
-    signal.removeEventListener("abort", stop);
-    messages.stop();
   }
 }
 
-async function openConsumer(bus: Bus, { service, filter, since }: StreamRead) {
-  const from =
-    since === undefined
-      ? ({ deliver_policy: "new" } as const)
-      : ({ deliver_policy: "by_start_time", opt_start_time: since.toISOString() } as const);
-  try {
-    return await bus.js.consumers.get(eventStreamName(service), { filter_subjects: filter, ...from });
-  } catch (error) {
-    if (hasApiCode(error, apiCodes.streamNotFound)) return undefined;
-    throw error;
-  }
-}
-
-/** All that a stream holds when it comes to be was published after the reading began. */
-async function waitForConsumer(bus: Bus, read: StreamRead) {
-  while (!read.signal.aborted) {
-    const consumer = await openConsumer(bus, { ...read, since: read.since ?? new Date(0) });
-    if (consumer !== undefined) return consumer;
-    await delay(LOOK_AGAIN_MS, undefined, { signal: read.signal }).catch(() => undefined);
-  }
-  return undefined;
+async function firstStart(bus: Bus, stream: string, since: Date | undefined): Promise<StreamStart> {
+  if (since !== undefined) return { kind: "time", since };
+  const { state } = await bus.jsm.streams.info(stream);
+  return { kind: "sequence", next: state.last_seq + 1 };
 }
 
 function stepOf(subject: string, data: Uint8Array): Step<SeenEvent> | undefined {

@@ -98,13 +98,16 @@ async function* once<T>(item: T): AsyncGenerator<T> {
   yield item;
 }
 
+/** How a call ends whose connection could not be made, or broke in mid-call since the service died. */
+const unanswered: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Canceled, Code.Aborted]);
+
 /**
  * What a service answered passes as it is, details and all. That no service answered is told in the gateway's words:
  * the connection's own error would name addresses that mean nothing to the caller.
  */
 function asSeenHere(error: unknown, name: UpstreamName, signal: AbortSignal): unknown {
   const failure = ConnectError.from(error);
-  if (signal.aborted || failure.code !== Code.Unavailable || failure.details.length > 0) return failure;
+  if (signal.aborted || !unanswered.has(failure.code) || failure.details.length > 0) return failure;
   return new DomainError(
     "unavailable",
     "SERVICE_UNAVAILABLE",

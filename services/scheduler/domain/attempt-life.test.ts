@@ -219,6 +219,30 @@ describe("what follows an attempt", () => {
     });
   });
 
+  it("tells the gang's step and the signal's name, although only rank 0 reports steps", () => {
+    const killed = ranks(exited(0, { code: 1, at: at(6) }, 30), exited(1, { signal: 9 }, -1));
+    expect(afterAttempt(job(), attempt(killed))).toMatchObject({
+      failure: { message: "Rank 1 was killed by signal 9 (SIGKILL) at step 30.", step: 30 },
+    });
+    const early = ranks(exited(0, { signal: 34 }, -1), exited(1, {}, -1));
+    expect(afterAttempt(job(), attempt(early))).toMatchObject({
+      failure: { message: "Rank 0 was killed by signal 34 before its first step.", step: -1 },
+    });
+  });
+
+  it("ends the sentence on the user's failure with the exception", () => {
+    const tracebackTail =
+      'Traceback (most recent call last):\n  File "train.py", line 9, in <module>\nValueError: bad value\n';
+    const raised = ranks(exited(0, { at: at(6) }, 7), exited(1, { code: 1, tracebackTail }, -1));
+    expect(afterAttempt(job(), attempt(raised))).toMatchObject({
+      failure: { message: "Rank 1 exited with 1 at step 7: ValueError: bad value", tracebackTail },
+    });
+    const silent = ranks(exited(0, { code: 3 }, 7), exited(1));
+    expect(afterAttempt(job(), attempt(silent))).toMatchObject({
+      failure: { message: "Rank 0 exited with 3 at step 7." },
+    });
+  });
+
   it("blames a lost node before the survivors' exits, although they came first", () => {
     const parts: PartOutcome[] = [...ranks(exited(0, { code: 1 })), { kind: "lost" }];
     expect(afterAttempt(job(), attempt(parts))).toMatchObject({

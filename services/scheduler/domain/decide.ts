@@ -18,8 +18,7 @@ import { compareWaiting } from "./waiting-order.ts";
 
 export function decide(snapshot: Snapshot, nowMs: number): Decision {
   const present = snapshot.nodes.filter((node) => node.present);
-  const empty = new FreeSlots(present, []);
-  const slotsPresent = empty.total;
+  const slotsPresent = present.reduce((sum, { slots }) => sum + slots, 0);
   const free = new FreeSlots(
     present.filter((node) => node.usable),
     snapshot.held,
@@ -32,9 +31,11 @@ export function decide(snapshot: Snapshot, nowMs: number): Decision {
   const capacities = new Map<number, number>();
   /** Ranks of this size that the empty fleet holds. */
   const emptyCapacity = (slotsPerRank: number): number => {
-    const known = capacities.get(slotsPerRank) ?? empty.rankCapacity(slotsPerRank);
-    capacities.set(slotsPerRank, known);
-    return known;
+    const known = capacities.get(slotsPerRank);
+    if (known !== undefined) return known;
+    const capacity = present.reduce((sum, { slots }) => sum + Math.floor(slots / slotsPerRank), 0);
+    capacities.set(slotsPerRank, capacity);
+    return capacity;
   };
 
   const numbers = (job: WaitingJob) => ({

@@ -1,3 +1,5 @@
+import type { HeldBack } from "./held-back.ts";
+import type { Job } from "./job.ts";
 import type { Pending, PendingReason } from "./pending.ts";
 import type { WaitingJob } from "./snapshot.ts";
 
@@ -22,9 +24,15 @@ function need(job: WaitingJob): string {
   return job.ranks === 1 ? slots : `${slots} (${job.ranks} ranks of ${job.slotsPerRank})`;
 }
 
-function pending(job: WaitingJob, reason: PendingReason, message: string, slotsFree: number): Pending {
+function pending(
+  job: Pick<WaitingJob, "ranks" | "slotsPerRank">,
+  reason: PendingReason,
+  message: string,
+  slotsFree: number,
+  behindJobId = "",
+): Pending {
   const slotsNeeded = job.ranks * job.slotsPerRank;
-  return { reason, message, slotsNeeded, slotsFree, behindJobId: "", position: 0 };
+  return { reason, message, slotsNeeded, slotsFree, behindJobId, position: 0 };
 }
 
 /** The last attempt failed and the next must wait. The time is absolute, so that the sentence does not change by itself. */
@@ -57,5 +65,17 @@ export function explainHead(job: WaitingJob, fleet: FleetNumbers): Pending {
 /** Someone before it in the line waits for slots, and it may not pass. */
 export function explainBehind(job: WaitingJob, head: WaitingJob, slotsFree: number): Pending {
   const message = `Waits behind ${head.id} (${head.priority} priority), which needs ${need(head)}; ${slotsFree} free.`;
-  return { ...pending(job, "behind-another-job", message, slotsFree), behindJobId: head.id };
+  return pending(job, "behind-another-job", message, slotsFree, head.id);
+}
+
+/** Its agents have been told to start it. */
+export function explainStarting({ spec }: Pick<Job, "spec">): Pending {
+  return pending(spec, "starting-ranks", "The agents are fetching code and data and starting the ranks.", 0);
+}
+
+/** It has its slots, but its orders do not fit into what one of its nodes is told. */
+export function explainHeldBack({ spec }: Pick<Job, "spec">, held: HeldBack): Pending {
+  const { nodeId, bytesNeeded, bytesFree } = held;
+  const message = `Slots are reserved, but what node ${nodeId} is told to run has no room for this gang: it needs ${bytesNeeded} bytes and ${bytesFree} are free. It starts when something ends there; large env, params or inputs belong into the code bundle.`;
+  return pending(spec, "node-orders-full", message, 0);
 }

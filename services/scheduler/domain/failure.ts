@@ -16,7 +16,7 @@ export interface Failure {
   readonly signal: number;
   /** The end of its traceback or standard error. */
   readonly tracebackTail: string;
-  /** The last step it had reported; -1 when none. */
+  /** The highest step that any rank of the gang had reported; -1 when none. */
   readonly step: number;
 }
 

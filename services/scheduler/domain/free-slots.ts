@@ -6,28 +6,28 @@ import type { NodeCapacity } from "./snapshot.ts";
  * The free slots of some nodes while one decision is made. Nodes are bucketed by how many slots are free on them, so
  * that "the fullest node that still fits" and "how many such ranks fit in all" cost the size of the largest node and not
  * that of the fleet. A bucket's heap is cleaned lazily: an entry counts only while the node's free slots equal its bucket.
+ * Which slots of a node are free is worked out when some are taken, since most nodes are only counted.
  */
 export class FreeSlots {
-  readonly #ids: readonly string[];
-  /** Per node: indices of its free slots, descending, so that the lowest is popped first. */
-  readonly #free: number[][];
+  /** By id. */
+  readonly #nodes: readonly NodeCapacity[];
+  /** Slots that were held before, by the node's id. */
+  readonly #held: ReadonlyMap<string, ReadonlySet<number>>;
+  /** Per node: how many slots are free. */
+  readonly #free: number[] = [];
+  /** Per node that has given slots: indices of its free ones, descending, so that the lowest is popped first. */
+  readonly #slots: number[][] = [];
   readonly #buckets: NodeHeap[] = [];
   readonly #counts: number[] = [];
   #total = 0;
 
   constructor(nodes: readonly NodeCapacity[], held: readonly Placement[]) {
-    const sorted = [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1));
-    this.#ids = sorted.map(({ id }) => id);
-    const taken = new Map(sorted.map(({ id }) => [id, new Set<number>()]));
-    for (const { nodeId, slots } of held) for (const slot of slots) taken.get(nodeId)?.add(slot);
-    this.#free = sorted.map(({ id, slots }) =>
-      Array.from({ length: slots }, (_, index) => slots - 1 - index).filter(
-        (slot) => !taken.get(id)?.has(slot),
-      ),
-    );
-    for (const [node, free] of this.#free.entries()) {
-      this.#total += free.length;
-      this.#enter(node, free.length);
+    this.#nodes = [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1));
+    this.#held = heldSlots(held);
+    for (const [node, { id, slots }] of this.#nodes.entries()) {
+      const free = slots - countBelow(slots, this.#held.get(id));
+      this.#total += free;
+      this.#enter(node, free);
     }
   }
 
@@ -64,16 +64,16 @@ export class FreeSlots {
   }
 
   freeOn(node: number): number {
-    return this.#free[node]?.length ?? 0;
+    return this.#free[node] ?? 0;
   }
 
   idOf(node: number): string {
-    return this.#ids[node] ?? "";
+    return this.#nodes[node]?.id ?? "";
   }
 
   /** Takes the node's lowest free slots. */
   take(node: number, count: number): readonly number[] {
-    const free = this.#free[node] ?? [];
+    const free = this.#slotsOf(node);
     this.#counts[free.length] = (this.#counts[free.length] ?? 0) - 1;
     const slots = free.splice(free.length - count).reverse();
     this.#total -= slots.length;
@@ -81,7 +81,19 @@ export class FreeSlots {
     return slots;
   }
 
+  #slotsOf(node: number): number[] {
+    const known = this.#slots[node];
+    if (known !== undefined) return known;
+    const { id = "", slots = 0 } = this.#nodes[node] ?? {};
+    const held = this.#held.get(id);
+    const free: number[] = [];
+    for (let slot = slots - 1; slot >= 0; slot--) if (held?.has(slot) !== true) free.push(slot);
+    this.#slots[node] = free;
+    return free;
+  }
+
   #enter(node: number, free: number): void {
+    this.#free[node] = free;
     while (this.#buckets.length <= free) {
       this.#buckets.push(new NodeHeap());
       this.#counts.push(0);
@@ -96,4 +108,21 @@ export class FreeSlots {
     while (bucket.top !== undefined && this.freeOn(bucket.top) !== free) bucket.pop();
     return bucket.top;
   }
+}
+
+function heldSlots(placements: readonly Placement[]): ReadonlyMap<string, ReadonlySet<number>> {
+  const held = new Map<string, Set<number>>();
+  for (const { nodeId, slots } of placements) {
+    const own = held.get(nodeId) ?? new Set();
+    held.set(nodeId, own);
+    for (const slot of slots) own.add(slot);
+  }
+  return held;
+}
+
+/** A node that has come back smaller may have slots held that it has no more. */
+function countBelow(limit: number, slots: ReadonlySet<number> | undefined): number {
+  let count = 0;
+  for (const slot of slots ?? []) if (slot < limit) count++;
+  return count;
 }

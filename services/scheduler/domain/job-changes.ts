@@ -2,6 +2,7 @@
 import type { Attempt, Placement, ResumePoint } from "./attempt.ts";
 import { assertAttemptTransition } from "./attempt-state.ts";
 import type { Change, JobEvent } from "./change.ts";
+import { explainStarting } from "./explain.ts";
 import type { Failure } from "./failure.ts";
 import { type Job, liveAttempt, withLiveAttempt } from "./job.ts";
 import { assertJobTransition, isFinal, type JobState } from "./job-state.ts";
@@ -46,14 +47,7 @@ export function admit(job: Job, placements: readonly Placement[], now: Date): Ch
 export function place(job: Job, opened: { resume?: ResumePoint; traceparent?: string }): Change {
   const attempt = requireLive(job);
   assertAttemptTransition(attempt.state, "placed");
-  const pending = {
-    reason: "starting-ranks",
-    message: "The agents are fetching code and data and starting the ranks.",
-    slotsNeeded: job.spec.ranks * job.spec.slotsPerRank,
-    slotsFree: 0,
-    behindJobId: "",
-    position: 0,
-  } as const;
+  const pending = explainStarting(job);
   const placed = withLiveAttempt(advance(job, job.state), { ...attempt, ...opened, state: "placed" });
   return change(job, job.state === "starting" ? { ...placed, pending } : placed);
 }

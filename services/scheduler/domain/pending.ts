@@ -7,7 +7,8 @@ export type PendingReason =
   | "retry-backoff"
   | "opening-attempt"
   | "starting-ranks"
-  | "waiting-for-previous-attempt";
+  | "waiting-for-previous-attempt"
+  | "node-orders-full";
 
 /** Why a job waits, explained. */
 export interface Pending {

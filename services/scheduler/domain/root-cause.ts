@@ -1,6 +1,8 @@
 import type { Attempt, RankReport } from "./attempt.ts";
+import { exceptionLine } from "./exception-line.ts";
 import { type Failure, type FailureClass, failureWithoutRank } from "./failure.ts";
 import { hasFailed } from "./part-view.ts";
+import { describeSignal } from "./signal-names.ts";
 
 /** Reasons that an agent gives for not starting, by whose failure they are. */
 const startFailureClasses: Readonly<Record<string, FailureClass>> = {
@@ -14,9 +16,16 @@ const startFailureClasses: Readonly<Record<string, FailureClass>> = {
  * Why an ended attempt did not succeed; `undefined` when every rank did. What a lost machine does to the survivors
  * (their collectives raise, they exit 1) looks like a failure of the user's code, so a lost node comes first. After it
  * comes a part that never started, and then the rank that failed first, by its node's clock and, on one node, by order.
+ * The step is the gang's: ranks go in step, and often only rank 0 reports it.
  */
 export function rootCause(attempt: Attempt): Failure | undefined {
-  return lostPart(attempt) ?? failedRank(attempt) ?? failedStart(attempt) ?? missingExit(attempt);
+  const cause = lostPart(attempt) ?? failedRank(attempt) ?? failedStart(attempt) ?? missingExit(attempt);
+  return cause === undefined ? undefined : { ...cause, step: gangStep(attempt) };
+}
+
+/** The highest step that any rank reported; -1 when none did. */
+function gangStep(attempt: Attempt): number {
+  return reports(attempt).reduce((highest, { lastStep }) => Math.max(highest, lastStep), -1);
 }
 
 function lostPart(attempt: Attempt): Failure | undefined {
@@ -56,18 +65,16 @@ function failedRank(attempt: Attempt): Failure | undefined {
   const first = reports(attempt).filter(hasFailed).sort(byEnd)[0];
   if (first?.exit === undefined) return undefined;
   const { code, signal, tracebackTail } = first.exit;
-  const after = first.lastStep < 0 ? "before its first step" : `after step ${first.lastStep}`;
-  const rest = { rank: first.rank, exitCode: code, signal, tracebackTail, step: first.lastStep };
+  const step = gangStep(attempt);
+  const when = step < 0 ? "before its first step" : `at step ${step}`;
+  const rest = { rank: first.rank, exitCode: code, signal, tracebackTail, step };
   if (signal !== 0) {
-    const message = `Rank ${first.rank} was killed by signal ${signal} ${after}.`;
+    const message = `Rank ${first.rank} was killed by ${describeSignal(signal)} ${when}.`;
     return { class: "infra", reason: "RANK_KILLED", message, ...rest };
   }
-  return {
-    class: "user",
-    reason: "RANK_EXITED",
-    message: `Rank ${first.rank} exited with ${code} ${after}.`,
-    ...rest,
-  };
+  const raised = exceptionLine(tracebackTail);
+  const message = `Rank ${first.rank} exited with ${code} ${when}${raised === undefined ? "." : `: ${raised}`}`;
+  return { class: "user", reason: "RANK_EXITED", message, ...rest };
 }
 
 function missingExit(attempt: Attempt): Failure | undefined {

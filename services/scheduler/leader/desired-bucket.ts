@@ -1,19 +1,28 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Bus, buckets, createKv } from "@trainyard/bus";
-import { workeragent } from "@trainyard/contracts";
+import type { workeragent } from "@trainyard/contracts";
+import { readDesiredState, type Signer, signDesiredState, type Verifier } from "@trainyard/service";
 import type { Logger } from "@trainyard/telemetry";
 
 /** A node's desired state as it stands in the bucket. Revision 0: there is none. */
 export interface StoredDesired {
   readonly revision: number;
+  /** Absent when what stands there is not the scheduler's. */
   readonly state: workeragent.NodeDesiredState | undefined;
 }
 
-/** The bucket of desired states: what agents read, and only the scheduler's leader writes. */
+/** The bucket of desired states: what agents read, and only the scheduler's leader writes, signed with its key. */
 export interface DesiredBucket {
   read(nodeId: string): Promise<StoredDesired>;
   /** Writes if the key is still at this revision; gives the new one. Throws what `isKvConflict` knows otherwise. */
   write(state: workeragent.NodeDesiredState, revision: number): Promise<number>;
+}
+
+/** What the bucket is opened with. */
+export interface DesiredBucketOptions {
+  readonly bus: Bus;
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  readonly logger: Logger;
 }
 
 /** The key of a node's desired state. */
@@ -21,30 +30,27 @@ export function desiredKey(nodeId: string): string {
   return `node.${nodeId}`;
 }
 
-/** Opens the bucket, made if missing. A value that cannot be read counts as none: it is written anew. */
-export async function openDesiredBucket(bus: Bus, logger: Logger): Promise<DesiredBucket> {
+/** Opens the bucket, made if missing. A value that the scheduler did not sign counts as none: it is written anew. */
+export async function openDesiredBucket(options: DesiredBucketOptions): Promise<DesiredBucket> {
+  const { bus, signer, verifier, logger } = options;
   // The agents list the bucket by direct gets.
   const kv = await createKv(bus, buckets.desired, { allow_direct: true });
   return {
     async read(nodeId) {
       const entry = await kv.get(desiredKey(nodeId));
       if (entry === null) return { revision: 0, state: undefined };
-      if (entry.operation !== "PUT") return { revision: entry.revision, state: undefined };
-      try {
-        return {
-          revision: entry.revision,
-          state: fromBinary(workeragent.NodeDesiredStateSchema, entry.value),
-        };
-      } catch (error) {
-        logger.error(
-          { err: error, node: nodeId },
-          "the stored desired state cannot be read; writing it anew",
-        );
-        return { revision: entry.revision, state: undefined };
-      }
+      const { revision } = entry;
+      if (entry.operation !== "PUT") return { revision, state: undefined };
+      const reading = await readDesiredState(verifier, nodeId, entry.value);
+      if (reading.kind === "sound") return { revision, state: reading.state };
+      logger.error(
+        { node: nodeId, revision, why: reading.why },
+        "the stored desired state is not the scheduler's; writing it anew",
+      );
+      return { revision, state: undefined };
     },
-    write(state, revision) {
-      const bytes = toBinary(workeragent.NodeDesiredStateSchema, state);
+    async write(state, revision) {
+      const bytes = await signDesiredState(signer, state);
       const key = desiredKey(state.nodeId);
       // The client refuses an update of revision 0 and has `create` for it.
       return revision === 0 ? kv.create(key, bytes) : kv.update(key, bytes, revision);

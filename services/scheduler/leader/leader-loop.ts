@@ -39,9 +39,9 @@ function createRounds(term: Term): () => Promise<void> {
     // 4. Open: tracking is told, and attempts that it has opened are placed.
     await opener.round();
     // 5. Project: the agents are told.
-    await projector.project(desiredParts(jobs.list(), nodes.list()));
+    const held = await projector.project(desiredParts(jobs.list(), nodes.list()));
     // 6. Explain: whoever waits is told why.
-    await explainer.round(decision);
+    await explainer.round(decision, held);
   };
 }
 

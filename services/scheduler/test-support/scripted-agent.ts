@@ -1,8 +1,9 @@
-import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Bus } from "@trainyard/bus";
 import { openKv } from "@trainyard/bus";
 import { workeragent } from "@trainyard/contracts";
+import { readDesiredState, type Verifier } from "@trainyard/service";
 import { waitFor } from "@trainyard/testing";
 
 type StatusInit = MessageInitShape<typeof workeragent.AttemptStatusSchema> & {
@@ -28,6 +29,7 @@ export class ScriptedAgent {
   readonly nodeId: string;
   readonly #bus: Bus;
   readonly #slots: number;
+  readonly #verifier: Verifier;
   readonly #parts = new Map<string, StatusInit>();
   #instance = crypto.randomUUID();
   #sequence = 0n;
@@ -35,8 +37,9 @@ export class ScriptedAgent {
   #timer: NodeJS.Timeout | undefined;
   protocolVersion = 1;
 
-  constructor(bus: Bus, nodeId: string, slots: number) {
+  constructor(bus: Bus, verifier: Verifier, nodeId: string, slots: number) {
     this.#bus = bus;
+    this.#verifier = verifier;
     this.nodeId = nodeId;
     this.#slots = slots;
   }
@@ -88,10 +91,13 @@ export class ScriptedAgent {
     this.#bus.nc.publish(`agents.${this.nodeId}.heartbeat`, bytes);
   }
 
+  /** What the scheduler has signed for this node, if that is what stands there. */
   async desired(): Promise<workeragent.NodeDesiredState | undefined> {
     const kv = await openKv(this.#bus, "desired");
     const entry = await kv.get(`node.${this.nodeId}`);
-    return entry === null ? undefined : fromBinary(workeragent.NodeDesiredStateSchema, entry.value);
+    if (entry === null) return undefined;
+    const reading = await readDesiredState(this.#verifier, this.nodeId, entry.value);
+    return reading.kind === "sound" ? reading.state : undefined;
   }
 
   /** Waits until the desired state says so, and counts it as applied. */

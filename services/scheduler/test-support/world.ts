@@ -17,6 +17,7 @@ import {
   testLogger,
   testNats,
   testSigner,
+  testVerifier,
   waitFor,
 } from "@trainyard/testing";
 import { build, type SchedulerApp } from "../app.ts";
@@ -116,7 +117,7 @@ export async function createWorld(overrides: Partial<Config> = {}): Promise<Worl
       return rpcClient(scheduler.SchedulerService, app.url, { token: () => signer.sign(principal, 60_000) });
     },
     async agent(nodeId, slots) {
-      const agent = new ScriptedAgent(bus, nodeId, slots).start();
+      const agent = new ScriptedAgent(bus, await testVerifier(), nodeId, slots).start();
       atFileEnd(() => agent.silence());
       await agent.applied("the first one", () => true);
       return agent;

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { workeragent } from "@trainyard/contracts";
 import { MAX_INFRA_RETRIES } from "../domain/after-attempt.ts";
 import type { DesiredPart } from "../domain/desired-parts.ts";
-import { datasetToProto, specToProto } from "./spec-to-proto.ts";
+import { datasetToProto, workToProto } from "./spec-to-proto.ts";
 
 /** What only the caller knows of an assignment. */
 export interface AssignmentOptions {
@@ -32,12 +32,14 @@ function partToProto(
 ): workeragent.Assignment {
   const { job, attempt, placement } = part;
   const { spec, dataset, retriesUsed } = job;
+  const { resume } = attempt;
+  const run = part.action === "run";
   return create(workeragent.AssignmentSchema, {
     jobId: job.id,
     runId: job.runId,
     project: job.project,
     attempt: attempt.number,
-    action: part.action === "run" ? workeragent.AssignmentAction.RUN : workeragent.AssignmentAction.STOP,
+    action: run ? workeragent.AssignmentAction.RUN : workeragent.AssignmentAction.STOP,
     worldSize: spec.ranks,
     ranks: placement.ranks.map((rank, localRank) => ({
       rank,
@@ -46,14 +48,14 @@ function partToProto(
     })),
     groupRank: part.groupRank,
     groupCount: attempt.placements.length,
-    // The job file is for the record; the ranks have no use for it.
-    spec: specToProto({ ...spec, sourceYaml: "" }),
     traceparent: attempt.traceparent ?? job.traceparent ?? "",
     rankToken,
     maxRestarts: spec.retries - retriesUsed.user + MAX_INFRA_RETRIES - retriesUsed.infra,
     graceMs,
-    ...(dataset === undefined ? {} : { dataset: datasetToProto(dataset) }),
-    ...(attempt.resume === undefined ? {} : { resume: resumeOf(attempt.resume) }),
+    // Stopping ranks takes nothing of what starting them took.
+    ...(run ? { spec: workToProto(spec) } : {}),
+    ...(run && dataset !== undefined ? { dataset: datasetToProto(dataset) } : {}),
+    ...(run && resume !== undefined ? { resume: resumeOf(resume) } : {}),
   });
 }
 

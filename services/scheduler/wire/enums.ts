@@ -65,6 +65,7 @@ export const pendingReasonToProto: Readonly<Record<PendingReason, scheduler.Pend
   "opening-attempt": WirePendingReason.OPENING_ATTEMPT,
   "starting-ranks": WirePendingReason.STARTING_RANKS,
   "waiting-for-previous-attempt": WirePendingReason.WAITING_FOR_PREVIOUS_ATTEMPT,
+  "node-orders-full": WirePendingReason.NODE_ORDERS_FULL,
 };
 export const nodeStateToProto: Readonly<Record<NodeState, scheduler.NodeState>> = {
   ready: WireNodeState.READY,

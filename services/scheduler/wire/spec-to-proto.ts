@@ -34,6 +34,13 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
   return create(scheduler.JobSpecSchema, init);
 }
 
+/** What a node needs of a spec to run its ranks: no more than that travels with each change of the node's orders. */
+export function workToProto(spec: JobSpec): scheduler.JobSpec {
+  const { code, entrypoint, params, env, checkpoint, seed, framework, inputs } = specToProto(spec);
+  const work = { code, entrypoint, params, env, checkpoint, seed, framework, inputs };
+  return create(scheduler.JobSpecSchema, work as SpecInit); // Absent members stay absent.
+}
+
 /** The dataset version a job was given, for the wire. */
 export function datasetToProto(dataset: ResolvedDataset): scheduler.ResolvedDataset {
   return create(scheduler.ResolvedDatasetSchema, { ...dataset });

@@ -6,7 +6,7 @@ import { actorOf, principalOf } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { invalidField } from "../domain/errors.ts";
 import { MAX_FILES_PER_MODEL } from "../domain/limits.ts";
-import { findRun } from "../operations/find-run.ts";
+import { awaitRun } from "../operations/await-run.ts";
 import { assertFiles, withHeldBlobs } from "../operations/held-blobs.ts";
 import { logArtifact } from "../operations/log-artifact.ts";
 import { logModel } from "../operations/log-model.ts";
@@ -54,7 +54,7 @@ export function artifactsApi(deps: Deps): Methods {
     },
 
     async listArtifacts(request, context) {
-      const run = await findRun(deps, request.runId, principalOf(context));
+      const run = await awaitRun(deps, request.runId, principalOf(context), context.signal);
       return { artifacts: (await deps.records.artifacts.ofRun(run.id)).map(artifactToProto) };
     },
   };

@@ -4,7 +4,7 @@ import { actorOf, principalOf, requestId } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { invalidField } from "../domain/errors.ts";
 import { MAX_FILES_PER_PART, MAX_WORLD_SIZE } from "../domain/limits.ts";
-import { findRun } from "../operations/find-run.ts";
+import { awaitRun } from "../operations/await-run.ts";
 import { assertFiles } from "../operations/held-blobs.ts";
 import { type PartReport, reportCheckpointPart } from "../operations/report-checkpoint-part.ts";
 import { checkpointToProto } from "../wire/checkpoint-to-proto.ts";
@@ -26,7 +26,7 @@ export function checkpointsApi(deps: Deps): Methods {
     },
 
     async listCheckpoints(request, context) {
-      const run = await findRun(deps, request.runId, principalOf(context));
+      const run = await awaitRun(deps, request.runId, principalOf(context), context.signal);
       const committed = (await deps.records.checkpoints.ofRun(run.id)).filter(
         ({ state }) => state === "committed",
       );

@@ -4,7 +4,7 @@ import { principalOf } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { MAX_TAIL_LINES } from "../domain/limits.ts";
 import type { OutputLine } from "../domain/line-assembler.ts";
-import { awaitRun } from "../operations/find-run.ts";
+import { awaitRun } from "../operations/await-run.ts";
 import { readLogs } from "../operations/read-logs.ts";
 import { boundedNumber } from "../wire/numbers.ts";
 

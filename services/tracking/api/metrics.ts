@@ -4,7 +4,7 @@ import { principalOf } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { MAX_HISTORY_POINTS } from "../domain/limits.ts";
 import type { MetricPoint } from "../domain/metric-point.ts";
-import { awaitRun, findRun } from "../operations/find-run.ts";
+import { awaitRun } from "../operations/await-run.ts";
 import { readHistory } from "../operations/read-history.ts";
 import { tailRun } from "../operations/tail-run.ts";
 import { boundedNumber } from "../wire/numbers.ts";
@@ -22,7 +22,7 @@ type Methods = Pick<ServiceImpl<typeof tracking.TrackingService>, "getMetricHist
 export function metricsApi(deps: Deps): Methods {
   return {
     async getMetricHistory(request, context) {
-      const run = await findRun(deps, request.runId, principalOf(context));
+      const run = await awaitRun(deps, request.runId, principalOf(context), context.signal);
       const { keys, rank } = request;
       const asked = boundedNumber("max_points", request.maxPoints, 0, Number.MAX_SAFE_INTEGER);
       const limit = asked === 0 ? MAX_HISTORY_POINTS : Math.min(asked, MAX_HISTORY_POINTS);

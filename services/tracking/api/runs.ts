@@ -5,7 +5,7 @@ import { principalOf } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { invalidField } from "../domain/errors.ts";
 import type { RunStatus } from "../domain/run-status.ts";
-import { awaitRun } from "../operations/find-run.ts";
+import { awaitRun } from "../operations/await-run.ts";
 import { viewListedRun, viewRun } from "../operations/run-view.ts";
 import { runToProto } from "../wire/run-to-proto.ts";
 import { statusFromProto } from "../wire/status.ts";

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { fromBinary } from "@bufbuild/protobuf";
 import { type Bus, buckets, openKv } from "@trainyard/bus";
-import { workeragent } from "@trainyard/contracts";
-import type { Part } from "@trainyard/service";
+import type { workeragent } from "@trainyard/contracts";
+import { type Part, readDesiredState, type Verifier } from "@trainyard/service";
 import type { Logger } from "@trainyard/telemetry";
 import type { BusLink } from "../heartbeat/bus-link.ts";
 
@@ -10,16 +9,26 @@ import type { BusLink } from "../heartbeat/bus-link.ts";
 const RELIST_MS = 30_000;
 const RETRY_MS = 1_000;
 
+/** What is read of an entry of the bucket. */
+interface DesiredEntry {
+  readonly operation: string;
+  readonly value: Uint8Array;
+  readonly revision: number;
+}
+
 export interface DesiredWatchOptions {
   readonly nodeId: string;
   readonly link: BusLink;
+  /** Knows the scheduler's key. */
+  readonly verifier: Verifier;
   readonly apply: (state: workeragent.NodeDesiredState) => void;
   readonly logger: Logger;
 }
 
 /**
  * Follows the node's own key in the bucket of desired states: by a watch, by reading it every 30 s and after each
- * reconnect. A key that is missing or deleted says nothing, and an unreadable value is left alone: what runs is kept.
+ * reconnect. A key that is missing or deleted says nothing, nor does a value that the scheduler has not signed for this
+ * node: what runs is kept.
  */
 export class DesiredWatch implements Part {
   readonly name = "desired state";
@@ -27,6 +36,8 @@ export class DesiredWatch implements Part {
   readonly #stopping = new AbortController();
   readonly #stopped = Promise.withResolvers<void>();
   #running: Promise<unknown> = Promise.resolve();
+  /** The newest value that was refused, so that reading it again is not told again. */
+  #refusedRevision = 0;
 
   constructor(options: DesiredWatchOptions) {
     this.#options = options;
@@ -70,7 +81,7 @@ export class DesiredWatch implements Part {
     const changes = await kv.watch({ key: this.#key });
     for await (const entry of changes) {
       if (this.#stopping.signal.aborted) return;
-      this.#receive(entry.operation, entry.value);
+      await this.#receive(entry);
     }
   }
 
@@ -89,15 +100,18 @@ export class DesiredWatch implements Part {
   async #readOnce(bus: Bus): Promise<void> {
     const kv = await openKv(bus, buckets.desired);
     const entry = await kv.get(this.#key);
-    if (entry !== null) this.#receive(entry.operation, entry.value);
+    if (entry !== null) await this.#receive(entry);
   }
 
-  #receive(operation: string, value: Uint8Array): void {
-    if (operation !== "PUT" || value.length === 0) return;
-    try {
-      this.#options.apply(fromBinary(workeragent.NodeDesiredStateSchema, value));
-    } catch (error) {
-      this.#options.logger.error({ err: error }, "the desired state is unreadable; what runs is kept");
+  async #receive({ operation, value, revision }: DesiredEntry): Promise<void> {
+    if (operation !== "PUT") return;
+    const { verifier, nodeId, apply, logger } = this.#options;
+    const reading = await readDesiredState(verifier, nodeId, value);
+    if (reading.kind === "sound") {
+      apply(reading.state);
+    } else if (revision !== this.#refusedRevision) {
+      this.#refusedRevision = revision;
+      logger.error({ revision, why: reading.why }, "the desired state is not applied; what runs is kept");
     }
   }
 

@@ -1,12 +1,21 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { type BlobStore, openBlobStore } from "@trainyard/blob";
-import { type Bus, buckets, connectBus, createKv, declareStream, telemetryStreamSpec } from "@trainyard/bus";
+import {
+  type Bus,
+  buckets,
+  connectBus,
+  createKv,
+  declareStream,
+  eventStreamSpec,
+  telemetryStreamSpec,
+} from "@trainyard/bus";
 import { scheduler, workeragent } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
 import { checkoutRoot, type Platform, type PlatformServers } from "@trainyard/local";
+import { createSigner, signDesiredState } from "@trainyard/service";
 import {
   atFileEnd,
   type ServiceProcess,
@@ -49,6 +58,10 @@ export interface TestNode {
   startAgent(env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
   /** Writes the desired state; the generation rises with each call unless given. */
   desire(assignments: readonly workeragent.Assignment[], version?: DesiredChanges): Promise<void>;
+  /** Puts these bytes at a node's key as tracking can: by a request that the server answers into that subject. */
+  forge(nodeId: string, value: Uint8Array): Promise<void>;
+  /** Signs a desired state that lists nothing: with this service's key, for this node. */
+  signedEmpty(service: "scheduler" | "tracking", nodeId: string): Promise<Uint8Array>;
   /** Deletes the node's key. */
   removeDesired(): Promise<void>;
   /** The newest status of an attempt. */
@@ -103,6 +116,7 @@ export async function testNode(): Promise<TestNode> {
   });
   await tracking.start();
   atFileEnd(() => tracking.stop());
+  const signer = await createSigner(platform.serviceEnv("scheduler").TRAINYARD_KEY_FILE ?? "");
   const blobs = await openBlobStore(env.TRAINYARD_BLOB_URL ?? "");
   const heartbeats: workeragent.NodeHeartbeat[] = [];
   schedulerBus.nc.subscribe(`agents.${nodeId}.heartbeat`, {
@@ -131,7 +145,30 @@ export async function testNode(): Promise<TestNode> {
         generation,
         assignments: [...assignments],
       });
-      await desired.put(`node.${nodeId}`, toBinary(workeragent.NodeDesiredStateSchema, state));
+      await desired.put(`node.${nodeId}`, await signDesiredState(signer, state));
+    },
+    async forge(target, value) {
+      await declareStream(trackingBus, eventStreamSpec("tracking"));
+      const subject = `trainyard.default.tracking.forged.forged.v1.${target}`;
+      const { stream, seq } = await trackingBus.publish(subject, value, { msgId: newId("evt") });
+      const before = await desired.get(`node.${target}`);
+      trackingBus.nc.publish(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify({ seq }), {
+        reply: `$KV.${buckets.desired}.node.${target}`,
+      });
+      await waitFor("the forged value to stand there", async () => {
+        const now = await desired.get(`node.${target}`);
+        return now !== null && now.revision !== before?.revision && Buffer.from(value).equals(now.value);
+      });
+    },
+    async signedEmpty(service, target) {
+      const key = await createSigner(platform.serviceEnv(service).TRAINYARD_KEY_FILE ?? "");
+      const state = create(workeragent.NodeDesiredStateSchema, {
+        protocolVersion: 1,
+        nodeId: target,
+        leaderEpoch: epoch + 1n,
+        generation: 1n,
+      });
+      return signDesiredState({ ...key, kid: "scheduler" }, state);
     },
     removeDesired: () => desired.purge(`node.${nodeId}`),
     status: ({ jobId, attempt }) =>

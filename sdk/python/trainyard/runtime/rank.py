@@ -77,7 +77,7 @@ def _without_wrapper(trace: TracebackType | None) -> TracebackType | None:
     rest = trace
     while rest is not None and ("runpy" in rest.tb_frame.f_code.co_filename or rest.tb_frame.f_globals is globals()):
         rest = rest.tb_next
-    return rest or trace
+    return rest  # none where the script never began, such as for a syntax error, which tells its own place
 
 
 def _write_error_file(error: BaseException, trace: TracebackType | None) -> None:

@@ -604,7 +604,7 @@ export declare type Failure = Message<"trainyard.scheduler.v1.Failure"> & {
   tracebackTail: string;
 
   /**
-   * Last step it had reported; -1 when none.
+   * Highest step that any rank of the gang had reported; -1 when none.
    *
    * @generated from field: int64 step = 8;
    */
@@ -976,6 +976,13 @@ export enum PendingReason {
    * @generated from enum value: PENDING_REASON_WAITING_FOR_PREVIOUS_ATTEMPT = 8;
    */
   WAITING_FOR_PREVIOUS_ATTEMPT = 8,
+
+  /**
+   * Slots are reserved, but what a node is told to run has no room for this gang's part until something there ends.
+   *
+   * @generated from enum value: PENDING_REASON_NODE_ORDERS_FULL = 9;
+   */
+  NODE_ORDERS_FULL = 9,
 }
 
 /**

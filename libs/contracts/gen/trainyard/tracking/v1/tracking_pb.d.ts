@@ -909,6 +909,7 @@ export declare const ExportRunsResponseSchema: GenMessage<ExportRunsResponse>;
 
 /**
  * TrackingService is the record of what happened: runs, metrics, logs, artifacts, checkpoints.
+ * What reads one run waits up to 2 s for a run whose job was accepted a moment ago, before it says NOT_FOUND (RUN_NOT_FOUND).
  *
  * @generated from service trainyard.tracking.v1.TrackingService
  */
@@ -934,7 +935,7 @@ export declare const TrackingService: GenService<{
     output: typeof ListExperimentsResponseSchema;
   },
   /**
-   * GetRun returns a run, waiting up to 2 s for one whose job was accepted a moment ago. Role: viewer. Errors: NOT_FOUND (RUN_NOT_FOUND).
+   * GetRun returns a run. Role: viewer. Errors: NOT_FOUND (RUN_NOT_FOUND).
    *
    * @generated from rpc trainyard.tracking.v1.TrackingService.GetRun
    */

@@ -232,6 +232,7 @@ export const ExportRunsResponseSchema = /*@__PURE__*/
 
 /**
  * TrackingService is the record of what happened: runs, metrics, logs, artifacts, checkpoints.
+ * What reads one run waits up to 2 s for a run whose job was accepted a moment ago, before it says NOT_FOUND (RUN_NOT_FOUND).
  *
  * @generated from service trainyard.tracking.v1.TrackingService
  */

@@ -12,8 +12,44 @@ import type { JobSpec, ResolvedDataset } from "../../scheduler/v1/job_pb.js";
 export declare const file_trainyard_workeragent_v1_desired_state: GenFile;
 
 /**
- * NodeDesiredState is everything one node shall run. It is the value of key "node.<id>" of the KV bucket "desired",
- * written by the scheduler's leader only. A missing key means "keep running what runs"; only an empty list stops ranks.
+ * SignedDesiredState is the value of key "node.<id>" of the KV bucket "desired": what one node shall run, signed by the
+ * scheduler. The agent verifies it before it reads anything in it, and ignores what does not verify, as it ignores a
+ * missing key: it keeps running what runs.
+ *
+ * @generated from message trainyard.workeragent.v1.SignedDesiredState
+ */
+export declare type SignedDesiredState = Message<"trainyard.workeragent.v1.SignedDesiredState"> & {
+  /**
+   * A NodeDesiredState, at most 1,000,000 bytes: with the rest it must fit one message of the bus.
+   *
+   * @generated from field: bytes payload = 1;
+   */
+  payload: Uint8Array;
+
+  /**
+   * The key it is signed with: always "scheduler".
+   *
+   * @generated from field: string key_id = 2;
+   */
+  keyId: string;
+
+  /**
+   * Ed25519 over "trainyard-signed-bytes-v1", NUL, "desired/node.<id>", NUL and the payload.
+   *
+   * @generated from field: bytes signature = 3;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message trainyard.workeragent.v1.SignedDesiredState.
+ * Use `create(SignedDesiredStateSchema)` to create a new message.
+ */
+export declare const SignedDesiredStateSchema: GenMessage<SignedDesiredState>;
+
+/**
+ * NodeDesiredState is everything one node shall run, written by the scheduler's leader only. Only an explicit empty list
+ * of assignments stops ranks.
  *
  * @generated from message trainyard.workeragent.v1.NodeDesiredState
  */
@@ -130,7 +166,8 @@ export declare type Assignment = Message<"trainyard.workeragent.v1.Assignment"> 
   groupCount: number;
 
   /**
-   * What to run.
+   * What to run: of the job's spec only what its ranks need (code, entrypoint, params, env, checkpoint, seed, framework,
+   * inputs). Absent when the action is STOP.
    *
    * @generated from field: trainyard.scheduler.v1.JobSpec spec = 10;
    */
@@ -144,7 +181,7 @@ export declare type Assignment = Message<"trainyard.workeragent.v1.Assignment"> 
   dataset?: ResolvedDataset | undefined;
 
   /**
-   * Checkpoint to resume from; absent to begin at step 0.
+   * Checkpoint to resume from; absent to begin at step 0, or when the action is STOP.
    *
    * @generated from field: trainyard.workeragent.v1.ResumeFrom resume = 12;
    */

@@ -7,14 +7,10 @@ import type { RunRecord } from "../domain/run-record.ts";
 export const AWAIT_RUN_MS = 2_000;
 const LOOK_EVERY_MS = 100;
 
-/** Finds a run by its or its job's id. Throws RUN_NOT_FOUND, also for a run of a project that is not the caller's. */
-export async function findRun(deps: Deps, id: string, principal: Principal): Promise<RunRecord> {
-  const run = await deps.records.runs.findByIdOrJob(id);
-  if (run === undefined || !mayRead(principal, run)) throw runNotFound(id);
-  return run;
-}
-
-/** As `findRun`, but waits up to AWAIT_RUN_MS for a run that is not there yet. */
+/**
+ * Finds a run by its or its job's id, and waits up to AWAIT_RUN_MS for one that is not there yet: it comes by event, a
+ * moment after its job was accepted. Throws RUN_NOT_FOUND, also for a run of a project that is not the caller's.
+ */
 export async function awaitRun(
   deps: Deps,
   id: string,

@@ -1,0 +1,69 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { openBlobStore } from "@trainyard/blob";
+import { type Bus, listDeadLetters } from "@trainyard/bus";
+import type { registry } from "@trainyard/contracts";
+import { serviceNames } from "@trainyard/local";
+import { MongoClient } from "mongodb";
+import type { Fleet } from "./fleet.ts";
+
+/** Shims and ranks of the fleet's attempts that are alive, by their command lines. */
+export function livingRanks(fleet: Fleet): readonly string[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    const line = commandLine(pid);
+    return line.includes(`${fleet.agentDir}/attempts/`) ? [`${pid} ${line}`] : [];
+  });
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+  } catch {
+    return ""; // It has ended meanwhile.
+  }
+}
+
+/** Events that a service has committed and not published: "scheduler: job.ended". */
+export async function unpublished(fleet: Fleet): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const service of serviceNames) {
+    const env = fleet.platform.serviceEnv(service);
+    const client = new MongoClient(env.TRAINYARD_MONGODB_URI ?? "");
+    try {
+      const rows = client.db(env.TRAINYARD_MONGODB_DATABASE).collection("outbox");
+      for await (const row of rows.find({ state: "unpublished" })) found.push(`${service}: ${row.type}`);
+    } finally {
+      await client.close();
+    }
+  }
+  return found;
+}
+
+/** The dead letters, in words. */
+export async function deadLetters(bus: Bus): Promise<readonly string[]> {
+  const letters = await listDeadLetters(bus);
+  return letters.map(({ consumer, subject, reason }) => `${consumer} gave up ${subject}: ${reason}`);
+}
+
+/** Files of the version that are not in the blob store as they were said to be. */
+export async function spoiltFiles(fleet: Fleet, version: registry.ModelVersion): Promise<readonly string[]> {
+  const blobs = openBlobStore(fleet.platform.serviceEnv("tracking").TRAINYARD_BLOB_URL ?? "");
+  const spoilt: string[] = [];
+  for (const { path, digest, sizeBytes } of version.files) {
+    const hash = createHash("sha256");
+    let size = 0n;
+    try {
+      for await (const chunk of await blobs.open(digest)) {
+        hash.update(chunk);
+        size += BigInt(chunk.length);
+      }
+    } catch (error) {
+      spoilt.push(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+      continue;
+    }
+    if (hash.digest("hex") !== digest || size !== sizeBytes)
+      spoilt.push(`${path} is not what ${digest} names`);
+  }
+  return version.files.length === 0 ? ["it has no files"] : spoilt;
+}
