@@ -63,6 +63,29 @@ def test_a_forked_rank_is_what_a_cold_one_is(attempt, launcher, tmp_path):
     assert [sorted(text[2:]) for text in lines] == [["a thread", "at exit"]] * 2
 
 
+def test_nothing_that_a_script_left_open_is_lost_at_its_end(attempt, launcher):
+    script = (
+        "import atexit, ctypes, threading, cycle, helper\n"
+        "here = open('here.txt', 'w'); here.write('unflushed')\n"
+        "threading.Timer(0.3, print, ['thread']).start()\n"
+        "atexit.register(print, 'at exit')\n"
+        "ctypes.CDLL(None).printf(b'from C\\n')\n"
+    )
+    cycle = "class Last:\n    def __del__(self): print('collected')\nlast = Last(); last.itself = last\n"
+    gangs = [attempt(script, torch=True) for _ in range(2)]
+    for one in gangs:
+        (one.directory / "work" / "helper.py").write_text("there = open('there.txt', 'w')\nthere.write('unflushed')\n")
+        (one.directory / "work" / "cycle.py").write_text(cycle)
+    gangs[0].start()
+    assert launcher.launch(gangs[1])["start"] == "warm"
+    for one in gangs:
+        assert one.wait_done()["reason"] == "completed"
+        work = one.directory / "work"
+        assert [(work / name).read_text() for name in ("here.txt", "there.txt")] == ["unflushed"] * 2
+        assert sorted(one.text(0).splitlines()) == ["at exit", "collected", "from C", "thread"]
+        assert one.text(0, "stderr") == ""
+
+
 def test_the_random_generators_of_forked_ranks_are_fresh(attempt, launcher):
     script = "import random, numpy, torch; print(random.random(), numpy.random.rand(), torch.rand(()).item())"
     gangs = [attempt(script, ranks=2, torch=True) for _ in range(2)]

@@ -1,8 +1,7 @@
 """How a forked child leaves its parent's stack behind: it raises `Forked`, and `run` at the very top goes on with it.
 
-A child that simply called its own main from where it was forked would carry the parent's frames, with their `finally`
-clauses and objects, and could end only by `os._exit`. Unwound to the top it ends as any interpreter does: threads joined,
-`atexit` run, buffers flushed, the exit code of `sys.exit` kept.
+A child that simply called its own main from where it was forked would carry the parent's frames, whose `finally` clauses
+and objects (a listening socket) are none of its business, and would be what the script's own tracebacks begin with.
 """
 
 from __future__ import annotations

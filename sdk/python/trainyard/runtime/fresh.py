@@ -9,13 +9,17 @@ made anew in a running interpreter is listed in `import_time`, and such a job st
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import gc
 import os
 import signal
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
+from typing import NoReturn
 
 
 def become_fresh(env: dict[str, str], argv: list[str]) -> None:
@@ -28,6 +32,42 @@ def become_fresh(env: dict[str, str], argv: list[str]) -> None:
     _reset_generators()
     _reset_process_state()
     _set_thread_counts(env)
+
+
+def run_and_end(main: Callable[[], None]) -> NoReturn:
+    """Call `main`, then end the process as Python would, except that the launcher's part of it is not taken down.
+
+    Threads are joined, `atexit` is run, what the script made is collected (its files are flushed), and the exit code is
+    that of `sys.exit`; then the process is over, as `multiprocessing` ends its forked children. To take apart some 100,000
+    objects that are shared with the launcher would first copy them: 1.5 s of CPU per rank, against nothing.
+    """
+    before = set(sys.modules)
+    try:
+        main()
+        code = 0
+    except SystemExit as ending:
+        code = _exit_code(ending.code)
+    with contextlib.suppress(Exception):
+        threading._shutdown()  # type: ignore[attr-defined]
+    with contextlib.suppress(Exception):
+        atexit._run_exitfuncs()
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+    gc.collect()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    ctypes.CDLL(None).fflush(None)
+    os._exit(code)
+
+
+def _exit_code(value: object) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, int):
+        return value & 0xFF
+    sys.stderr.write(f"{value}\n")
+    return 1
 
 
 def reset_signals() -> None:
@@ -54,8 +94,6 @@ def _reset_generators() -> None:
 
 
 def _reset_process_state() -> None:
-    # Frozen objects would be taken for leaks by libraries that look for some at the end.
-    atexit.register(gc.unfreeze)
     tempfile.tempdir = None  # what TMPDIR was when somebody first asked
     if "multiprocessing.process" in sys.modules:
         # A secret between a process and its own children, which all ranks of all jobs would share.

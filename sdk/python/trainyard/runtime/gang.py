@@ -71,10 +71,10 @@ class RankProcess:
 
     def _go_on(self) -> None:
         from trainyard.runtime import rank
-        from trainyard.runtime.fresh import become_fresh
+        from trainyard.runtime.fresh import become_fresh, run_and_end
 
         become_fresh(self._env, self._command)
-        rank.main(self.directory)
+        run_and_end(lambda: rank.main(self.directory))
 
     def signal(self, number: int) -> None:
         """Send a signal to the rank itself; its helpers learn of it from the rank."""
