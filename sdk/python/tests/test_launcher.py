@@ -263,6 +263,7 @@ for step in range(60):
     loss = nn.functional.cross_entropy(model(x), torch.randint(0, 10, (32,)))
     optimizer.zero_grad(); loss.backward(); optimizer.step()
 print(hashlib.sha256(b"".join(t.numpy().tobytes() for t in net.state_dict().values())).hexdigest())
+if run.is_main: run.model(net, torch.zeros(2, 64))
 dist.destroy_process_group()
 """
 
@@ -278,3 +279,5 @@ def test_cold_and_warm_give_the_same_weights(attempt, launcher, threads):
     texts = [one.text(rank) for one in (cold, warm) for rank in (0, 1)]
     assert all(len(text) == 65 for text in texts), warm.text(0, "stderr")
     assert len(set(texts)) == 1
+    models = [(one.directory / "model" / "model.pt2").read_bytes() for one in (cold, warm)]
+    assert models[0] == models[1]
