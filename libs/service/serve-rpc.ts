@@ -1,7 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Logger } from "@trainyard/telemetry";
+import { grpcMessage } from "./grpc-message.ts";
 import { sendJson } from "./ops-endpoints.ts";
 import type { HttpHandler } from "./shared-port-server.ts";
 
@@ -38,5 +39,26 @@ async function serve(handler: UniversalHandler, request: Request, response: Resp
     sendJson(response, 400, { code: "invalid_argument", message: "the request has no valid target" });
     return;
   }
-  await universalResponseToNodeResponse(await handler(universal), response);
+  const answer = await handler(universal);
+  const { trailer } = answer;
+  const respelled = trailer === undefined ? answer : withTrailer(answer, () => withGrpcMessage(trailer));
+  await universalResponseToNodeResponse(respelled, response);
+}
+
+/** The adapter reads the trailer when the body has been sent; before that it is not complete. */
+function withTrailer(answer: UniversalServerResponse, trailer: () => Headers): UniversalServerResponse {
+  return {
+    ...answer,
+    get trailer() {
+      return trailer();
+    },
+  };
+}
+
+function withGrpcMessage(trailer: Headers): Headers {
+  const message = trailer.get("grpc-message");
+  if (message === null) return trailer;
+  const headers = new Headers(trailer);
+  headers.set("grpc-message", grpcMessage(message));
+  return headers;
 }

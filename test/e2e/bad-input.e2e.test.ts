@@ -7,8 +7,8 @@ import { largeRequestCases } from "./bad-input/large-requests.ts";
 import { promotionCases } from "./bad-input/promotion.ts";
 import { requestCases } from "./bad-input/requests.ts";
 import { tokenCases } from "./bad-input/tokens.ts";
-import { startUnderTest, type UnderTest } from "./bad-input/under-test.ts";
 import { cutOffUpload, uploadCases } from "./bad-input/uploads.ts";
+import { startUnderTest, type UnderTest } from "./under-test.ts";
 
 let platform: UnderTest;
 

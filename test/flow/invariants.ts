@@ -15,6 +15,11 @@ export type Broken = string;
 /** A service that was killed last may still be starting, and publishes what it had committed when it has. */
 const SETTLE_MS = 60_000;
 
+const jobEnded = "trainyard.scheduler.job.ended.v1";
+const runEnded = "trainyard.tracking.run.ended.v1";
+/** Told once of each job, run and evaluation: of the evaluation's own job too. */
+const endings = [jobEnded, runEnded, "trainyard.evaluation.evaluation.ended.v1"];
+
 /**
  * Checks what must hold at the end of a flow, whatever was killed: one final state, told once; every point once; one
  * evaluation; one champion, told once, its files whole; no process, event or dead letter left over. Returns what does
@@ -77,16 +82,22 @@ async function wrongEvents(bus: Bus, { progress }: Flow): Promise<readonly Broke
     broken.push(...faultsOf(service, events));
     all.push(...events);
   }
+  for (const type of endings) {
+    const subjects = all.filter((event) => event.type === type).map(({ subject }) => subject);
+    const twice = subjects.filter((subject, at) => subjects.indexOf(subject) !== at);
+    expect(twice.length === 0, `${type} was told twice of ${twice.join(", ")}`);
+  }
   const told = (type: string, about: string, detail = "") =>
     all.filter(({ type: found, data }) => {
       const text = JSON.stringify(data);
       return found === type && text.includes(about) && text.includes(detail);
     }).length;
   const { jobId = "", runId = "" } = progress;
-  const ended = told("trainyard.scheduler.job.ended.v1", jobId);
-  expect(ended === 1, `job.ended was told ${ended} times`);
-  const runEnded = told("trainyard.tracking.run.ended.v1", runId);
-  expect(runEnded === 1, `run.ended was told ${runEnded} times`);
+  const ends = [told(jobEnded, jobId), told(runEnded, runId)];
+  expect(
+    ends.every((times) => times === 1),
+    `job.ended and run.ended were told ${ends.join(" and ")} times`,
+  );
   const promoted = told("trainyard.registry.model_version.stage_changed.v1", runId, '"to":"STAGE_CHAMPION"');
   expect(promoted === 1, `the promotion was told ${promoted} times`);
   return broken;
@@ -102,14 +113,17 @@ async function wrongRun({ user, progress }: Flow): Promise<readonly Broken[]> {
   expect(run?.status === tracking.RunStatus.COMPLETED, `the run is ${run?.status} and not completed`);
 
   const { points } = await insist("the check", () =>
-    user.tracking.getMetricHistory({ runId, keys: ["loss"], rank: 0 }),
+    user.tracking.getMetricHistory({ runId, keys: ["loss", "test_accuracy"], rank: 0 }),
   );
-  const steps = points.map(({ step }) => Number(step));
+  const stepsOf = (wanted: string) =>
+    points.filter(({ key }) => key === wanted).map(({ step }) => Number(step));
+  // A loss at every step; the last step is where the script measures the finished model, once.
+  const [steps, ends] = [stepsOf("loss"), stepsOf("test_accuracy")];
   const distinct = new Set(steps);
+  expect(ends.length === 1, `${ends.length} points of the finished model`);
   expect(distinct.size === steps.length, `${steps.length - distinct.size} points are doubled`);
-  const last = Math.max(...steps);
-  const whole = distinct.size === last && Math.min(...steps) === 1;
-  expect(whole, `${distinct.size} points of loss for the steps 1 to ${last}`);
+  const whole = distinct.size === ends[0] && Math.min(...steps) === 1 && Math.max(...steps) === ends[0];
+  expect(whole, `${distinct.size} points of loss for the steps 1 to ${ends[0]}`);
   return broken;
 }
 

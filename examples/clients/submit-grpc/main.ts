@@ -2,7 +2,7 @@
  * Submits a job and follows it with an ordinary gRPC client: @grpc/grpc-js and the proto files, nothing of the platform's
  * own code. Any language with gRPC can do the same.
  *
- *   TRAINYARD_TOKEN=… node main.ts --url http://127.0.0.1:7070 --ranks 2 FOLDER SCRIPT [ARGUMENTS]
+ *   TRAINYARD_TOKEN=… node main.ts --url http://127.0.0.1:7070 --ranks 2 -- FOLDER SCRIPT [ARGUMENTS]
  *
  * 1. The folder is packed and uploaded by HTTP to /api/v1/blobs/<sha-256>; a bundle that is there already is not sent again.
  * 2. SchedulerService.SubmitJob accepts the job; the request id makes a repeated call harmless.
@@ -11,7 +11,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { credentials, loadPackageDefinition, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { credentials, loadPackageDefinition, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { create } from "tar";
 
@@ -27,7 +27,7 @@ const { values, positionals } = parseArgs({
 const [folder, ...entrypoint] = positionals;
 const token = process.env.TRAINYARD_TOKEN;
 if (folder === undefined || entrypoint.length === 0 || token === undefined) {
-  console.error("usage: TRAINYARD_TOKEN=… node main.ts [--url URL] [--ranks N] FOLDER SCRIPT [ARGUMENTS]");
+  console.error("usage: TRAINYARD_TOKEN=… node main.ts [--url URL] [--ranks N] -- FOLDER SCRIPT [ARGUMENTS]");
   process.exit(2);
 }
 
@@ -41,7 +41,7 @@ const uploaded = await fetch(new URL(`/api/v1/blobs/${digest}`, values.url), {
   headers: { authorization: `Bearer ${token}`, "content-type": "application/octet-stream" },
   body: bundle,
 });
-if (!uploaded.ok) throw new Error(`upload failed: ${uploaded.status} ${await uploaded.text()}`);
+if (!uploaded.ok) fail(`the upload was answered with ${uploaded.status}: ${await uploaded.text()}`);
 
 /** What this program reads of a job; proto-loader gives plain objects in the shape of the proto files. */
 interface Job {
@@ -49,7 +49,7 @@ interface Job {
   readonly runId: string;
   readonly state: string;
   readonly pending: { readonly message: string } | null;
-  readonly failure: { readonly message: string } | null;
+  readonly failure: { readonly message: string; readonly tracebackTail: string } | null;
 }
 interface SchedulerClient {
   SubmitJob(
@@ -90,9 +90,10 @@ const request = {
     entrypoint,
   },
 };
-const { job } = await new Promise<{ readonly job: Job }>((resolve, reject) => {
+const { job } = await new Promise<{ readonly job: Job }>((resolve) => {
   client.SubmitJob(request, metadata, (error, response) =>
-    error === null ? resolve(response) : reject(error),
+    // The details say what was wrong and what to do; more, such as the field, is in the status details.
+    error === null ? resolve(response) : fail(`${status[error.code]}: ${error.details}`),
   );
 });
 console.log(`${job.id} accepted, run ${job.runId}`);
@@ -105,5 +106,10 @@ for await (const { job: now } of client.WatchJob({ jobId: job.id }, metadata)) {
   if (line !== last) console.log(line);
   last = line;
 }
-if (final.failure) console.error(final.failure.message);
-process.exit(final.state === "JOB_STATE_SUCCEEDED" ? 0 : 1);
+if (final.state === "JOB_STATE_SUCCEEDED") process.exit(0);
+fail([final.failure?.tracebackTail, final.failure?.message].filter(Boolean).join("\n"));
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}

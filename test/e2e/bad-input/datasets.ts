@@ -3,9 +3,9 @@ import { create } from "@bufbuild/protobuf";
 import { dataset, scheduler } from "@trainyard/contracts";
 import { describe, expect, it } from "vitest";
 import type { FlowClients } from "../../flow/clients.ts";
+import type { UnderTest } from "../under-test.ts";
 import { refused } from "./refused.ts";
 import { scriptSpec } from "./script-job.ts";
-import type { UnderTest } from "./under-test.ts";
 
 const contract = (columns: readonly string[]) =>
   ["key: id", "target: label", "columns:", ...columns.map((column) => `  - ${column}`)].join("\n");

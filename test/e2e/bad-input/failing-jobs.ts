@@ -1,7 +1,7 @@
 import { scheduler, tracking } from "@trainyard/contracts";
 import { describe, expect, it } from "vitest";
+import type { UnderTest } from "../under-test.ts";
 import { runToEnd, scriptSpec } from "./script-job.ts";
-import type { UnderTest } from "./under-test.ts";
 
 const raising = `
 def step(lr):

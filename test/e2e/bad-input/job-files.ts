@@ -1,9 +1,9 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { trainyard } from "../finished.ts";
+import type { UnderTest } from "../under-test.ts";
 import { footprint } from "./footprint.ts";
-import { trainyard } from "./trainyard.ts";
-import type { UnderTest } from "./under-test.ts";
 
 const minimal = "name: small\nframework: process\nentrypoint: [main.py]\n";
 
@@ -69,7 +69,7 @@ export function jobFileCases(under: () => UnderTest): void {
       expect(stderr).toContain('nowhere.yaml: cannot be read; "trainyard init" writes a commented job file');
     });
 
-    it("in a language of its own is refused in the words of the file, and its values are kept as they are", async () => {
+    it("with a name that is none is refused with what a name is", async () => {
       const { code, stderr } = await submit("name: größe\nentrypoint: [main.py]\n");
       expect(code).toBe(2);
       expect(stderr).toMatch(/job\.yaml:1:7: name: expected 1 to 128 of a-z/);

@@ -5,8 +5,8 @@ import { credentials, loadPackageDefinition, Metadata, type ServiceError, status
 import { loadSync } from "@grpc/proto-loader";
 import { checkoutRoot } from "@trainyard/local";
 import { describe, expect, it } from "vitest";
+import type { UnderTest } from "../under-test.ts";
 import { footprint } from "./footprint.ts";
-import type { UnderTest } from "./under-test.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const LARGE_BYTES = 100 * MEBIBYTE;

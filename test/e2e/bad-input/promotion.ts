@@ -6,9 +6,9 @@ import { dataset, registry, scheduler } from "@trainyard/contracts";
 import { waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 import { digitsDir, digitsParquet } from "../../flow/digits.ts";
+import type { UnderTest } from "../under-test.ts";
 import { refused } from "./refused.ts";
 import { runToEnd, scriptSpec } from "./script-job.ts";
-import type { UnderTest } from "./under-test.ts";
 
 const untrained = `
 import torch

@@ -1,8 +1,8 @@
 import type { DomainError } from "@trainyard/domain";
 import { fromConnectError } from "@trainyard/service";
 import { expect } from "vitest";
+import type { UnderTest } from "../under-test.ts";
 import { footprint } from "./footprint.ts";
-import type { UnderTest } from "./under-test.ts";
 
 /** What a call is refused with. Fails when it is not refused, or when anything of the platform is another afterwards. */
 export async function refused(under: UnderTest, call: () => Promise<unknown>): Promise<DomainError> {

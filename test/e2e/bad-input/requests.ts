@@ -3,9 +3,9 @@ import { create } from "@bufbuild/protobuf";
 import { scheduler } from "@trainyard/contracts";
 import { fromConnectError } from "@trainyard/service";
 import { describe, expect, it } from "vitest";
+import type { UnderTest } from "../under-test.ts";
 import { refused } from "./refused.ts";
 import { jobEnd, runToEnd, scriptSpec } from "./script-job.ts";
-import type { UnderTest } from "./under-test.ts";
 
 /** Requests that contradict themselves, each other, or the rules of names. */
 export function requestCases(under: () => UnderTest): void {

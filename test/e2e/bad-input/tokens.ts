@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { waitFor } from "@trainyard/testing";
 import { describe, expect, it } from "vitest";
 import { flowClients } from "../../flow/clients.ts";
+import type { UnderTest } from "../under-test.ts";
 import { refused } from "./refused.ts";
-import type { UnderTest } from "./under-test.ts";
 
 /** Callers without a good token, by gRPC and by HTTP. */
 export function tokenCases(under: () => UnderTest): void {

@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { scheduler } from "@trainyard/contracts";
 import { describe, expect, it } from "vitest";
+import type { UnderTest } from "../under-test.ts";
 import { runToEnd, scriptSpec } from "./script-job.ts";
-import type { UnderTest } from "./under-test.ts";
 
 /** Where the first upload of the agent ends in the middle, with the agent. */
 export const cutOffUpload = "agent.upload.half";

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { Client } from "@connectrpc/connect";
 import { gateway } from "@trainyard/contracts";
 import { rpcClient } from "@trainyard/service";
-import { type FlowClients, flowClients } from "../../flow/clients.ts";
-import { type Fleet, type FleetOptions, startFleet } from "../../flow/fleet.ts";
+import { type FlowClients, flowClients } from "../flow/clients.ts";
+import { type Fleet, type FleetOptions, startFleet } from "../flow/fleet.ts";
 
 /** A running platform with what the cases call it by. */
 export interface UnderTest {
