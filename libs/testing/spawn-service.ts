@@ -97,7 +97,10 @@ export function spawnService(
   });
 }
 
-/** Starts a node's agent; the node must have been added to the platform. */
+/**
+ * Starts a node's agent; the node must have been added to the platform. Without a launcher unless the variables say
+ * otherwise: it imports torch for seconds, which most tests have no use for.
+ */
 export function spawnAgent(
   platform: Platform,
   nodeId: string,
@@ -107,7 +110,7 @@ export function spawnAgent(
   const own = platform.serviceEnv("worker-agent", { nodeId });
   return spawnScript(`agent ${nodeId}`, {
     script: "services/worker-agent/main.ts",
-    env: { ...own, ...env },
+    env: { ...own, TRAINYARD_LAUNCHER: "off", ...env },
     readyUrl: `http://127.0.0.1:${own.TRAINYARD_LISTEN_PORT}/readyz`,
     ...limits,
   });

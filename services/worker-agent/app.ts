@@ -19,6 +19,7 @@ import { BusLink } from "./heartbeat/bus-link.ts";
 import { Heartbeat } from "./heartbeat/heartbeat.ts";
 import { nodeFacts } from "./heartbeat/node-facts.ts";
 import { SelfFence } from "./heartbeat/self-fence.ts";
+import { Launcher } from "./launcher/launcher.ts";
 import { BlobCache } from "./prepare/blob-cache.ts";
 import { CodeCache } from "./prepare/code-cache.ts";
 import { AgentNode } from "./reconcile/agent-node.ts";
@@ -54,6 +55,14 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
   const cache = { blobs, signal: stopping.signal };
   const blobCache = new BlobCache({ ...cache, dir: join(config.agentDir, "cache", "blobs") });
   const codeCache = new CodeCache({ ...cache, dir: join(config.agentDir, "cache", "code") });
+  const shim = { python: config.python, env: shimEnvironment(env, config.sdkPath) };
+  const launcher = new Launcher({
+    mode: config.launcher,
+    dir: join(config.agentDir, "launcher"),
+    command: shim,
+    onStop: config.onStop,
+    logger,
+  });
   const node = new AgentNode({
     nodeId: config.nodeId,
     onStop: config.onStop,
@@ -65,7 +74,8 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
       publisher: new TelemetryPublisher(link, logger),
       tracking: rpcClient(tracking.TrackingService, config.trackingUrl, { signer }),
       blobs,
-      shim: { python: config.python, env: shimEnvironment(env, config.sdkPath) },
+      shim,
+      launcher,
       node: {
         ...facts,
         address: config.address,
@@ -122,6 +132,6 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     stop: async () => stopping.abort(new Error("the agent is stopping")),
   };
   // Attempts early: ranks of an earlier agent are watched although the bus is away.
-  const parts = [caches, link, heartbeat, node, fetches, fence, desired, server];
+  const parts = [caches, launcher, link, heartbeat, node, fetches, fence, desired, server];
   return createApp({ name: "worker-agent", logger, parts, health, stopTimeoutMs: STOP_TIMEOUT_MS });
 }

@@ -46,6 +46,8 @@ const schema = z.object({
   address: z.string().default("127.0.0.1"),
   /** What becomes of running ranks when the agent is stopped: left to the next agent, or stopped. */
   onStop: z.enum(["leave", "stop"], 'expected "leave" or "stop"').default("leave"),
+  /** Whether ranks may be forked from a process that has imported torch; off: each starts an interpreter of its own. */
+  launcher: z.enum(["warm", "off"], 'expected "warm" or "off"').default("warm"),
   /** Cut off from the bus for so long, the node stops its ranks. */
   fenceAfterMs: intVar(100, 3_600_000).default(60_000),
 });

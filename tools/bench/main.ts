@@ -3,11 +3,12 @@
  * npm run bench -- --list            names every benchmark
  */
 import { parseArgs } from "node:util";
+import { launchBench } from "./launch.ts";
 import { machine } from "./machine.ts";
 import { platformBench } from "./platform.ts";
 import { type Bench, isMet, type Measurement } from "./result.ts";
 
-const benches: readonly Bench[] = [platformBench];
+const benches: readonly Bench[] = [platformBench, launchBench];
 const usage = "usage: npm run bench -- NAME [--json] | --list";
 
 function parsed() {

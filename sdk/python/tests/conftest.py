@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -45,6 +46,7 @@ class Attempt:
         }
         (directory / "spec.json").write_text(json.dumps(spec))
         self.process: subprocess.Popen[bytes] | None = None
+        self.shim_pid: int | None = None  # of a warm start
 
     def _rank(self, rank: int, ranks: int, env: dict[str, str]) -> dict[str, Any]:
         rank_dir = self.directory / f"rank-{rank}"
@@ -73,6 +75,9 @@ class Attempt:
         assert self.process is not None
         return self.process.wait(seconds)
 
+    def wait_done(self, seconds: float = 60) -> dict[str, Any]:
+        return wait_for("the end of the gang", lambda: self.json("done.json"), seconds)
+
     def json(self, path: str) -> Any:
         file = self.directory / path
         return json.loads(file.read_text()) if file.exists() else None
@@ -92,7 +97,7 @@ class Attempt:
 
 
 def shim_env() -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("TRAINYARD_")}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("TRAINYARD_", "PYTEST_"))}
     return {**kept, "PYTHONPATH": str(ROOT)}
 
 
@@ -127,3 +132,64 @@ def attempt(tmp_path: Path) -> Any:
         if one.process is not None and one.process.poll() is None:
             one.process.send_signal(signal.SIGKILL)  # its ranks die with it
             one.process.wait()
+        if one.shim_pid is not None and one.json("done.json") is None and not gone(one.shim_pid):
+            os.kill(one.shim_pid, signal.SIGKILL)
+
+
+class Launcher:
+    """A real launcher in a folder of its own."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        directory.mkdir(exist_ok=True)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Launcher":
+        command = [sys.executable, "-m", "trainyard.runtime.launcher", str(self.directory)]
+        with open(self.directory / "launcher.log", "ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                env=shim_env(),
+                cwd=self.directory,
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        pid = self.process.pid
+        wait_for("the launcher", lambda: self.process.poll() is not None or self.record().get("pid") == pid, 120)
+        assert self.process.poll() is None, (self.directory / "launcher.log").read_text()
+        return self
+
+    def record(self) -> dict[str, Any]:
+        file = self.directory / "launcher.json"
+        return json.loads(file.read_text()) if file.exists() else {}
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        place = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with socket.socket(socket.AF_UNIX) as asker:
+                asker.settimeout(30)
+                asker.connect(f"/proc/self/fd/{place}/{self.record()['socket']}")
+                asker.sendall(json.dumps(request).encode() + b"\n")
+                return json.loads(asker.makefile().readline())
+        finally:
+            os.close(place)
+
+    def launch(self, one: Attempt) -> dict[str, Any]:
+        answer = self.ask({"attemptDir": str(one.directory)})
+        one.shim_pid = one.json("shim.json")["pid"] if answer["start"] == "warm" else None
+        return answer
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def launcher(tmp_path_factory: Any) -> Any:
+    """The launcher that most tests share: it takes seconds to load."""
+    one = Launcher(tmp_path_factory.mktemp("launcher")).start()
+    yield one
+    one.stop()

@@ -26,7 +26,7 @@ import { Gang } from "./gang.ts";
 import { exchangeRendezvous } from "./rendezvous.ts";
 import { shimSpec } from "./shim-spec.ts";
 import { ASSIGNMENT_FILE, Spool, type StartFailure, type StopReason } from "./spool.ts";
-import type { ShimCommand } from "./start-shim.ts";
+import type { ShimCommand, WarmStarter } from "./start-shim.ts";
 
 /** How often the ranks' files are looked at. */
 const LOOK_INTERVAL_MS = 50;
@@ -42,6 +42,7 @@ export interface AttemptDeps {
   readonly tracking: TrackingClient;
   readonly blobs: BlobStore;
   readonly shim: ShimCommand;
+  readonly launcher: WarmStarter;
   readonly node: Omit<NodeForRanks, "attemptDir">;
   readonly logger: Logger;
   /** Called whenever the status has changed. */
@@ -82,6 +83,7 @@ export class Attempt {
       ranks: assignment.ranks.map(({ rank }) => rank),
       graceMs: assignment.graceMs,
       command: deps.shim,
+      launcher: deps.launcher,
     });
     this.#telemetry = new AttemptTelemetry({
       assignment,
@@ -278,13 +280,20 @@ export class Attempt {
   /** A span for each rank, from the moment when all was prepared. */
   #ranksStarted(): void {
     this.#happened("ranks_started");
+    const how = this.#gang.shimStart;
+    if (how !== undefined) this.#logger.info({ ...how }, "the ranks have started");
     for (const [rank, start] of this.#gang.starts) {
       recordSpan("rank start", {
         tracerName: TRACER,
         parent: this.#assignment.traceparent,
         startTime: Math.min(this.#startingAtMs ?? start.atMs, start.atMs),
         endTime: start.atMs,
-        attributes: { "trainyard.rank": rank, "trainyard.attempt": this.#assignment.attempt },
+        attributes: {
+          "trainyard.rank": rank,
+          "trainyard.attempt": this.#assignment.attempt,
+          ...(how === undefined ? {} : { "trainyard.start": how.start }),
+          ...(how?.start === "cold" ? { "trainyard.cold_reason": how.reason } : {}),
+        },
       });
     }
   }

@@ -1,10 +1,11 @@
 import type { RankExit, RankStart } from "../domain/exit-record.ts";
+import type { ShimStart } from "../domain/launcher-rules.ts";
 import { utf8Tail } from "../domain/utf8-tail.ts";
 import { bury } from "./bury.ts";
 import { readFileIfThere } from "./durable-file.ts";
 import { findShimProcess, isAlive, killSession, signalProcess } from "./processes.ts";
 import type { Spool } from "./spool.ts";
-import { type ShimCommand, startShim } from "./start-shim.ts";
+import { type ShimCommand, startShim, type WarmStarter } from "./start-shim.ts";
 
 /** How much longer than its grace the shim may take to end the ranks before the agent does it. */
 const SHIM_MARGIN_MS = 10_000;
@@ -25,6 +26,7 @@ export interface GangOptions {
   readonly ranks: readonly number[];
   readonly graceMs: number;
   readonly command: ShimCommand;
+  readonly launcher: WarmStarter;
 }
 
 /**
@@ -36,10 +38,16 @@ export class Gang {
   readonly exits = new Map<number, EndedRank>();
   readonly #options: GangOptions;
   #spawned = false;
+  #shimStart: ShimStart | undefined;
   #stopSinceMs: number | undefined;
 
   constructor(options: GangOptions) {
     this.#options = options;
+  }
+
+  /** How the shim was started; undefined when it was not by this agent. */
+  get shimStart(): ShimStart | undefined {
+    return this.#shimStart;
   }
 
   get allStarted(): boolean {
@@ -72,7 +80,7 @@ export class Gang {
 
   /** No shim has said that it is there: none was started, or one is just starting, or it could not. */
   async #withoutShim(stopping: boolean): Promise<GangLook> {
-    const { spool, ranks, command } = this.#options;
+    const { spool, ranks, command, launcher } = this.#options;
     if (stopping) await spool.retractSpec();
     if (findShimProcess(spool.dir) !== undefined) return { kind: "waiting" };
     // It may have written its file between the first look and this one.
@@ -84,7 +92,7 @@ export class Gang {
     if (this.#spawned) return { kind: "could_not_start", message: await this.#shimsLastWords() };
     try {
       this.#spawned = true;
-      await startShim(spool, command);
+      this.#shimStart = await startShim(spool, command, launcher);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       return { kind: "could_not_start", message: `The interpreter ${command.python} cannot be run: ${why}.` };

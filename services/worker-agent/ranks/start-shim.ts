@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { open } from "node:fs/promises";
 import { crashPoint } from "@trainyard/failpoint";
+import type { ShimStart } from "../domain/launcher-rules.ts";
 import { SHIM_MODULE } from "./processes.ts";
 import type { Spool } from "./spool.ts";
 
@@ -13,12 +14,30 @@ export interface ShimCommand {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** Who may be able to start a shim faster: the launcher. */
+export interface WarmStarter {
+  /** Never rejects; "cold" says that nothing was started. */
+  startShim(attemptDir: string): Promise<ShimStart>;
+}
+
 /**
- * Starts the shim of an attempt in a session of its own, so that it outlives the agent, and resolves when its process is
- * there. Starting a second one does no harm: the shim takes a lock on the directory and the second one leaves. Rejects
- * when the interpreter cannot be run.
+ * Starts the shim of an attempt, which outlives the agent: forked from the launcher when that can be, else as a program of
+ * its own; says which. Starting a second one does no harm: the shim takes a lock on the directory and the second one
+ * leaves. Rejects when the interpreter cannot be run.
  */
-export async function startShim(spool: Spool, command: ShimCommand): Promise<void> {
+export async function startShim(
+  spool: Spool,
+  command: ShimCommand,
+  launcher: WarmStarter,
+): Promise<ShimStart> {
+  const answer = await launcher.startShim(spool.dir);
+  if (answer.start === "cold") await startCold(spool, command);
+  crashPoint("agent.start.spawned");
+  return answer;
+}
+
+/** Resolves when the shim's process is there. */
+async function startCold(spool: Spool, command: ShimCommand): Promise<void> {
   const log = await open(spool.path("shim.log"), "a", 0o600);
   try {
     const shim = spawn(command.python, ["-m", SHIM_MODULE, spool.dir], {
@@ -34,5 +53,4 @@ export async function startShim(spool: Spool, command: ShimCommand): Promise<voi
   } finally {
     await log.close();
   }
-  crashPoint("agent.start.spawned");
 }

@@ -10,13 +10,18 @@ import time
 from typing import Any
 
 from trainyard.runtime.files import read_json, write_json
+from trainyard.runtime.forked import Forked
 from trainyard.runtime.processes import PR_SET_PDEATHSIG, all_processes, boot_id, is_alive, prctl, stat_of
 
 
 class RankProcess:
-    """A rank of the gang and its records in its directory (`started.json`, `exit.json`)."""
+    """A rank of the gang and its records in its directory (`started.json`, `exit.json`).
 
-    def __init__(self, spec: dict[str, Any], rank: dict[str, Any], attempt_dir: str) -> None:
+    With `forks` the rank goes on in the forked interpreter, which has imported torch; else it starts one of its own.
+    """
+
+    def __init__(self, spec: dict[str, Any], rank: dict[str, Any], attempt_dir: str, forks: bool = False) -> None:
+        self._forks = forks
         self.rank: int = rank["rank"]
         self.directory: str = os.path.join(attempt_dir, rank["dir"])
         self.pid = 0
@@ -26,7 +31,7 @@ class RankProcess:
         self._env = rank_environment(rank["env"])
 
     def start(self) -> None:
-        """Fork and exec the rank: own session, cwd `work/`, no input, logs appended to files, no other descriptor.
+        """Fork the rank: own session, cwd `work/`, no input, logs appended to files, no other descriptor.
 
         The rank is killed by the kernel if the shim dies, for without the shim nobody would ever record how it ended.
         """
@@ -36,6 +41,8 @@ class RankProcess:
         if self.pid == 0:
             try:
                 self._become_rank(shim)
+            except Forked:
+                raise
             except BaseException as error:
                 with contextlib.suppress(OSError):
                     os.write(2, f"trainyard: cannot start {self._command[0]} in {self._cwd}: {error}\n".encode())
@@ -55,10 +62,19 @@ class RankProcess:
         if os.getppid() != shim:  # it died before the line above took effect
             os._exit(127)
         os.chdir(self._cwd)
+        if self._forks:
+            raise Forked(self._go_on)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.execvpe(self._command[0], self._command, self._env)  # noqa: S606 (no shell is meant)
+
+    def _go_on(self) -> None:
+        from trainyard.runtime import rank
+        from trainyard.runtime.fresh import become_fresh, run_and_end
+
+        become_fresh(self._env, self._command)
+        run_and_end(lambda: rank.main(self.directory))
 
     def signal(self, number: int) -> None:
         """Send a signal to the rank itself; its helpers learn of it from the rank."""

@@ -18,7 +18,7 @@ import os
 import signal
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
 
 from trainyard.runtime.files import read_json, write_json
 from trainyard.runtime.gang import RankProcess, bury
@@ -108,11 +108,20 @@ class Shim:
 
 def main(arguments: list[str]) -> int:
     """Run the shim on an attempt directory; see the module for the exit codes."""
-    attempt_dir = os.path.abspath(arguments[0]) if len(arguments) == 1 else ""
-    spec = read_json(os.path.join(attempt_dir, "spec.json")) if attempt_dir else None
+    if len(arguments) != 1:
+        return _bad_spec()
+    return attend(os.path.abspath(arguments[0]))
+
+
+def attend(attempt_dir: str, ready: Callable[[], None] = lambda: None, forks: bool = False) -> int:
+    """Be the shim of an attempt; return the exit code.
+
+    `ready` is called once this process has the attempt and `shim.json` says so, before any rank is started. With `forks`
+    the ranks go on in this very interpreter, by raising `Forked` in each child.
+    """
+    spec = read_json(os.path.join(attempt_dir, "spec.json"))
     if spec is None:
-        sys.stderr.write("trainyard shim: expected one argument, an attempt directory that holds spec.json\n")
-        return EXIT_BAD_SPEC
+        return _bad_spec()
     lock = os.open(os.path.join(attempt_dir, "shim.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -122,12 +131,20 @@ def main(arguments: list[str]) -> int:
     if earlier and is_alive(earlier["pid"], earlier["startTicks"], earlier["bootId"]):
         return EXIT_ALREADY_RUNNING
     if read_json(os.path.join(attempt_dir, "done.json")) is None:
-        _run_attempt(attempt_dir, spec, started_before=earlier is not None)
+        ranks = [RankProcess(spec, rank, attempt_dir, forks) for rank in spec["ranks"]]
+        grace_ms = int(spec.get("graceMs", DEFAULT_GRACE_MS))
+        _run_attempt(attempt_dir, ranks, grace_ms, earlier is not None, ready)
     return 0
 
 
-def _run_attempt(attempt_dir: str, spec: dict[str, Any], started_before: bool) -> None:
-    ranks = [RankProcess(spec, rank, attempt_dir) for rank in spec["ranks"]]
+def _bad_spec() -> int:
+    sys.stderr.write("trainyard shim: expected one argument, an attempt directory that holds spec.json\n")
+    return EXIT_BAD_SPEC
+
+
+def _run_attempt(
+    attempt_dir: str, ranks: list[RankProcess], grace_ms: int, started_before: bool, ready: Callable[[], None]
+) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _WAKERS)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -138,7 +155,12 @@ def _run_attempt(attempt_dir: str, spec: dict[str, Any], started_before: bool) -
         reason = "lost"
     else:
         write_json(os.path.join(attempt_dir, "shim.json"), identity)
-        shim = Shim(ranks, int(spec.get("graceMs", DEFAULT_GRACE_MS)))
+        ready()
+        # An agent that must not let it start takes the spec away and then looks for shim.json. In this order either it
+        # finds the file, and knows of this process, or this process finds the spec gone.
+        if not os.path.exists(os.path.join(attempt_dir, "spec.json")):
+            return
+        shim = Shim(ranks, grace_ms)
         shim.run()
         reason = shim.reason
     write_json(os.path.join(attempt_dir, "done.json"), {"at": time.time(), "reason": reason})
