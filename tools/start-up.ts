@@ -23,7 +23,11 @@ export async function isReady(url: string): Promise<boolean> {
 }
 
 /** Starts `trainyard up` on the folder and waits until it is ready. Rejects when it ends before. */
-export async function startUp(dir: string, args: readonly string[] = []): Promise<StartedPlatform> {
+export async function startUp(
+  dir: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<StartedPlatform> {
   const from = performance.now();
   const child = spawn(
     process.execPath,
@@ -33,7 +37,7 @@ export async function startUp(dir: string, args: readonly string[] = []): Promis
       stdio: ["ignore", "ignore", "inherit"],
       // A group of its own: Ctrl-C reaches whoever started it, who then stops it in order.
       detached: true,
-      env: { ...process.env, NODE_COMPILE_CACHE: join(checkoutRoot, ".cache/compile") },
+      env: { ...process.env, NODE_COMPILE_CACHE: join(checkoutRoot, ".cache/compile"), ...env },
     },
   );
   const exited = once(child, "exit");

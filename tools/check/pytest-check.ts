@@ -7,9 +7,7 @@ export function pytestCheck(name: string, title: string, python: string): Check 
     name,
     title,
     run: async (signal) =>
-      countPytest(
-        await runProgram(python, ["-m", "pytest", "-q", "--color=no"], { signal, cwd: "sdk/python" }),
-      ),
+      countPytest(await runProgram(python, ["-m", "pytest", "--color=no"], { signal, cwd: "sdk/python" })),
   };
 }
 
