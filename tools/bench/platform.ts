@@ -34,17 +34,17 @@ export const platformBench: Bench = {
 };
 
 /** Without the launcher: its memory is not the platform's, and ranks shall start cold. */
-const start = (dir: string) => startUp(dir, ["--ports", "free"], { TRAINYARD_LAUNCHER: "off" });
+const startCold = (dir: string) => startUp(dir, ["--ports", "free"], { TRAINYARD_LAUNCHER: "off" });
 
 async function measureUp(dir: string, say: (line: string) => void): Promise<readonly Measurement[]> {
   say("first start, on an empty folder");
-  let platform = await start(dir);
+  let platform = await startCold(dir);
   const firstMs = platform.readyMs;
   const readyMs: number[] = [];
   for (let start = 1; start <= STARTS; start++) {
     await platform.stop();
     say(`start ${start} of ${STARTS}`);
-    platform = await start(dir);
+    platform = await startCold(dir);
     readyMs.push(platform.readyMs);
   }
   try {
