@@ -25,16 +25,21 @@ export interface DesiredBucketOptions {
   readonly logger: Logger;
 }
 
+/** Ranks that have not met within this never will: their attempt has ended long before. */
+const RENDEZVOUS_TTL_MS = 24 * 60 * 60 * 1000;
+
 /** The key of a node's desired state. */
 export function desiredKey(nodeId: string): string {
   return `node.${nodeId}`;
 }
 
-/** Opens the bucket, made if missing. A value that the scheduler did not sign counts as none: it is written anew. */
+/** Opens the bucket, made if missing, and makes the one in which gangs meet. A value that the scheduler did not sign counts as none: it is written anew. */
 export async function openDesiredBucket(options: DesiredBucketOptions): Promise<DesiredBucket> {
   const { bus, signer, verifier, logger } = options;
   // The agents list the bucket by direct gets.
   const kv = await createKv(bus, buckets.desired, { allow_direct: true });
+  // Where the nodes of one gang tell each other its store's address. The agents use it and may not make it.
+  await createKv(bus, buckets.rendezvous, { ttl: RENDEZVOUS_TTL_MS });
   return {
     async read(nodeId) {
       const entry = await kv.get(desiredKey(nodeId));

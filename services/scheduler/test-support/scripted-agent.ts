@@ -114,6 +114,7 @@ export class ScriptedAgent {
       const listed = state.assignments.some(({ jobId, attempt }) => `${jobId}/${attempt}` === key);
       if (!listed && this.#isOver(key)) this.#parts.delete(key);
     }
+    for (const assignment of state.assignments) this.#prepare(assignment);
     this.beat();
     return state;
   }
@@ -177,6 +178,13 @@ export class ScriptedAgent {
     const { jobId, runId, attempt } = assignment;
     this.#parts.set(`${jobId}/${attempt}`, { jobId, runId, attempt, phase, ranks });
     this.beat();
+  }
+
+  /** What is to run is there from the heartbeat on that says so: else its ranks would count as gone. */
+  #prepare({ jobId, runId, attempt, action }: workeragent.Assignment): void {
+    const key = `${jobId}/${attempt}`;
+    if (action !== workeragent.AssignmentAction.RUN || this.#parts.has(key)) return;
+    this.#parts.set(key, { jobId, runId, attempt, phase: workeragent.AttemptPhase.PREPARING });
   }
 
   #isOver(key: string): boolean {
