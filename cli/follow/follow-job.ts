@@ -6,6 +6,9 @@ import { FollowView } from "./follow-view.ts";
 import { reconnecting } from "./reconnecting.ts";
 import { isFinal } from "./words.ts";
 
+/** How long the last points may take to arrive once the job has ended; nobody waits longer for a line of output. */
+const LAST_POINTS_MS = 500;
+
 /**
  * Follows a job to its end: why it waits, attempts, loss, checkpoints, how it ended. Gives 0 when it succeeded, else 1.
  * Ctrl-C detaches: the job goes on.
@@ -35,7 +38,7 @@ export async function follow(session: Session, jobId: string): Promise<number> {
       if (isFinal(job.state)) final = job;
     }
     // What was stored last may still be on its way.
-    await Promise.race([metrics, new Promise((resolve) => setTimeout(resolve, 500))]);
+    await Promise.race([metrics, new Promise((resolve) => setTimeout(resolve, LAST_POINTS_MS))]);
   } catch (error) {
     if (!interrupted.signal.aborted) throw error;
   } finally {

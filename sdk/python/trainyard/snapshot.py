@@ -43,6 +43,7 @@ def _snapshot_dict(value: dict[Any, Any], where: str) -> dict[Any, Any]:
     for key, item in value.items():
         copy[key] = snapshot(item, f"{where}[{key!r}]")
     if hasattr(value, "_metadata"):  # module versions that load_state_dict looks at
+        # An attribute that torch sets on the dictionaries it returns; their type does not know it.
         copy._metadata = snapshot(value._metadata, where)  # type: ignore[attr-defined]
     return copy
 

@@ -48,6 +48,7 @@ def run_and_end(main: Callable[[], None]) -> NoReturn:
     except SystemExit as ending:
         code = _exit_code(ending.code)
     with contextlib.suppress(Exception):
+        # What the interpreter itself calls to join threads at its end; there is no public name for it.
         threading._shutdown()  # type: ignore[attr-defined]
     with contextlib.suppress(Exception):
         atexit._run_exitfuncs()
