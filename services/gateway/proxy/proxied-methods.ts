@@ -4,12 +4,12 @@ import { type AccessTable, methodPath } from "@trainyard/service";
 
 /** The services behind the gateway, by the name that their address has in the configuration. */
 export const upstreamServices = {
-  scheduler: scheduler.SchedulerService,
-  tracking: tracking.TrackingService,
-  dataset: dataset.DatasetService,
-  evaluation: evaluation.EvaluationService,
-  registry: registry.RegistryService,
-} as const satisfies Record<string, DescService>;
+  scheduler: [scheduler.SchedulerService],
+  tracking: [tracking.TrackingService, tracking.ArtifactService],
+  dataset: [dataset.DatasetService],
+  evaluation: [evaluation.EvaluationService],
+  registry: [registry.RegistryService],
+} as const satisfies Record<string, readonly DescService[]>;
 
 export type UpstreamName = keyof typeof upstreamServices;
 
@@ -22,6 +22,7 @@ export const upstreamNames: readonly UpstreamName[] = [
 ];
 
 const track = tracking.TrackingService.method;
+const artifacts = tracking.ArtifactService.method;
 
 /** What only the platform's own parts call, and not through the gateway. */
 const internal = new Set<DescMethod>([
@@ -40,7 +41,14 @@ const rankReadable = new Set<DescMethod>([
   track.readLogs,
   track.listCheckpoints,
   track.listArtifacts,
+  artifacts.getArtifact,
+  artifacts.listArtifactTree,
 ]);
+
+/** Every method that the gateway forwards to a service. */
+export function methodsOf(name: UpstreamName): readonly DescMethod[] {
+  return upstreamServices[name].flatMap((service: DescService) => service.methods);
+}
 
 export function isInternal(method: DescMethod): boolean {
   return internal.has(method);
@@ -52,7 +60,7 @@ export function isInternal(method: DescMethod): boolean {
  */
 export const proxyAccess: AccessTable = Object.fromEntries(
   upstreamNames
-    .flatMap((name) => upstreamServices[name].methods)
+    .flatMap(methodsOf)
     .map((method) => [
       methodPath(method),
       { kinds: rankReadable.has(method) ? (["user", "rank"] as const) : (["user"] as const) },

@@ -2,13 +2,13 @@ import type { DescMethod, DescMethodServerStreaming, DescMethodUnary } from "@bu
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import { DomainError } from "@trainyard/domain";
 import { methodPath, principalOf } from "@trainyard/service";
-import { isInternal, upstreamNames, upstreamServices } from "./proxied-methods.ts";
+import { isInternal, methodsOf, upstreamNames } from "./proxied-methods.ts";
 import type { UpstreamCall, Upstreams } from "./upstreams.ts";
 
 /** Offers every method of the services behind the gateway, forwarded by its descriptor: a new method needs no line here. */
 export function proxyRoutes(router: ConnectRouter, upstreams: Upstreams): void {
   for (const name of upstreamNames) {
-    for (const method of upstreamServices[name].methods) route(router, upstreams, method);
+    for (const method of methodsOf(name)) route(router, upstreams, method);
   }
 }
 

@@ -45,10 +45,10 @@ export function createUpstreams(
   assertions: Assertions,
 ): Upstreams {
   const byService = new Map<string, { readonly name: UpstreamName; readonly transport: Transport }>(
-    upstreamNames.map((name) => [
-      upstreamServices[name].typeName,
-      { name, transport: rpcTransport(urls[name], { name: "gateway", timeoutMs: 0 }) },
-    ]),
+    upstreamNames.flatMap((name) => {
+      const upstream = { name, transport: rpcTransport(urls[name], { name: "gateway", timeoutMs: 0 }) };
+      return upstreamServices[name].map(({ typeName }): [string, typeof upstream] => [typeName, upstream]);
+    }),
   );
 
   function upstreamOf(typeName: string) {

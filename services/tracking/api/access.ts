@@ -1,14 +1,16 @@
 import type { AccessRule, AccessTable } from "@trainyard/service";
 
 const service = "trainyard.tracking.v1.TrackingService";
+const artifacts = "trainyard.tracking.v1.ArtifactService";
 
 /** Whoever may look, and the other services. */
 const read: AccessRule = { roles: ["viewer"], kinds: ["service"] };
+const submit: AccessRule = { roles: ["submitter"], kinds: ["service"] };
 const agent: AccessRule = { kinds: ["agent"] };
 
 /** Who may call what. */
 export const access: AccessTable = {
-  [`${service}/CreateExperiment`]: { roles: ["submitter"], kinds: ["service"] },
+  [`${service}/CreateExperiment`]: submit,
   [`${service}/ListExperiments`]: read,
   [`${service}/GetRun`]: read,
   [`${service}/ListRuns`]: read,
@@ -22,5 +24,9 @@ export const access: AccessTable = {
   [`${service}/LogArtifact`]: agent,
   [`${service}/LogModel`]: agent,
   [`${service}/GetTelemetryOffsets`]: agent,
+  [`${artifacts}/PutArtifact`]: submit,
+  [`${artifacts}/DeleteArtifact`]: submit,
+  [`${artifacts}/GetArtifact`]: read,
+  [`${artifacts}/ListArtifactTree`]: read,
   [`${service}/ExportRuns`]: { roles: ["admin"], kinds: ["service"] },
 };

@@ -31,10 +31,12 @@ export function artifactsApi(deps: Deps): Methods {
       assertFiles("file", files, 1, "one file a call");
       const schema = tracking.LogArtifactResponseSchema;
       const report = { runId, attempt, file, actor: actorOf(principalOf(context)) };
-      return await withHeldBlobs(deps, runId, files, () =>
-        answerOnce(deps, context, request, schema, async (tx) =>
-          create(schema, { artifact: artifactToProto(await logArtifact(deps, tx, report)) }),
-        ),
+      return await withHeldBlobs(deps, runId, files, (replaces) =>
+        answerOnce(deps, context, request, schema, async (tx) => {
+          const { artifact, replaced } = await logArtifact(deps, tx, report);
+          replaces(replaced);
+          return create(schema, { artifact: artifactToProto(artifact) });
+        }),
       );
     },
 

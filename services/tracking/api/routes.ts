@@ -1,6 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { tracking } from "@trainyard/contracts";
 import type { Deps } from "../deps.ts";
+import { artifactService } from "./artifact-service.ts";
 import { artifactsApi } from "./artifacts.ts";
 import { attemptsApi } from "./attempts.ts";
 import { checkpointsApi } from "./checkpoints.ts";
@@ -21,5 +22,6 @@ export function routes(deps: Deps): (router: ConnectRouter) => void {
       ...checkpointsApi(deps),
       ...artifactsApi(deps),
     });
+    router.service(tracking.ArtifactService, artifactService(deps));
   };
 }

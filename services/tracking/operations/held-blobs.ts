@@ -72,17 +72,24 @@ export async function releaseBlobs(deps: Deps, runId: string, files: readonly St
   }
 }
 
-/** Runs `fn` with the files held; if it fails, they are given up again. */
+/**
+ * Runs `fn` with the files held; if it fails, they are given up again. What `fn` says that it has replaced is given up
+ * after it.
+ */
 export async function withHeldBlobs<T>(
   deps: Deps,
   runId: string,
   files: readonly StoredFile[],
-  fn: () => Promise<T>,
+  fn: (replaces: (file: StoredFile | undefined) => void) => Promise<T>,
 ): Promise<T> {
+  let replaced: StoredFile | undefined;
   try {
     await holdBlobs(deps, runId, files);
-    const result = await fn();
+    const result = await fn((file) => {
+      replaced = file;
+    });
     await pinBlobs(deps, runId, files);
+    if (replaced !== undefined) await releaseBlobs(deps, runId, [replaced]);
     return result;
   } catch (error) {
     if (error instanceof DomainError) await releaseBlobs(deps, runId, files);
