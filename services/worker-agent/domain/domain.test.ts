@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import { readFrame } from "@trainyard/rank-file";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { phaseAfter, phaseFromSpool } from "./attempt-phase.ts";
@@ -10,7 +11,6 @@ import { exitFrom, startFrom } from "./exit-record.ts";
 import { inputPathProblem } from "./placed-path.ts";
 import { shimEnvironment } from "./rank-environment.ts";
 import { parseRankRecord, RecordError } from "./rank-record.ts";
-import { readFrame } from "./record-frame.ts";
 import { utf8Tail } from "./utf8-tail.ts";
 
 describe("an attempt's phase", () => {

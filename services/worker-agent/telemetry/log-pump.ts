@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { workeragent } from "@trainyard/contracts";
-import { AppendFile } from "./append-file.ts";
+import { AppendFile } from "@trainyard/rank-file";
 import type { TelemetryPublisher } from "./publisher.ts";
 import { type Pump, type PumpSource, TAIL_INTERVAL_MS } from "./pump.ts";
 import { type RankIdentity, telemetryMsgId, telemetrySubject } from "./rank-stream.ts";

@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { workeragent } from "@trainyard/contracts";
-import type { Frame } from "../domain/record-frame.ts";
+import type { Frame } from "@trainyard/rank-file";
 import type { RankIdentity } from "./rank-stream.ts";
 
 /** A batch is closed when it has reached so many bytes: small enough to be cheap to redo, large enough to be few. */

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Frame } from "@trainyard/rank-file";
+import { RecordReader } from "@trainyard/rank-file";
 import type { Logger } from "@trainyard/telemetry";
-import type { Frame } from "../domain/record-frame.ts";
 import { MetricBatchBuilder } from "./metric-batch.ts";
 import type { TelemetryPublisher } from "./publisher.ts";
 import { type Pump, type PumpSource, TAIL_INTERVAL_MS } from "./pump.ts";
 import { type RankIdentity, telemetryMsgId, telemetrySubject } from "./rank-stream.ts";
-import { RecordReader } from "./record-reader.ts";
 
 export interface MetricPumpOptions {
   readonly of: RankIdentity;

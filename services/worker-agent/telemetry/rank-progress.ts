@@ -1,5 +1,5 @@
+import type { Frame } from "@trainyard/rank-file";
 import { parseRankRecord } from "../domain/rank-record.ts";
-import type { Frame } from "../domain/record-frame.ts";
 
 /** What a rank's records tell of how far it has come, for the heartbeat. */
 export class RankProgress {

@@ -1,19 +1,19 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ConnectError } from "@connectrpc/connect";
 import { isDomainError } from "@trainyard/domain";
+import type { Frame } from "@trainyard/rank-file";
+import { RecordReader } from "@trainyard/rank-file";
 import { fromConnectError } from "@trainyard/service";
 import { type Logger, recordSpan, withSpan } from "@trainyard/telemetry";
 import { type ActOutcome, outcomeOf } from "../domain/act-outcome.ts";
 import { backoffMs } from "../domain/backoff.ts";
 import { parseRankRecord, type RankRecord, RecordError } from "../domain/rank-record.ts";
-import type { Frame } from "../domain/record-frame.ts";
 import { readJsonIfThere, writeDurably } from "../ranks/durable-file.ts";
 import type { Spool } from "../ranks/spool.ts";
 import { type ActDeps, actOnRecord, cleanUpAfter } from "./act-on-record.ts";
 import { UnusableFileError } from "./open-inside.ts";
 import { type PumpSource, TAIL_INTERVAL_MS } from "./pump.ts";
 import type { RankIdentity } from "./rank-stream.ts";
-import { RecordReader } from "./record-reader.ts";
 
 const RETRY = { firstMs: 200, maxMs: 10_000 };
 

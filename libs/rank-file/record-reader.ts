@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
-import { FRAME_HEADER_BYTES, type Frame, readFrame } from "../domain/record-frame.ts";
 import { AppendFile } from "./append-file.ts";
+import { FRAME_HEADER_BYTES, type Frame, readFrame } from "./record-frame.ts";
 
 /** How much is read at once; a longer frame is read in one piece of its own. */
 const READ_BYTES = 256 * 1024;
