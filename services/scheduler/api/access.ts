@@ -11,6 +11,10 @@ export const access: AccessTable = {
   [method("CancelJob")]: { roles: ["submitter"], kinds: ["service"] },
   [method("WatchJob")]: read,
   [method("ListNodes")]: read,
+  [method("CordonNode")]: { roles: ["admin"] },
+  [method("UncordonNode")]: { roles: ["admin"] },
+  [method("DrainNode")]: { roles: ["admin"] },
+  [method("CaptureStacks")]: { roles: ["submitter"] },
   [method("ListQueues")]: read,
   [method("ExportJobs")]: { roles: ["admin"], kinds: ["service"] },
 };

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Attempt, Job } from "./job_pb.js";
+import type { Attempt, IdleAction, Job } from "./job_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -248,4 +248,318 @@ export declare type NodeLost = Message<"trainyard.scheduler.v1.NodeLost"> & {
  * Use `create(NodeLostSchema)` to create a new message.
  */
 export declare const NodeLostSchema: GenMessage<NodeLost>;
+
+/**
+ * AttemptYielding: a running gang is asked to give way, with a checkpoint first where it can. Aggregate: the job.
+ *
+ * @generated from message trainyard.scheduler.v1.AttemptYielding
+ */
+export declare type AttemptYielding = Message<"trainyard.scheduler.v1.AttemptYielding"> & {
+  /**
+   * The job.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * Its run.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+
+  /**
+   * The attempt.
+   *
+   * @generated from field: trainyard.scheduler.v1.Attempt attempt = 3;
+   */
+  attempt?: Attempt | undefined;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.AttemptYielding.
+ * Use `create(AttemptYieldingSchema)` to create a new message.
+ */
+export declare const AttemptYieldingSchema: GenMessage<AttemptYielding>;
+
+/**
+ * JobHung: a gang made no step for much longer than its own pace; it is stopped and restarted. Aggregate: the job.
+ *
+ * @generated from message trainyard.scheduler.v1.JobHung
+ */
+export declare type JobHung = Message<"trainyard.scheduler.v1.JobHung"> & {
+  /**
+   * The job.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * Its run.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+
+  /**
+   * The attempt.
+   *
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt: number;
+
+  /**
+   * The rank that is not where the others wait; -1 when the stacks do not tell.
+   *
+   * @generated from field: int32 rank = 4;
+   */
+  rank: number;
+
+  /**
+   * The last step any rank had reported.
+   *
+   * @generated from field: int64 step = 5;
+   */
+  step: bigint;
+
+  /**
+   * Milliseconds without a step.
+   *
+   * @generated from field: int64 silent_ms = 6;
+   */
+  silentMs: bigint;
+
+  /**
+   * Milliseconds after which it counted as hung.
+   *
+   * @generated from field: int64 limit_ms = 7;
+   */
+  limitMs: bigint;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.JobHung.
+ * Use `create(JobHungSchema)` to create a new message.
+ */
+export declare const JobHungSchema: GenMessage<JobHung>;
+
+/**
+ * JobIdle: a gang holds slots while no rank uses a processor and no step is made, for as long as its policy allows. Aggregate: the job.
+ *
+ * @generated from message trainyard.scheduler.v1.JobIdle
+ */
+export declare type JobIdle = Message<"trainyard.scheduler.v1.JobIdle"> & {
+  /**
+   * The job.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * Its run.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+
+  /**
+   * The attempt.
+   *
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt: number;
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp idle_since = 4;
+   */
+  idleSince?: Timestamp | undefined;
+
+  /**
+   * What the policy says happens now.
+   *
+   * @generated from field: trainyard.scheduler.v1.IdleAction action = 5;
+   */
+  action: IdleAction;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.JobIdle.
+ * Use `create(JobIdleSchema)` to create a new message.
+ */
+export declare const JobIdleSchema: GenMessage<JobIdle>;
+
+/**
+ * NodeCordoned: a node takes no new gangs any more. Aggregate: the node.
+ *
+ * @generated from message trainyard.scheduler.v1.NodeCordoned
+ */
+export declare type NodeCordoned = Message<"trainyard.scheduler.v1.NodeCordoned"> & {
+  /**
+   * The node.
+   *
+   * @generated from field: string node_id = 1;
+   */
+  nodeId: string;
+
+  /**
+   * Who ordered it.
+   *
+   * @generated from field: string by = 2;
+   */
+  by: string;
+
+  /**
+   * Why, as given.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeCordoned.
+ * Use `create(NodeCordonedSchema)` to create a new message.
+ */
+export declare const NodeCordonedSchema: GenMessage<NodeCordoned>;
+
+/**
+ * NodeUncordoned: a node takes work again. Aggregate: the node.
+ *
+ * @generated from message trainyard.scheduler.v1.NodeUncordoned
+ */
+export declare type NodeUncordoned = Message<"trainyard.scheduler.v1.NodeUncordoned"> & {
+  /**
+   * The node.
+   *
+   * @generated from field: string node_id = 1;
+   */
+  nodeId: string;
+
+  /**
+   * Who ordered it.
+   *
+   * @generated from field: string by = 2;
+   */
+  by: string;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeUncordoned.
+ * Use `create(NodeUncordonedSchema)` to create a new message.
+ */
+export declare const NodeUncordonedSchema: GenMessage<NodeUncordoned>;
+
+/**
+ * NodeDraining: what runs on a node is asked to checkpoint and is moved. Aggregate: the node.
+ *
+ * @generated from message trainyard.scheduler.v1.NodeDraining
+ */
+export declare type NodeDraining = Message<"trainyard.scheduler.v1.NodeDraining"> & {
+  /**
+   * The node.
+   *
+   * @generated from field: string node_id = 1;
+   */
+  nodeId: string;
+
+  /**
+   * Who ordered it.
+   *
+   * @generated from field: string by = 2;
+   */
+  by: string;
+
+  /**
+   * Why, as given.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * When what still runs is stopped.
+   *
+   * @generated from field: google.protobuf.Timestamp deadline_at = 4;
+   */
+  deadlineAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeDraining.
+ * Use `create(NodeDrainingSchema)` to create a new message.
+ */
+export declare const NodeDrainingSchema: GenMessage<NodeDraining>;
+
+/**
+ * NodeDrained: nothing runs on the node any more, and nothing will until it is uncordoned. Aggregate: the node.
+ *
+ * @generated from message trainyard.scheduler.v1.NodeDrained
+ */
+export declare type NodeDrained = Message<"trainyard.scheduler.v1.NodeDrained"> & {
+  /**
+   * The node.
+   *
+   * @generated from field: string node_id = 1;
+   */
+  nodeId: string;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeDrained.
+ * Use `create(NodeDrainedSchema)` to create a new message.
+ */
+export declare const NodeDrainedSchema: GenMessage<NodeDrained>;
+
+/**
+ * NodeCoolingDown: a node failed jobs several times in a row and gets no new gangs for a while. Aggregate: the node.
+ *
+ * @generated from message trainyard.scheduler.v1.NodeCoolingDown
+ */
+export declare type NodeCoolingDown = Message<"trainyard.scheduler.v1.NodeCoolingDown"> & {
+  /**
+   * The node.
+   *
+   * @generated from field: string node_id = 1;
+   */
+  nodeId: string;
+
+  /**
+   * Failures in a row.
+   *
+   * @generated from field: int32 failures = 2;
+   */
+  failures: number;
+
+  /**
+   * Reason of the last one.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * The job of the last one.
+   *
+   * @generated from field: string job_id = 4;
+   */
+  jobId: string;
+
+  /**
+   * Until when.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 5;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeCoolingDown.
+ * Use `create(NodeCoolingDownSchema)` to create a new message.
+ */
+export declare const NodeCoolingDownSchema: GenMessage<NodeCoolingDown>;
 

@@ -11,7 +11,7 @@ import { file_trainyard_scheduler_v1_job } from "./job_pb.js";
  * Describes the file trainyard/scheduler/v1/events.proto.
  */
 export const file_trainyard_scheduler_v1_events = /*@__PURE__*/
-  fileDesc("CiN0cmFpbnlhcmQvc2NoZWR1bGVyL3YxL2V2ZW50cy5wcm90bxIWdHJhaW55YXJkLnNjaGVkdWxlci52MSJOCgxKb2JTdWJtaXR0ZWQSKAoDam9iGAEgASgLMhsudHJhaW55YXJkLnNjaGVkdWxlci52MS5Kb2I6FKq7GBAKA2pvYhIJc3VibWl0dGVkImEKEkpvYkNhbmNlbFJlcXVlc3RlZBIOCgZqb2JfaWQYASABKAkSDgoGcnVuX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCTobqrsYFwoDam9iEhBjYW5jZWxfcmVxdWVzdGVkIkYKCEpvYkVuZGVkEigKA2pvYhgBIAEoCzIbLnRyYWlueWFyZC5zY2hlZHVsZXIudjEuSm9iOhCquxgMCgNqb2ISBWVuZGVkInwKD0F0dGVtcHRBZG1pdHRlZBIOCgZqb2JfaWQYASABKAkSDgoGcnVuX2lkGAIgASgJEjAKB2F0dGVtcHQYAyABKAsyHy50cmFpbnlhcmQuc2NoZWR1bGVyLnYxLkF0dGVtcHQ6F6q7GBMKB2F0dGVtcHQSCGFkbWl0dGVkInoKDkF0dGVtcHRTdGFydGVkEg4KBmpvYl9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSMAoHYXR0ZW1wdBgDIAEoCzIfLnRyYWlueWFyZC5zY2hlZHVsZXIudjEuQXR0ZW1wdDoWqrsYEgoHYXR0ZW1wdBIHc3RhcnRlZCKKAQoMQXR0ZW1wdEVuZGVkEg4KBmpvYl9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSMAoHYXR0ZW1wdBgDIAEoCzIfLnRyYWlueWFyZC5zY2hlZHVsZXIudjEuQXR0ZW1wdBISCgp3aWxsX3JldHJ5GAQgASgIOhSquxgQCgdhdHRlbXB0EgVlbmRlZCJACgpOb2RlSm9pbmVkEg8KB25vZGVfaWQYASABKAkSDQoFc2xvdHMYAiABKAU6Eqq7GA4KBG5vZGUSBmpvaW5lZCJkCghOb2RlTG9zdBIPCgdub2RlX2lkGAEgASgJEjUKEWxhc3RfaGVhcnRiZWF0X2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoQqrsYDAoEbm9kZRIEbG9zdGIGcHJvdG8z", [file_google_protobuf_timestamp, file_trainyard_common_v1_options, file_trainyard_scheduler_v1_job]);
+  fileDesc("CiN0cmFpbnlhcmQvc2NoZWR1bGVyL3YxL2V2ZW50cy5wcm90bxIWdHJhaW55YXJkLnNjaGVkdWxlci52MSJOCgxKb2JTdWJtaXR0ZWQSKAoDam9iGAEgASgLMhsudHJhaW55YXJkLnNjaGVkdWxlci52MS5Kb2I6FKq7GBAKA2pvYhIJc3VibWl0dGVkImEKEkpvYkNhbmNlbFJlcXVlc3RlZBIOCgZqb2JfaWQYASABKAkSDgoGcnVuX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCTobqrsYFwoDam9iEhBjYW5jZWxfcmVxdWVzdGVkIkYKCEpvYkVuZGVkEigKA2pvYhgBIAEoCzIbLnRyYWlueWFyZC5zY2hlZHVsZXIudjEuSm9iOhCquxgMCgNqb2ISBWVuZGVkInwKD0F0dGVtcHRBZG1pdHRlZBIOCgZqb2JfaWQYASABKAkSDgoGcnVuX2lkGAIgASgJEjAKB2F0dGVtcHQYAyABKAsyHy50cmFpbnlhcmQuc2NoZWR1bGVyLnYxLkF0dGVtcHQ6F6q7GBMKB2F0dGVtcHQSCGFkbWl0dGVkInoKDkF0dGVtcHRTdGFydGVkEg4KBmpvYl9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSMAoHYXR0ZW1wdBgDIAEoCzIfLnRyYWlueWFyZC5zY2hlZHVsZXIudjEuQXR0ZW1wdDoWqrsYEgoHYXR0ZW1wdBIHc3RhcnRlZCKKAQoMQXR0ZW1wdEVuZGVkEg4KBmpvYl9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSMAoHYXR0ZW1wdBgDIAEoCzIfLnRyYWlueWFyZC5zY2hlZHVsZXIudjEuQXR0ZW1wdBISCgp3aWxsX3JldHJ5GAQgASgIOhSquxgQCgdhdHRlbXB0EgVlbmRlZCJACgpOb2RlSm9pbmVkEg8KB25vZGVfaWQYASABKAkSDQoFc2xvdHMYAiABKAU6Eqq7GA4KBG5vZGUSBmpvaW5lZCJkCghOb2RlTG9zdBIPCgdub2RlX2lkGAEgASgJEjUKEWxhc3RfaGVhcnRiZWF0X2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoQqrsYDAoEbm9kZRIEbG9zdCJ8Cg9BdHRlbXB0WWllbGRpbmcSDgoGam9iX2lkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIwCgdhdHRlbXB0GAMgASgLMh8udHJhaW55YXJkLnNjaGVkdWxlci52MS5BdHRlbXB0OhequxgTCgdhdHRlbXB0Egh5aWVsZGluZyKMAQoHSm9iSHVuZxIOCgZqb2JfaWQYASABKAkSDgoGcnVuX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSDAoEcmFuaxgEIAEoBRIMCgRzdGVwGAUgASgDEhEKCXNpbGVudF9tcxgGIAEoAxIQCghsaW1pdF9tcxgHIAEoAzoPqrsYCwoDam9iEgRodW5nIq8BCgdKb2JJZGxlEg4KBmpvYl9pZBgBIAEoCRIOCgZydW5faWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIuCgppZGxlX3NpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCgZhY3Rpb24YBSABKA4yIi50cmFpbnlhcmQuc2NoZWR1bGVyLnYxLklkbGVBY3Rpb246D6q7GAsKA2pvYhIEaWRsZSJRCgxOb2RlQ29yZG9uZWQSDwoHbm9kZV9pZBgBIAEoCRIKCgJieRgCIAEoCRIOCgZyZWFzb24YAyABKAk6FKq7GBAKBG5vZGUSCGNvcmRvbmVkIkUKDk5vZGVVbmNvcmRvbmVkEg8KB25vZGVfaWQYASABKAkSCgoCYnkYAiABKAk6Fqq7GBIKBG5vZGUSCnVuY29yZG9uZWQiggEKDE5vZGVEcmFpbmluZxIPCgdub2RlX2lkGAEgASgJEgoKAmJ5GAIgASgJEg4KBnJlYXNvbhgDIAEoCRIvCgtkZWFkbGluZV9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6FKq7GBAKBG5vZGUSCGRyYWluaW5nIjMKC05vZGVEcmFpbmVkEg8KB25vZGVfaWQYASABKAk6E6q7GA8KBG5vZGUSB2RyYWluZWQimQEKD05vZGVDb29saW5nRG93bhIPCgdub2RlX2lkGAEgASgJEhAKCGZhaWx1cmVzGAIgASgFEg4KBnJlYXNvbhgDIAEoCRIOCgZqb2JfaWQYBCABKAkSKQoFdW50aWwYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOhiquxgUCgRub2RlEgxjb29saW5nX2Rvd25iBnByb3RvMw", [file_google_protobuf_timestamp, file_trainyard_common_v1_options, file_trainyard_scheduler_v1_job]);
 
 /**
  * Describes the message trainyard.scheduler.v1.JobSubmitted.
@@ -68,4 +68,60 @@ export const NodeJoinedSchema = /*@__PURE__*/
  */
 export const NodeLostSchema = /*@__PURE__*/
   messageDesc(file_trainyard_scheduler_v1_events, 7);
+
+/**
+ * Describes the message trainyard.scheduler.v1.AttemptYielding.
+ * Use `create(AttemptYieldingSchema)` to create a new message.
+ */
+export const AttemptYieldingSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_scheduler_v1_events, 8);
+
+/**
+ * Describes the message trainyard.scheduler.v1.JobHung.
+ * Use `create(JobHungSchema)` to create a new message.
+ */
+export const JobHungSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_scheduler_v1_events, 9);
+
+/**
+ * Describes the message trainyard.scheduler.v1.JobIdle.
+ * Use `create(JobIdleSchema)` to create a new message.
+ */
+export const JobIdleSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_scheduler_v1_events, 10);
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeCordoned.
+ * Use `create(NodeCordonedSchema)` to create a new message.
+ */
+export const NodeCordonedSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_scheduler_v1_events, 11);
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeUncordoned.
+ * Use `create(NodeUncordonedSchema)` to create a new message.
+ */
+export const NodeUncordonedSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_scheduler_v1_events, 12);
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeDraining.
+ * Use `create(NodeDrainingSchema)` to create a new message.
+ */
+export const NodeDrainingSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_scheduler_v1_events, 13);
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeDrained.
+ * Use `create(NodeDrainedSchema)` to create a new message.
+ */
+export const NodeDrainedSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_scheduler_v1_events, 14);
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeCoolingDown.
+ * Use `create(NodeCoolingDownSchema)` to create a new message.
+ */
+export const NodeCoolingDownSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_scheduler_v1_events, 15);
 

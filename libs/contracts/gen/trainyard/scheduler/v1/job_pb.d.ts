@@ -163,6 +163,43 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
    * @generated from field: string source_yaml = 21;
    */
   sourceYaml: string;
+
+  /**
+   * Fewest ranks the gang may run with, 1 to `ranks`: it starts with whatever fits between the two, goes on smaller when a
+   * node is lost, and grows back at a checkpoint. 0 means exactly `ranks`.
+   *
+   * @generated from field: int32 min_ranks = 40;
+   */
+  minRanks: number;
+
+  /**
+   * How often each class of failure may be retried, where the defaults do not suit.
+   *
+   * @generated from field: trainyard.scheduler.v1.FailureBudgets failure_budgets = 41;
+   */
+  failureBudgets?: FailureBudgets | undefined;
+
+  /**
+   * Metrics (at most 32) whose first NaN or infinity halts the run: its job fails with NON_FINITE_METRIC and is not retried, and
+   * checkpoints and models of that step or later are not kept. Empty: NaN and infinities are values like any other.
+   *
+   * @generated from field: repeated string halt_on_non_finite = 42;
+   */
+  haltOnNonFinite: string[];
+
+  /**
+   * When a gang that makes no step counts as hung.
+   *
+   * @generated from field: trainyard.scheduler.v1.HangPolicy hang = 43;
+   */
+  hang?: HangPolicy | undefined;
+
+  /**
+   * What becomes of a gang that holds slots and does nothing.
+   *
+   * @generated from field: trainyard.scheduler.v1.IdlePolicy idle = 44;
+   */
+  idle?: IdlePolicy | undefined;
 };
 
 /**
@@ -347,6 +384,104 @@ export declare type ModelTarget = Message<"trainyard.scheduler.v1.ModelTarget"> 
  * Use `create(ModelTargetSchema)` to create a new message.
  */
 export declare const ModelTargetSchema: GenMessage<ModelTarget>;
+
+/**
+ * FailureBudgets says how many retries each class of failure may cost the job, 0 to 1000 each. What is absent has its default.
+ * Failures of the user's own code have the budget `retries` of the spec.
+ *
+ * @generated from message trainyard.scheduler.v1.FailureBudgets
+ */
+export declare type FailureBudgets = Message<"trainyard.scheduler.v1.FailureBudgets"> & {
+  /**
+   * Machines and processes that were lost or killed from outside; 20 when absent.
+   *
+   * @generated from field: optional int32 infra = 1;
+   */
+  infra?: number | undefined;
+
+  /**
+   * Failures of the platform itself; 20 when absent.
+   *
+   * @generated from field: optional int32 platform = 2;
+   */
+  platform?: number | undefined;
+
+  /**
+   * Data that could not be fetched; 5 when absent.
+   *
+   * @generated from field: optional int32 data = 3;
+   */
+  data?: number | undefined;
+
+  /**
+   * Times the platform took the slots back; 1000 when absent.
+   *
+   * @generated from field: optional int32 preempted = 4;
+   */
+  preempted?: number | undefined;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.FailureBudgets.
+ * Use `create(FailureBudgetsSchema)` to create a new message.
+ */
+export declare const FailureBudgetsSchema: GenMessage<FailureBudgets>;
+
+/**
+ * HangPolicy says when a gang that makes no step counts as hung: its stacks are written to the job's log, and it is restarted
+ * with a failure of class INFRA and reason HUNG.
+ *
+ * @generated from message trainyard.scheduler.v1.HangPolicy
+ */
+export declare type HangPolicy = Message<"trainyard.scheduler.v1.HangPolicy"> & {
+  /**
+   * The gang is never taken for hung.
+   *
+   * @generated from field: bool off = 1;
+   */
+  off: boolean;
+
+  /**
+   * Seconds without a step, 1 to 31622400; 0 means by the run's own pace: 30 times the median time between two reports of a
+   * step, three times the longest, and never less than 600 s.
+   *
+   * @generated from field: int64 after_seconds = 2;
+   */
+  afterSeconds: bigint;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.HangPolicy.
+ * Use `create(HangPolicySchema)` to create a new message.
+ */
+export declare const HangPolicySchema: GenMessage<HangPolicy>;
+
+/**
+ * IdlePolicy says what becomes of a gang that holds slots while no rank uses a processor and no step is made.
+ *
+ * @generated from message trainyard.scheduler.v1.IdlePolicy
+ */
+export declare type IdlePolicy = Message<"trainyard.scheduler.v1.IdlePolicy"> & {
+  /**
+   * Seconds of idleness before the action, 1 to 31622400; 0 means never.
+   *
+   * @generated from field: int64 after_seconds = 1;
+   */
+  afterSeconds: bigint;
+
+  /**
+   * What happens then.
+   *
+   * @generated from field: trainyard.scheduler.v1.IdleAction action = 2;
+   */
+  action: IdleAction;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.IdlePolicy.
+ * Use `create(IdlePolicySchema)` to create a new message.
+ */
+export declare const IdlePolicySchema: GenMessage<IdlePolicy>;
 
 /**
  * InputFile places a blob in the attempt's directory.
@@ -562,7 +697,9 @@ export declare type Failure = Message<"trainyard.scheduler.v1.Failure"> & {
   class: FailureClass;
 
   /**
-   * UPPER_SNAKE reason for programs: RANK_EXITED, RANK_KILLED, NODE_LOST, CODE_FETCH_FAILED, TIMEOUT, …
+   * UPPER_SNAKE reason for programs. USER: RANK_EXITED, REPEATED_ERROR, OUT_OF_MEMORY, NON_FINITE_METRIC, TIMEOUT, IDLE. INFRA:
+   * RANK_KILLED, RANK_LOST, RANKS_GONE, NODE_LOST, PEERS_UNREACHABLE, HUNG. PREEMPTED: NODE_DRAINED, GANG_RESIZED. PLATFORM:
+   * CODE_FETCH_FAILED, CHECKPOINT_FETCH_FAILED, START_FAILED. DATA: DATA_FETCH_FAILED.
    *
    * @generated from field: string reason = 2;
    */
@@ -609,6 +746,20 @@ export declare type Failure = Message<"trainyard.scheduler.v1.Failure"> & {
    * @generated from field: int64 step = 8;
    */
   step: bigint;
+
+  /**
+   * The node that failed, or on which the rank ran; empty when none is to blame.
+   *
+   * @generated from field: string node_id = 30;
+   */
+  nodeId: string;
+
+  /**
+   * The metric that became NaN or infinite, for NON_FINITE_METRIC; empty otherwise.
+   *
+   * @generated from field: string metric_key = 31;
+   */
+  metricKey: string;
 };
 
 /**
@@ -692,6 +843,27 @@ export declare type Attempt = Message<"trainyard.scheduler.v1.Attempt"> & {
    * @generated from field: trainyard.scheduler.v1.Failure failure = 10;
    */
   failure?: Failure | undefined;
+
+  /**
+   * Ranks of this launch's gang: the job's `ranks`, or for an elastic job what fitted.
+   *
+   * @generated from field: int32 world_size = 30;
+   */
+  worldSize: number;
+
+  /**
+   * Set while the gang is asked to give way, and after it did.
+   *
+   * @generated from field: trainyard.scheduler.v1.Yielding yielding = 31;
+   */
+  yielding?: Yielding | undefined;
+
+  /**
+   * Since when no rank uses a processor and no step is made; absent while it works.
+   *
+   * @generated from field: google.protobuf.Timestamp idle_since = 32;
+   */
+  idleSince?: Timestamp | undefined;
 };
 
 /**
@@ -699,6 +871,47 @@ export declare type Attempt = Message<"trainyard.scheduler.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export declare const AttemptSchema: GenMessage<Attempt>;
+
+/**
+ * Yielding is a gang's way from being asked to checkpoint to being stopped.
+ *
+ * @generated from message trainyard.scheduler.v1.Yielding
+ */
+export declare type Yielding = Message<"trainyard.scheduler.v1.Yielding"> & {
+  /**
+   * Why.
+   *
+   * @generated from field: trainyard.scheduler.v1.YieldCause cause = 1;
+   */
+  cause: YieldCause;
+
+  /**
+   * The step at which the ranks are asked to checkpoint; -1 when they are not asked.
+   *
+   * @generated from field: int64 checkpoint_step = 2;
+   */
+  checkpointStep: bigint;
+
+  /**
+   * When it was asked.
+   *
+   * @generated from field: google.protobuf.Timestamp asked_at = 3;
+   */
+  askedAt?: Timestamp | undefined;
+
+  /**
+   * When it is stopped, checkpoint or not.
+   *
+   * @generated from field: google.protobuf.Timestamp deadline_at = 4;
+   */
+  deadlineAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.Yielding.
+ * Use `create(YieldingSchema)` to create a new message.
+ */
+export declare const YieldingSchema: GenMessage<Yielding>;
 
 /**
  * Placement puts some ranks of an attempt on one node.
@@ -839,6 +1052,46 @@ export enum JobKind {
  * Describes the enum trainyard.scheduler.v1.JobKind.
  */
 export declare const JobKindSchema: GenEnum<JobKind>;
+
+/**
+ * IdleAction is what happens to an idle gang.
+ *
+ * @generated from enum trainyard.scheduler.v1.IdleAction
+ */
+export enum IdleAction {
+  /**
+   * Treated as WARN.
+   *
+   * @generated from enum value: IDLE_ACTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * An event is sent and the job's status says so.
+   *
+   * @generated from enum value: IDLE_ACTION_WARN = 1;
+   */
+  WARN = 1,
+
+  /**
+   * The gang is asked for a checkpoint, then stopped, and the job fails with reason IDLE.
+   *
+   * @generated from enum value: IDLE_ACTION_CHECKPOINT = 2;
+   */
+  CHECKPOINT = 2,
+
+  /**
+   * The gang is stopped at once, and the job fails with reason IDLE.
+   *
+   * @generated from enum value: IDLE_ACTION_RELEASE = 3;
+   */
+  RELEASE = 3,
+}
+
+/**
+ * Describes the enum trainyard.scheduler.v1.IdleAction.
+ */
+export declare const IdleActionSchema: GenEnum<IdleAction>;
 
 /**
  * JobState is where a job is in its life. SUCCEEDED, FAILED and CANCELLED are final.
@@ -983,6 +1236,13 @@ export enum PendingReason {
    * @generated from enum value: PENDING_REASON_NODE_ORDERS_FULL = 9;
    */
   NODE_ORDERS_FULL = 9,
+
+  /**
+   * The gang would fit, but nodes are kept from new work: cordoned, draining, or cooling down after failures.
+   *
+   * @generated from enum value: PENDING_REASON_NODES_WITHHELD = 30;
+   */
+  NODES_WITHHELD = 30,
 }
 
 /**
@@ -1097,4 +1357,44 @@ export enum AttemptState {
  * Describes the enum trainyard.scheduler.v1.AttemptState.
  */
 export declare const AttemptStateSchema: GenEnum<AttemptState>;
+
+/**
+ * YieldCause is why a gang is asked to give way.
+ *
+ * @generated from enum trainyard.scheduler.v1.YieldCause
+ */
+export enum YieldCause {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: YIELD_CAUSE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A node of it is being drained.
+   *
+   * @generated from enum value: YIELD_CAUSE_DRAIN = 1;
+   */
+  DRAIN = 1,
+
+  /**
+   * Slots are free on which it can run with more ranks.
+   *
+   * @generated from enum value: YIELD_CAUSE_GROW = 2;
+   */
+  GROW = 2,
+
+  /**
+   * It is idle and its policy says to release the slots.
+   *
+   * @generated from enum value: YIELD_CAUSE_IDLE = 3;
+   */
+  IDLE = 3,
+}
+
+/**
+ * Describes the enum trainyard.scheduler.v1.YieldCause.
+ */
+export declare const YieldCauseSchema: GenEnum<YieldCause>;
 

@@ -12,6 +12,54 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_trainyard_scheduler_v1_node: GenFile;
 
 /**
+ * NodeCooldown is a node's record of failing jobs.
+ *
+ * @generated from message trainyard.scheduler.v1.NodeCooldown
+ */
+export declare type NodeCooldown = Message<"trainyard.scheduler.v1.NodeCooldown"> & {
+  /**
+   * Failures in a row that were the node's: a job that ends well there, or ten minutes without one, ends the row.
+   *
+   * @generated from field: int32 failures = 1;
+   */
+  failures: number;
+
+  /**
+   * Reason of the last one, as in Failure.reason.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * The job of the last one.
+   *
+   * @generated from field: string job_id = 3;
+   */
+  jobId: string;
+
+  /**
+   * When the last one was.
+   *
+   * @generated from field: google.protobuf.Timestamp failed_at = 4;
+   */
+  failedAt?: Timestamp | undefined;
+
+  /**
+   * Until when the node gets no new gangs; absent while failures are too few.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 5;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeCooldown.
+ * Use `create(NodeCooldownSchema)` to create a new message.
+ */
+export declare const NodeCooldownSchema: GenMessage<NodeCooldown>;
+
+/**
  * Node is a machine with an agent.
  *
  * @generated from message trainyard.scheduler.v1.Node
@@ -107,6 +155,55 @@ export declare type Node = Message<"trainyard.scheduler.v1.Node"> & {
    * @generated from field: string address = 13;
    */
   address: string;
+
+  /**
+   * What is wanted of it.
+   *
+   * @generated from field: trainyard.scheduler.v1.NodeDuty duty = 30;
+   */
+  duty: NodeDuty;
+
+  /**
+   * Why, as given with the order; empty when nothing was.
+   *
+   * @generated from field: string duty_reason = 31;
+   */
+  dutyReason: string;
+
+  /**
+   * Who gave the order ("user:ada"), or "agent:<node>" when the agent itself is ending.
+   *
+   * @generated from field: string duty_by = 32;
+   */
+  dutyBy: string;
+
+  /**
+   * While DRAINING: when gangs that still run there are stopped, checkpoint or not.
+   *
+   * @generated from field: google.protobuf.Timestamp drain_deadline_at = 33;
+   */
+  drainDeadlineAt?: Timestamp | undefined;
+
+  /**
+   * Failures of jobs that were this node's; absent when there are none.
+   *
+   * @generated from field: trainyard.scheduler.v1.NodeCooldown cooldown = 34;
+   */
+  cooldown?: NodeCooldown | undefined;
+
+  /**
+   * Why nothing new is placed there now, as a sentence; empty when something may be.
+   *
+   * @generated from field: string unusable = 35;
+   */
+  unusable: string;
+
+  /**
+   * Where its agent is in its life, by its last heartbeat.
+   *
+   * @generated from field: trainyard.scheduler.v1.AgentLifecycle agent_lifecycle = 36;
+   */
+  agentLifecycle: AgentLifecycle;
 };
 
 /**
@@ -195,4 +292,105 @@ export enum NodeState {
  * Describes the enum trainyard.scheduler.v1.NodeState.
  */
 export declare const NodeStateSchema: GenEnum<NodeState>;
+
+/**
+ * NodeDuty is what an operator, or the node itself, wants of a node.
+ *
+ * @generated from enum trainyard.scheduler.v1.NodeDuty
+ */
+export enum NodeDuty {
+  /**
+   * Treated as OPEN.
+   *
+   * @generated from enum value: NODE_DUTY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It takes work.
+   *
+   * @generated from enum value: NODE_DUTY_OPEN = 1;
+   */
+  OPEN = 1,
+
+  /**
+   * It takes no new gangs; what runs there goes on.
+   *
+   * @generated from enum value: NODE_DUTY_CORDONED = 2;
+   */
+  CORDONED = 2,
+
+  /**
+   * It takes no new gangs, and what runs there is asked to checkpoint and moved.
+   *
+   * @generated from enum value: NODE_DUTY_DRAINING = 3;
+   */
+  DRAINING = 3,
+
+  /**
+   * It was drained: nothing runs there, and it takes no work until it is uncordoned.
+   *
+   * @generated from enum value: NODE_DUTY_DRAINED = 4;
+   */
+  DRAINED = 4,
+}
+
+/**
+ * Describes the enum trainyard.scheduler.v1.NodeDuty.
+ */
+export declare const NodeDutySchema: GenEnum<NodeDuty>;
+
+/**
+ * AgentLifecycle is where an agent is in its own life: REGISTERING → READY → DRAINING → DRAINED → STOPPED.
+ *
+ * @generated from enum trainyard.scheduler.v1.AgentLifecycle
+ */
+export enum AgentLifecycle {
+  /**
+   * An agent that does not tell; treated as READY.
+   *
+   * @generated from enum value: AGENT_LIFECYCLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It has started and was not told yet what to run.
+   *
+   * @generated from enum value: AGENT_LIFECYCLE_REGISTERING = 1;
+   */
+  REGISTERING = 1,
+
+  /**
+   * It follows its orders.
+   *
+   * @generated from enum value: AGENT_LIFECYCLE_READY = 2;
+   */
+  READY = 2,
+
+  /**
+   * It is to become empty: by an operator's order, or because it was told to end with TRAINYARD_ON_STOP=drain.
+   *
+   * @generated from enum value: AGENT_LIFECYCLE_DRAINING = 3;
+   */
+  DRAINING = 3,
+
+  /**
+   * Nothing of any attempt is alive there.
+   *
+   * @generated from enum value: AGENT_LIFECYCLE_DRAINED = 4;
+   */
+  DRAINED = 4,
+
+  /**
+   * Its process is ending; the last heartbeat says so.
+   *
+   * @generated from enum value: AGENT_LIFECYCLE_STOPPED = 5;
+   */
+  STOPPED = 5,
+}
+
+/**
+ * Describes the enum trainyard.scheduler.v1.AgentLifecycle.
+ */
+export declare const AgentLifecycleSchema: GenEnum<AgentLifecycle>;
 

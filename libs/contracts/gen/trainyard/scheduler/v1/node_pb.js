@@ -9,21 +9,28 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
  * Describes the file trainyard/scheduler/v1/node.proto.
  */
 export const file_trainyard_scheduler_v1_node = /*@__PURE__*/
-  fileDesc("CiF0cmFpbnlhcmQvc2NoZWR1bGVyL3YxL25vZGUucHJvdG8SFnRyYWlueWFyZC5zY2hlZHVsZXIudjEitQMKBE5vZGUSCgoCaWQYASABKAkSMAoFc3RhdGUYAiABKA4yIS50cmFpbnlhcmQuc2NoZWR1bGVyLnYxLk5vZGVTdGF0ZRINCgVzbG90cxgDIAEoBRISCgpzbG90c191c2VkGAQgASgFEhEKCXNsb3Rfa2luZBgFIAEoCRI4CgZsYWJlbHMYBiADKAsyKC50cmFpbnlhcmQuc2NoZWR1bGVyLnYxLk5vZGUuTGFiZWxzRW50cnkSFQoNYWdlbnRfdmVyc2lvbhgHIAEoCRIYChBwcm90b2NvbF92ZXJzaW9uGAggASgFEjUKEWxhc3RfaGVhcnRiZWF0X2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjcmVhdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgljcHVfY291bnQYCyABKAUSFAoMbWVtb3J5X2J5dGVzGAwgASgDEg8KB2FkZHJlc3MYDSABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJLCgVRdWV1ZRIMCgRuYW1lGAEgASgJEg8KB3dhaXRpbmcYAiABKAUSDwoHcnVubmluZxgDIAEoBRISCgpzbG90c191c2VkGAQgASgFKmoKCU5vZGVTdGF0ZRIaChZOT0RFX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQTk9ERV9TVEFURV9SRUFEWRABEhYKEk5PREVfU1RBVEVfU1VTUEVDVBACEhMKD05PREVfU1RBVEVfTE9TVBADYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("CiF0cmFpbnlhcmQvc2NoZWR1bGVyL3YxL25vZGUucHJvdG8SFnRyYWlueWFyZC5zY2hlZHVsZXIudjEimgEKDE5vZGVDb29sZG93bhIQCghmYWlsdXJlcxgBIAEoBRIOCgZyZWFzb24YAiABKAkSDgoGam9iX2lkGAMgASgJEi0KCWZhaWxlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIs0FCgROb2RlEgoKAmlkGAEgASgJEjAKBXN0YXRlGAIgASgOMiEudHJhaW55YXJkLnNjaGVkdWxlci52MS5Ob2RlU3RhdGUSDQoFc2xvdHMYAyABKAUSEgoKc2xvdHNfdXNlZBgEIAEoBRIRCglzbG90X2tpbmQYBSABKAkSOAoGbGFiZWxzGAYgAygLMigudHJhaW55YXJkLnNjaGVkdWxlci52MS5Ob2RlLkxhYmVsc0VudHJ5EhUKDWFnZW50X3ZlcnNpb24YByABKAkSGAoQcHJvdG9jb2xfdmVyc2lvbhgIIAEoBRI1ChFsYXN0X2hlYXJ0YmVhdF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKY3JlYXRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJY3B1X2NvdW50GAsgASgFEhQKDG1lbW9yeV9ieXRlcxgMIAEoAxIPCgdhZGRyZXNzGA0gASgJEi4KBGR1dHkYHiABKA4yIC50cmFpbnlhcmQuc2NoZWR1bGVyLnYxLk5vZGVEdXR5EhMKC2R1dHlfcmVhc29uGB8gASgJEg8KB2R1dHlfYnkYICABKAkSNQoRZHJhaW5fZGVhZGxpbmVfYXQYISABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKCGNvb2xkb3duGCIgASgLMiQudHJhaW55YXJkLnNjaGVkdWxlci52MS5Ob2RlQ29vbGRvd24SEAoIdW51c2FibGUYIyABKAkSPwoPYWdlbnRfbGlmZWN5Y2xlGCQgASgOMiYudHJhaW55YXJkLnNjaGVkdWxlci52MS5BZ2VudExpZmVjeWNsZRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIksKBVF1ZXVlEgwKBG5hbWUYASABKAkSDwoHd2FpdGluZxgCIAEoBRIPCgdydW5uaW5nGAMgASgFEhIKCnNsb3RzX3VzZWQYBCABKAUqagoJTm9kZVN0YXRlEhoKFk5PREVfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBOT0RFX1NUQVRFX1JFQURZEAESFgoSTk9ERV9TVEFURV9TVVNQRUNUEAISEwoPTk9ERV9TVEFURV9MT1NUEAMqgAEKCE5vZGVEdXR5EhkKFU5PREVfRFVUWV9VTlNQRUNJRklFRBAAEhIKDk5PREVfRFVUWV9PUEVOEAESFgoSTk9ERV9EVVRZX0NPUkRPTkVEEAISFgoSTk9ERV9EVVRZX0RSQUlOSU5HEAMSFQoRTk9ERV9EVVRZX0RSQUlORUQQBCrFAQoOQWdlbnRMaWZlY3ljbGUSHwobQUdFTlRfTElGRUNZQ0xFX1VOU1BFQ0lGSUVEEAASHwobQUdFTlRfTElGRUNZQ0xFX1JFR0lTVEVSSU5HEAESGQoVQUdFTlRfTElGRUNZQ0xFX1JFQURZEAISHAoYQUdFTlRfTElGRUNZQ0xFX0RSQUlOSU5HEAMSGwoXQUdFTlRfTElGRUNZQ0xFX0RSQUlORUQQBBIbChdBR0VOVF9MSUZFQ1lDTEVfU1RPUFBFRBAFYgZwcm90bzM", [file_google_protobuf_timestamp]);
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeCooldown.
+ * Use `create(NodeCooldownSchema)` to create a new message.
+ */
+export const NodeCooldownSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_scheduler_v1_node, 0);
 
 /**
  * Describes the message trainyard.scheduler.v1.Node.
  * Use `create(NodeSchema)` to create a new message.
  */
 export const NodeSchema = /*@__PURE__*/
-  messageDesc(file_trainyard_scheduler_v1_node, 0);
+  messageDesc(file_trainyard_scheduler_v1_node, 1);
 
 /**
  * Describes the message trainyard.scheduler.v1.Queue.
  * Use `create(QueueSchema)` to create a new message.
  */
 export const QueueSchema = /*@__PURE__*/
-  messageDesc(file_trainyard_scheduler_v1_node, 1);
+  messageDesc(file_trainyard_scheduler_v1_node, 2);
 
 /**
  * Describes the enum trainyard.scheduler.v1.NodeState.
@@ -38,4 +45,32 @@ export const NodeStateSchema = /*@__PURE__*/
  */
 export const NodeState = /*@__PURE__*/
   tsEnum(NodeStateSchema);
+
+/**
+ * Describes the enum trainyard.scheduler.v1.NodeDuty.
+ */
+export const NodeDutySchema = /*@__PURE__*/
+  enumDesc(file_trainyard_scheduler_v1_node, 1);
+
+/**
+ * NodeDuty is what an operator, or the node itself, wants of a node.
+ *
+ * @generated from enum trainyard.scheduler.v1.NodeDuty
+ */
+export const NodeDuty = /*@__PURE__*/
+  tsEnum(NodeDutySchema);
+
+/**
+ * Describes the enum trainyard.scheduler.v1.AgentLifecycle.
+ */
+export const AgentLifecycleSchema = /*@__PURE__*/
+  enumDesc(file_trainyard_scheduler_v1_node, 2);
+
+/**
+ * AgentLifecycle is where an agent is in its own life: REGISTERING → READY → DRAINING → DRAINED → STOPPED.
+ *
+ * @generated from enum trainyard.scheduler.v1.AgentLifecycle
+ */
+export const AgentLifecycle = /*@__PURE__*/
+  tsEnum(AgentLifecycleSchema);
 

@@ -304,6 +304,270 @@ export declare type ListNodesResponse = Message<"trainyard.scheduler.v1.ListNode
 export declare const ListNodesResponseSchema: GenMessage<ListNodesResponse>;
 
 /**
+ * CordonNodeRequest names a node.
+ *
+ * @generated from message trainyard.scheduler.v1.CordonNodeRequest
+ */
+export declare type CordonNodeRequest = Message<"trainyard.scheduler.v1.CordonNodeRequest"> & {
+  /**
+   * Client-chosen, as in SubmitJobRequest.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The node.
+   *
+   * @generated from field: string node_id = 2;
+   */
+  nodeId: string;
+
+  /**
+   * Why, for the record, at most 1024 characters; may be empty.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.CordonNodeRequest.
+ * Use `create(CordonNodeRequestSchema)` to create a new message.
+ */
+export declare const CordonNodeRequestSchema: GenMessage<CordonNodeRequest>;
+
+/**
+ * CordonNodeResponse is the node after the call.
+ *
+ * @generated from message trainyard.scheduler.v1.CordonNodeResponse
+ */
+export declare type CordonNodeResponse = Message<"trainyard.scheduler.v1.CordonNodeResponse"> & {
+  /**
+   * The node; its duty follows within moments, when the leader has taken the order.
+   *
+   * @generated from field: trainyard.scheduler.v1.Node node = 1;
+   */
+  node?: Node | undefined;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.CordonNodeResponse.
+ * Use `create(CordonNodeResponseSchema)` to create a new message.
+ */
+export declare const CordonNodeResponseSchema: GenMessage<CordonNodeResponse>;
+
+/**
+ * UncordonNodeRequest names a node.
+ *
+ * @generated from message trainyard.scheduler.v1.UncordonNodeRequest
+ */
+export declare type UncordonNodeRequest = Message<"trainyard.scheduler.v1.UncordonNodeRequest"> & {
+  /**
+   * Client-chosen, as in SubmitJobRequest.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The node.
+   *
+   * @generated from field: string node_id = 2;
+   */
+  nodeId: string;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.UncordonNodeRequest.
+ * Use `create(UncordonNodeRequestSchema)` to create a new message.
+ */
+export declare const UncordonNodeRequestSchema: GenMessage<UncordonNodeRequest>;
+
+/**
+ * UncordonNodeResponse is the node after the call.
+ *
+ * @generated from message trainyard.scheduler.v1.UncordonNodeResponse
+ */
+export declare type UncordonNodeResponse = Message<"trainyard.scheduler.v1.UncordonNodeResponse"> & {
+  /**
+   * The node; its duty follows within moments.
+   *
+   * @generated from field: trainyard.scheduler.v1.Node node = 1;
+   */
+  node?: Node | undefined;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.UncordonNodeResponse.
+ * Use `create(UncordonNodeResponseSchema)` to create a new message.
+ */
+export declare const UncordonNodeResponseSchema: GenMessage<UncordonNodeResponse>;
+
+/**
+ * DrainNodeRequest names a node.
+ *
+ * @generated from message trainyard.scheduler.v1.DrainNodeRequest
+ */
+export declare type DrainNodeRequest = Message<"trainyard.scheduler.v1.DrainNodeRequest"> & {
+  /**
+   * Client-chosen, as in SubmitJobRequest.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The node.
+   *
+   * @generated from field: string node_id = 2;
+   */
+  nodeId: string;
+
+  /**
+   * Why, for the record, at most 1024 characters; may be empty.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * Seconds that gangs may take to checkpoint before they are stopped, 0 to 86400; absent means 120.
+   *
+   * @generated from field: optional int64 deadline_seconds = 4;
+   */
+  deadlineSeconds?: bigint | undefined;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.DrainNodeRequest.
+ * Use `create(DrainNodeRequestSchema)` to create a new message.
+ */
+export declare const DrainNodeRequestSchema: GenMessage<DrainNodeRequest>;
+
+/**
+ * DrainNodeResponse is the node after the call.
+ *
+ * @generated from message trainyard.scheduler.v1.DrainNodeResponse
+ */
+export declare type DrainNodeResponse = Message<"trainyard.scheduler.v1.DrainNodeResponse"> & {
+  /**
+   * The node; its duty follows within moments.
+   *
+   * @generated from field: trainyard.scheduler.v1.Node node = 1;
+   */
+  node?: Node | undefined;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.DrainNodeResponse.
+ * Use `create(DrainNodeResponseSchema)` to create a new message.
+ */
+export declare const DrainNodeResponseSchema: GenMessage<DrainNodeResponse>;
+
+/**
+ * CaptureStacksRequest names a job.
+ *
+ * @generated from message trainyard.scheduler.v1.CaptureStacksRequest
+ */
+export declare type CaptureStacksRequest = Message<"trainyard.scheduler.v1.CaptureStacksRequest"> & {
+  /**
+   * Id of the job, or of its run.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.CaptureStacksRequest.
+ * Use `create(CaptureStacksRequestSchema)` to create a new message.
+ */
+export declare const CaptureStacksRequestSchema: GenMessage<CaptureStacksRequest>;
+
+/**
+ * CaptureStacksResponse is where the ranks of the job's live attempt were.
+ *
+ * @generated from message trainyard.scheduler.v1.CaptureStacksResponse
+ */
+export declare type CaptureStacksResponse = Message<"trainyard.scheduler.v1.CaptureStacksResponse"> & {
+  /**
+   * The attempt.
+   *
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt: number;
+
+  /**
+   * Its ranks, ascending; those of a node that did not answer are there with a problem.
+   *
+   * @generated from field: repeated trainyard.scheduler.v1.RankStack ranks = 2;
+   */
+  ranks: RankStack[];
+
+  /**
+   * The rank that holds the others up, when their stacks tell: the one that is not where the others wait. -1 when they do not.
+   *
+   * @generated from field: int32 odd_rank = 3;
+   */
+  oddRank: number;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.CaptureStacksResponse.
+ * Use `create(CaptureStacksResponseSchema)` to create a new message.
+ */
+export declare const CaptureStacksResponseSchema: GenMessage<CaptureStacksResponse>;
+
+/**
+ * RankStack is where one rank was at one moment.
+ *
+ * @generated from message trainyard.scheduler.v1.RankStack
+ */
+export declare type RankStack = Message<"trainyard.scheduler.v1.RankStack"> & {
+  /**
+   * The rank.
+   *
+   * @generated from field: int32 rank = 1;
+   */
+  rank: number;
+
+  /**
+   * Its node.
+   *
+   * @generated from field: string node_id = 2;
+   */
+  nodeId: string;
+
+  /**
+   * Every thread's Python frames, the newest first, as faulthandler writes them; at most 32 KiB.
+   *
+   * @generated from field: string text = 3;
+   */
+  text: string;
+
+  /**
+   * Why there is no text, as a sentence; empty when there is.
+   *
+   * @generated from field: string problem = 4;
+   */
+  problem: string;
+
+  /**
+   * Last step it has reported; -1 when none.
+   *
+   * @generated from field: int64 last_step = 5;
+   */
+  lastStep: bigint;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.RankStack.
+ * Use `create(RankStackSchema)` to create a new message.
+ */
+export declare const RankStackSchema: GenMessage<RankStack>;
+
+/**
  * ListQueuesRequest asks for the queues.
  *
  * @generated from message trainyard.scheduler.v1.ListQueuesRequest
@@ -439,6 +703,50 @@ export declare const SchedulerService: GenService<{
     methodKind: "unary";
     input: typeof ListNodesRequestSchema;
     output: typeof ListNodesResponseSchema;
+  },
+  /**
+   * CordonNode keeps new gangs from a node; what runs there goes on. Role: admin.
+   * Errors: NOT_FOUND (NODE_NOT_FOUND).
+   *
+   * @generated from rpc trainyard.scheduler.v1.SchedulerService.CordonNode
+   */
+  cordonNode: {
+    methodKind: "unary";
+    input: typeof CordonNodeRequestSchema;
+    output: typeof CordonNodeResponseSchema;
+  },
+  /**
+   * UncordonNode gives a node work again, whatever it was told before, and ends its cool-down. Role: admin.
+   * Errors: NOT_FOUND (NODE_NOT_FOUND).
+   *
+   * @generated from rpc trainyard.scheduler.v1.SchedulerService.UncordonNode
+   */
+  uncordonNode: {
+    methodKind: "unary";
+    input: typeof UncordonNodeRequestSchema;
+    output: typeof UncordonNodeResponseSchema;
+  },
+  /**
+   * DrainNode keeps new gangs from a node, asks those that run there for a checkpoint, and moves them. Answers at once; the node
+   * is DRAINED when nothing runs there. Role: admin. Errors: NOT_FOUND (NODE_NOT_FOUND), INVALID_ARGUMENT.
+   *
+   * @generated from rpc trainyard.scheduler.v1.SchedulerService.DrainNode
+   */
+  drainNode: {
+    methodKind: "unary";
+    input: typeof DrainNodeRequestSchema;
+    output: typeof DrainNodeResponseSchema;
+  },
+  /**
+   * CaptureStacks shows where each rank of a running job is. It changes nothing and may be repeated. Role: submitter.
+   * Errors: NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (JOB_NOT_RUNNING).
+   *
+   * @generated from rpc trainyard.scheduler.v1.SchedulerService.CaptureStacks
+   */
+  captureStacks: {
+    methodKind: "unary";
+    input: typeof CaptureStacksRequestSchema;
+    output: typeof CaptureStacksResponseSchema;
   },
   /**
    * ListQueues returns the queues, by name. Role: viewer.

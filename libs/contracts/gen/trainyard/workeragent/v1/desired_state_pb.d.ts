@@ -88,6 +88,13 @@ export declare type NodeDesiredState = Message<"trainyard.workeragent.v1.NodeDes
    * @generated from field: repeated trainyard.workeragent.v1.Assignment assignments = 5;
    */
   assignments: Assignment[];
+
+  /**
+   * The node is being drained: shown by the agent as its lifecycle; what shall stop is listed as STOP as always.
+   *
+   * @generated from field: bool draining = 30;
+   */
+  draining: boolean;
 };
 
 /**
@@ -214,6 +221,13 @@ export declare type Assignment = Message<"trainyard.workeragent.v1.Assignment"> 
    * @generated from field: int32 grace_ms = 16;
    */
   graceMs: number;
+
+  /**
+   * The step at which the ranks shall checkpoint although none is due; 0 when there is none. It may still be ahead of them.
+   *
+   * @generated from field: int64 checkpoint_at_step = 30;
+   */
+  checkpointAtStep: bigint;
 };
 
 /**

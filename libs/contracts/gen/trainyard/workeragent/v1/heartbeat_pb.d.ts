@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { AgentLifecycle } from "../../scheduler/v1/node_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -114,6 +115,20 @@ export declare type NodeHeartbeat = Message<"trainyard.workeragent.v1.NodeHeartb
    * @generated from field: repeated trainyard.workeragent.v1.AttemptStatus attempts = 14;
    */
   attempts: AttemptStatus[];
+
+  /**
+   * Where the agent is in its life.
+   *
+   * @generated from field: trainyard.scheduler.v1.AgentLifecycle lifecycle = 30;
+   */
+  lifecycle: AgentLifecycle;
+
+  /**
+   * Milliseconds until an agent that is ending stops its ranks by itself; 0 when it is not ending.
+   *
+   * @generated from field: int64 drain_within_ms = 31;
+   */
+  drainWithinMs: bigint;
 };
 
 /**
@@ -176,6 +191,13 @@ export declare type AttemptStatus = Message<"trainyard.workeragent.v1.AttemptSta
    * @generated from field: string failure_message = 7;
    */
   failureMessage: string;
+
+  /**
+   * The first watched metric that became NaN or infinite; absent while none has. Its node stops the ranks by itself.
+   *
+   * @generated from field: trainyard.workeragent.v1.NonFiniteMetric non_finite = 30;
+   */
+  nonFinite?: NonFiniteMetric | undefined;
 };
 
 /**
@@ -183,6 +205,47 @@ export declare type AttemptStatus = Message<"trainyard.workeragent.v1.AttemptSta
  * Use `create(AttemptStatusSchema)` to create a new message.
  */
 export declare const AttemptStatusSchema: GenMessage<AttemptStatus>;
+
+/**
+ * NonFiniteMetric names the point that halted a run.
+ *
+ * @generated from message trainyard.workeragent.v1.NonFiniteMetric
+ */
+export declare type NonFiniteMetric = Message<"trainyard.workeragent.v1.NonFiniteMetric"> & {
+  /**
+   * The metric.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * The step it was logged at.
+   *
+   * @generated from field: int64 step = 2;
+   */
+  step: bigint;
+
+  /**
+   * The rank that logged it.
+   *
+   * @generated from field: int32 rank = 3;
+   */
+  rank: number;
+
+  /**
+   * The value: NaN, or an infinity.
+   *
+   * @generated from field: double value = 4;
+   */
+  value: number;
+};
+
+/**
+ * Describes the message trainyard.workeragent.v1.NonFiniteMetric.
+ * Use `create(NonFiniteMetricSchema)` to create a new message.
+ */
+export declare const NonFiniteMetricSchema: GenMessage<NonFiniteMetric>;
 
 /**
  * RankStatus is one rank on this node.
@@ -231,6 +294,27 @@ export declare type RankStatus = Message<"trainyard.workeragent.v1.RankStatus"> 
    * @generated from field: trainyard.workeragent.v1.RankExit exit = 6;
    */
   exit?: RankExit | undefined;
+
+  /**
+   * Processor time of every process in the rank's session until now, in milliseconds; 0 when it is not known.
+   *
+   * @generated from field: int64 cpu_ms = 30;
+   */
+  cpuMs: bigint;
+
+  /**
+   * What the rank says it does besides training steps, such as "evaluation"; empty while it trains.
+   *
+   * @generated from field: string phase = 31;
+   */
+  phase: string;
+
+  /**
+   * The step of the newest checkpoint part of this rank that tracking has taken; absent when none.
+   *
+   * @generated from field: optional int64 checkpoint_step = 32;
+   */
+  checkpointStep?: bigint | undefined;
 };
 
 /**
@@ -279,6 +363,13 @@ export declare type RankExit = Message<"trainyard.workeragent.v1.RankExit"> & {
    * @generated from field: string traceback_tail = 5;
    */
   tracebackTail: string;
+
+  /**
+   * The kernel killed it because its memory was used up.
+   *
+   * @generated from field: bool out_of_memory = 30;
+   */
+  outOfMemory: boolean;
 };
 
 /**
