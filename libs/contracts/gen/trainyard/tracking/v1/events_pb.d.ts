@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Artifact, Checkpoint, Run } from "./run_pb.js";
+import type { Artifact, Checkpoint, Experiment, Lifecycle, Run } from "./run_pb.js";
 
 /**
  * Describes the file trainyard/tracking/v1/events.proto.
@@ -12,7 +12,7 @@ import type { Artifact, Checkpoint, Run } from "./run_pb.js";
 export declare const file_trainyard_tracking_v1_events: GenFile;
 
 /**
- * RunCreated: the record of a job was opened. Aggregate: the run.
+ * RunCreated: the record of a job, or of an outside client's training, was opened. Aggregate: the run.
  *
  * @generated from message trainyard.tracking.v1.RunCreated
  */
@@ -32,7 +32,8 @@ export declare type RunCreated = Message<"trainyard.tracking.v1.RunCreated"> & {
 export declare const RunCreatedSchema: GenMessage<RunCreated>;
 
 /**
- * RunEnded: a run reached its final status and its history is whole; sent exactly once per run. Aggregate: the run.
+ * RunEnded: a run reached its final status and its history is whole. Sent exactly once for the run of a job; an outside run that is resumed ends again.
+ * Aggregate: the run.
  *
  * @generated from message trainyard.tracking.v1.RunEnded
  */
@@ -57,6 +58,94 @@ export declare type RunEnded = Message<"trainyard.tracking.v1.RunEnded"> & {
  * Use `create(RunEndedSchema)` to create a new message.
  */
 export declare const RunEndedSchema: GenMessage<RunEnded>;
+
+/**
+ * RunUpdated: what people say about a run changed: its name, note, tags, parameters logged to it, datasets, or an outside run's status other than its end.
+ * Aggregate: the run.
+ *
+ * @generated from message trainyard.tracking.v1.RunUpdated
+ */
+export declare type RunUpdated = Message<"trainyard.tracking.v1.RunUpdated"> & {
+  /**
+   * The run as it is now, without its metrics.
+   *
+   * @generated from field: trainyard.tracking.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.RunUpdated.
+ * Use `create(RunUpdatedSchema)` to create a new message.
+ */
+export declare const RunUpdatedSchema: GenMessage<RunUpdated>;
+
+/**
+ * RunLifecycleChanged: a run was archived, deleted or restored. Aggregate: the run.
+ *
+ * @generated from message trainyard.tracking.v1.RunLifecycleChanged
+ */
+export declare type RunLifecycleChanged = Message<"trainyard.tracking.v1.RunLifecycleChanged"> & {
+  /**
+   * The run as it is now, without its metrics.
+   *
+   * @generated from field: trainyard.tracking.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+
+  /**
+   * What it was before.
+   *
+   * @generated from field: trainyard.tracking.v1.Lifecycle before = 2;
+   */
+  before: Lifecycle;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.RunLifecycleChanged.
+ * Use `create(RunLifecycleChangedSchema)` to create a new message.
+ */
+export declare const RunLifecycleChangedSchema: GenMessage<RunLifecycleChanged>;
+
+/**
+ * ExperimentCreated: an experiment was made, by a person or by the first run that names it. Aggregate: the experiment.
+ *
+ * @generated from message trainyard.tracking.v1.ExperimentCreated
+ */
+export declare type ExperimentCreated = Message<"trainyard.tracking.v1.ExperimentCreated"> & {
+  /**
+   * The experiment.
+   *
+   * @generated from field: trainyard.tracking.v1.Experiment experiment = 1;
+   */
+  experiment?: Experiment | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.ExperimentCreated.
+ * Use `create(ExperimentCreatedSchema)` to create a new message.
+ */
+export declare const ExperimentCreatedSchema: GenMessage<ExperimentCreated>;
+
+/**
+ * ExperimentUpdated: an experiment was renamed, described, tagged, deleted or restored. Aggregate: the experiment.
+ *
+ * @generated from message trainyard.tracking.v1.ExperimentUpdated
+ */
+export declare type ExperimentUpdated = Message<"trainyard.tracking.v1.ExperimentUpdated"> & {
+  /**
+   * The experiment as it is now.
+   *
+   * @generated from field: trainyard.tracking.v1.Experiment experiment = 1;
+   */
+  experiment?: Experiment | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.ExperimentUpdated.
+ * Use `create(ExperimentUpdatedSchema)` to create a new message.
+ */
+export declare const ExperimentUpdatedSchema: GenMessage<ExperimentUpdated>;
 
 /**
  * CheckpointCommitted: every part of a checkpoint is stored. Aggregate: the run.

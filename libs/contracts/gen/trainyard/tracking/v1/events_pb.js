@@ -10,7 +10,7 @@ import { file_trainyard_tracking_v1_run } from "./run_pb.js";
  * Describes the file trainyard/tracking/v1/events.proto.
  */
 export const file_trainyard_tracking_v1_events = /*@__PURE__*/
-  fileDesc("CiJ0cmFpbnlhcmQvdHJhY2tpbmcvdjEvZXZlbnRzLnByb3RvEhV0cmFpbnlhcmQudHJhY2tpbmcudjEiSQoKUnVuQ3JlYXRlZBInCgNydW4YASABKAsyGi50cmFpbnlhcmQudHJhY2tpbmcudjEuUnVuOhKquxgOCgNydW4SB2NyZWF0ZWQieQoIUnVuRW5kZWQSJwoDcnVuGAEgASgLMhoudHJhaW55YXJkLnRyYWNraW5nLnYxLlJ1bhIyCglhcnRpZmFjdHMYAiADKAsyHy50cmFpbnlhcmQudHJhY2tpbmcudjEuQXJ0aWZhY3Q6EKq7GAwKA3J1bhIFZW5kZWQieQoTQ2hlY2twb2ludENvbW1pdHRlZBI1CgpjaGVja3BvaW50GAEgASgLMiEudHJhaW55YXJkLnRyYWNraW5nLnYxLkNoZWNrcG9pbnQSDgoGam9iX2lkGAIgASgJOhuquxgXCgpjaGVja3BvaW50Egljb21taXR0ZWRiBnByb3RvMw", [file_trainyard_common_v1_options, file_trainyard_tracking_v1_run]);
+  fileDesc("CiJ0cmFpbnlhcmQvdHJhY2tpbmcvdjEvZXZlbnRzLnByb3RvEhV0cmFpbnlhcmQudHJhY2tpbmcudjEiSQoKUnVuQ3JlYXRlZBInCgNydW4YASABKAsyGi50cmFpbnlhcmQudHJhY2tpbmcudjEuUnVuOhKquxgOCgNydW4SB2NyZWF0ZWQieQoIUnVuRW5kZWQSJwoDcnVuGAEgASgLMhoudHJhaW55YXJkLnRyYWNraW5nLnYxLlJ1bhIyCglhcnRpZmFjdHMYAiADKAsyHy50cmFpbnlhcmQudHJhY2tpbmcudjEuQXJ0aWZhY3Q6EKq7GAwKA3J1bhIFZW5kZWQiSQoKUnVuVXBkYXRlZBInCgNydW4YASABKAsyGi50cmFpbnlhcmQudHJhY2tpbmcudjEuUnVuOhKquxgOCgNydW4SB3VwZGF0ZWQijgEKE1J1bkxpZmVjeWNsZUNoYW5nZWQSJwoDcnVuGAEgASgLMhoudHJhaW55YXJkLnRyYWNraW5nLnYxLlJ1bhIwCgZiZWZvcmUYAiABKA4yIC50cmFpbnlhcmQudHJhY2tpbmcudjEuTGlmZWN5Y2xlOhyquxgYCgNydW4SEWxpZmVjeWNsZV9jaGFuZ2VkImUKEUV4cGVyaW1lbnRDcmVhdGVkEjUKCmV4cGVyaW1lbnQYASABKAsyIS50cmFpbnlhcmQudHJhY2tpbmcudjEuRXhwZXJpbWVudDoZqrsYFQoKZXhwZXJpbWVudBIHY3JlYXRlZCJlChFFeHBlcmltZW50VXBkYXRlZBI1CgpleHBlcmltZW50GAEgASgLMiEudHJhaW55YXJkLnRyYWNraW5nLnYxLkV4cGVyaW1lbnQ6Gaq7GBUKCmV4cGVyaW1lbnQSB3VwZGF0ZWQieQoTQ2hlY2twb2ludENvbW1pdHRlZBI1CgpjaGVja3BvaW50GAEgASgLMiEudHJhaW55YXJkLnRyYWNraW5nLnYxLkNoZWNrcG9pbnQSDgoGam9iX2lkGAIgASgJOhuquxgXCgpjaGVja3BvaW50Egljb21taXR0ZWRiBnByb3RvMw", [file_trainyard_common_v1_options, file_trainyard_tracking_v1_run]);
 
 /**
  * Describes the message trainyard.tracking.v1.RunCreated.
@@ -27,9 +27,37 @@ export const RunEndedSchema = /*@__PURE__*/
   messageDesc(file_trainyard_tracking_v1_events, 1);
 
 /**
+ * Describes the message trainyard.tracking.v1.RunUpdated.
+ * Use `create(RunUpdatedSchema)` to create a new message.
+ */
+export const RunUpdatedSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_tracking_v1_events, 2);
+
+/**
+ * Describes the message trainyard.tracking.v1.RunLifecycleChanged.
+ * Use `create(RunLifecycleChangedSchema)` to create a new message.
+ */
+export const RunLifecycleChangedSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_tracking_v1_events, 3);
+
+/**
+ * Describes the message trainyard.tracking.v1.ExperimentCreated.
+ * Use `create(ExperimentCreatedSchema)` to create a new message.
+ */
+export const ExperimentCreatedSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_tracking_v1_events, 4);
+
+/**
+ * Describes the message trainyard.tracking.v1.ExperimentUpdated.
+ * Use `create(ExperimentUpdatedSchema)` to create a new message.
+ */
+export const ExperimentUpdatedSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_tracking_v1_events, 5);
+
+/**
  * Describes the message trainyard.tracking.v1.CheckpointCommitted.
  * Use `create(CheckpointCommittedSchema)` to create a new message.
  */
 export const CheckpointCommittedSchema = /*@__PURE__*/
-  messageDesc(file_trainyard_tracking_v1_events, 2);
+  messageDesc(file_trainyard_tracking_v1_events, 6);
 

@@ -73,6 +73,34 @@ export declare type Experiment = Message<"trainyard.tracking.v1.Experiment"> & {
    * @generated from field: int64 version = 8;
    */
   version: bigint;
+
+  /**
+   * Its tags.
+   *
+   * @generated from field: map<string, string> tags = 9;
+   */
+  tags: { [key: string]: string };
+
+  /**
+   * ACTIVE or DELETED. The runs of a deleted experiment count as deleted, and are back when it is restored.
+   *
+   * @generated from field: trainyard.tracking.v1.Lifecycle lifecycle = 10;
+   */
+  lifecycle: Lifecycle;
+
+  /**
+   * When it was deleted; absent while it is active.
+   *
+   * @generated from field: google.protobuf.Timestamp deleted_at = 11;
+   */
+  deletedAt?: Timestamp | undefined;
+
+  /**
+   * When it last changed.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 12;
+   */
+  updatedAt?: Timestamp | undefined;
 };
 
 /**
@@ -82,7 +110,7 @@ export declare type Experiment = Message<"trainyard.tracking.v1.Experiment"> & {
 export declare const ExperimentSchema: GenMessage<Experiment>;
 
 /**
- * Run is the record of one job.
+ * Run is the record of one job, or of one training that an outside client logs (an outside run: it has no job).
  *
  * @generated from message trainyard.tracking.v1.Run
  */
@@ -116,14 +144,14 @@ export declare type Run = Message<"trainyard.tracking.v1.Run"> & {
   experiment: string;
 
   /**
-   * The job ("job_…").
+   * The job ("job_…"); empty for an outside run.
    *
    * @generated from field: string job_id = 5;
    */
   jobId: string;
 
   /**
-   * Name of the run: its job's name.
+   * Name of the run: its job's name, or what it was renamed to.
    *
    * @generated from field: string name = 6;
    */
@@ -151,7 +179,7 @@ export declare type Run = Message<"trainyard.tracking.v1.Run"> & {
   dataset?: ResolvedDataset | undefined;
 
   /**
-   * Immutable hyperparameters.
+   * Immutable hyperparameters: those of the job file with their types, and as texts those logged to it.
    *
    * @generated from field: google.protobuf.Struct params = 10;
    */
@@ -240,6 +268,97 @@ export declare type Run = Message<"trainyard.tracking.v1.Run"> & {
    * @generated from field: string traceparent = 22;
    */
   traceparent: string;
+
+  /**
+   * Every parameter as text, as filters compare it: a text as it is, any other value of a job file as JSON.
+   *
+   * @generated from field: map<string, string> param_texts = 35;
+   */
+  paramTexts: { [key: string]: string };
+
+  /**
+   * Its tags.
+   *
+   * @generated from field: map<string, string> tags = 36;
+   */
+  tags: { [key: string]: string };
+
+  /**
+   * What it is about, in Markdown.
+   *
+   * @generated from field: string note = 37;
+   */
+  note: string;
+
+  /**
+   * The run it is nested in; empty when none.
+   *
+   * @generated from field: string parent_run_id = 38;
+   */
+  parentRunId: string;
+
+  /**
+   * Whether it is shown. A run of a deleted experiment is DELETED.
+   *
+   * @generated from field: trainyard.tracking.v1.Lifecycle lifecycle = 39;
+   */
+  lifecycle: Lifecycle;
+
+  /**
+   * When it was archived or deleted; absent while it is active.
+   *
+   * @generated from field: google.protobuf.Timestamp lifecycle_changed_at = 40;
+   */
+  lifecycleChangedAt?: Timestamp | undefined;
+
+  /**
+   * Who archived or deleted it; empty while it is active.
+   *
+   * @generated from field: string lifecycle_changed_by = 41;
+   */
+  lifecycleChangedBy: string;
+
+  /**
+   * An outside run that gives no sign of life for so long is ended as FAILED with reason OWNER_LOST; 0 for the run of a job.
+   *
+   * @generated from field: int64 idle_limit_seconds = 42;
+   */
+  idleLimitSeconds: bigint;
+
+  /**
+   * Last sign of life of an outside run's client; absent for the run of a job.
+   *
+   * @generated from field: google.protobuf.Timestamp seen_at = 43;
+   */
+  seenAt?: Timestamp | undefined;
+
+  /**
+   * Whether the caller marked it as a favourite.
+   *
+   * @generated from field: bool favourite = 44;
+   */
+  favourite: boolean;
+
+  /**
+   * Datasets it was given, by name and digest. In searches only when asked for.
+   *
+   * @generated from field: repeated trainyard.tracking.v1.DatasetInput inputs = 45;
+   */
+  inputs: DatasetInput[];
+
+  /**
+   * When the caller's search order places it: started_at, or created_at while it has not started.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 46;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * When it last changed, other than by metrics and logs.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 47;
+   */
+  updatedAt?: Timestamp | undefined;
 };
 
 /**
@@ -247,6 +366,75 @@ export declare type Run = Message<"trainyard.tracking.v1.Run"> & {
  * Use `create(RunSchema)` to create a new message.
  */
 export declare const RunSchema: GenMessage<Run>;
+
+/**
+ * DatasetInput is a dataset that a run was given.
+ *
+ * @generated from message trainyard.tracking.v1.DatasetInput
+ */
+export declare type DatasetInput = Message<"trainyard.tracking.v1.DatasetInput"> & {
+  /**
+   * Name, 1 to 500 characters.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What tells one content from another, 1 to 64 characters.
+   *
+   * @generated from field: string digest = 2;
+   */
+  digest: string;
+
+  /**
+   * Kind of source, such as "trainyard", "local" or "hugging_face".
+   *
+   * @generated from field: string source_type = 3;
+   */
+  sourceType: string;
+
+  /**
+   * Where it is from, as the source type writes it; at most 65,535 bytes.
+   *
+   * @generated from field: string source = 4;
+   */
+  source: string;
+
+  /**
+   * Its columns, as JSON; at most 65,535 bytes.
+   *
+   * @generated from field: string schema = 5;
+   */
+  schema: string;
+
+  /**
+   * Its figures, as JSON; at most 262,144 bytes.
+   *
+   * @generated from field: string profile = 6;
+   */
+  profile: string;
+
+  /**
+   * What it was used for, such as "training"; empty when not told.
+   *
+   * @generated from field: string context = 7;
+   */
+  context: string;
+
+  /**
+   * Its tags in this run.
+   *
+   * @generated from field: map<string, string> tags = 8;
+   */
+  tags: { [key: string]: string };
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.DatasetInput.
+ * Use `create(DatasetInputSchema)` to create a new message.
+ */
+export declare const DatasetInputSchema: GenMessage<DatasetInput>;
 
 /**
  * RunAttempt is one attempt in the history of a run.
@@ -715,7 +903,47 @@ export declare type MetricPoint = Message<"trainyard.tracking.v1.MetricPoint"> &
 export declare const MetricPointSchema: GenMessage<MetricPoint>;
 
 /**
- * RunStatus is where a run is. COMPLETED, FAILED and KILLED are final.
+ * Lifecycle says whether something is shown.
+ *
+ * @generated from enum trainyard.tracking.v1.Lifecycle
+ */
+export enum Lifecycle {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: LIFECYCLE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Shown, and may change.
+   *
+   * @generated from enum value: LIFECYCLE_ACTIVE = 1;
+   */
+  ACTIVE = 1,
+
+  /**
+   * Out of the way: shown when asked for. It may still change.
+   *
+   * @generated from enum value: LIFECYCLE_ARCHIVED = 2;
+   */
+  ARCHIVED = 2,
+
+  /**
+   * Marked as deleted: shown when asked for, refuses every change, can be restored until it is purged.
+   *
+   * @generated from enum value: LIFECYCLE_DELETED = 3;
+   */
+  DELETED = 3,
+}
+
+/**
+ * Describes the enum trainyard.tracking.v1.Lifecycle.
+ */
+export declare const LifecycleSchema: GenEnum<Lifecycle>;
+
+/**
+ * RunStatus is where a run is. COMPLETED, FAILED and KILLED are final for the run of a job; an outside run may be resumed from them.
  *
  * @generated from enum trainyard.tracking.v1.RunStatus
  */
@@ -728,35 +956,35 @@ export enum RunStatus {
   UNSPECIFIED = 0,
 
   /**
-   * Its job waits.
+   * Its job waits, or its outside client has it scheduled.
    *
    * @generated from enum value: RUN_STATUS_QUEUED = 1;
    */
   QUEUED = 1,
 
   /**
-   * An attempt runs.
+   * An attempt runs, or its outside client does.
    *
    * @generated from enum value: RUN_STATUS_RUNNING = 2;
    */
   RUNNING = 2,
 
   /**
-   * Its job succeeded.
+   * It succeeded.
    *
    * @generated from enum value: RUN_STATUS_COMPLETED = 3;
    */
   COMPLETED = 3,
 
   /**
-   * Its job failed.
+   * It failed.
    *
    * @generated from enum value: RUN_STATUS_FAILED = 4;
    */
   FAILED = 4,
 
   /**
-   * Its job was cancelled.
+   * It was cancelled.
    *
    * @generated from enum value: RUN_STATUS_KILLED = 5;
    */

@@ -27,14 +27,14 @@ export declare type CreateExperimentRequest = Message<"trainyard.tracking.v1.Cre
   requestId: string;
 
   /**
-   * Name, unique in the project.
+   * Name, unique in the project: 1 to 500 characters, none of them a control character, not of the form of an experiment's id.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * What it is about.
+   * What it is about, at most 65,536 bytes.
    *
    * @generated from field: string description = 3;
    */
@@ -46,6 +46,13 @@ export declare type CreateExperimentRequest = Message<"trainyard.tracking.v1.Cre
    * @generated from field: string owner = 4;
    */
   owner: string;
+
+  /**
+   * Its tags; limits as in SetRunTagsRequest.
+   *
+   * @generated from field: map<string, string> tags = 5;
+   */
+  tags: { [key: string]: string };
 };
 
 /**
