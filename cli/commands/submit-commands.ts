@@ -47,7 +47,7 @@ export const addSubmitCommands: AddCommands = (program, action) => {
     .option("--name <name>", "the job's name; the script's unless given")
     .option("--set <key=value>", "set a parameter (repeatable)", collect)
     .option("--dataset <name[@version]>", "train on this dataset version")
-    .option("--framework <framework>", '"torch" or "process", a plain program')
+    .option("--framework <framework>", '"torch", "process" (a plain program) or "tensorflow"')
     .option("--model <name>", "the finished run becomes a version of this model")
     .option("--queue <name>", "the queue to wait in")
     .option("--retries <n>", "how often a failure of the script is retried", wholeNumber("retries", 0, 100))

@@ -25,15 +25,77 @@ export const jobSchema = z.strictObject({
     .describe("Priority class; higher classes start first."),
   experiment: name.optional().describe("Experiment its run belongs to; the job's name when left out."),
   framework: z
-    .enum(["torch", "process"])
+    .enum(["torch", "process", "tensorflow"])
     .default("torch")
-    .describe("torch: PyTorch ranks with the torchrun environment. process: a plain program."),
+    .describe(
+      "torch: PyTorch ranks with the torchrun environment. process: a plain program. tensorflow: workers with TF_CONFIG.",
+    ),
+  start: z
+    .enum(["warm", "cold"])
+    .default("warm")
+    .describe(
+      "warm: ranks are forked from a process that has imported torch, where that can be. cold: each starts an interpreter.",
+    ),
+  python: z
+    .strictObject({
+      interpreter: z
+        .string()
+        .regex(/^\//, "expected an absolute path")
+        .optional()
+        .describe("Interpreter on the nodes; their own when left out."),
+      requirements: z
+        .string()
+        .regex(
+          /(^|\/)(pyproject\.toml|uv\.lock|[^/]+\.txt)$/,
+          "expected a .txt file, a pyproject.toml or a uv.lock",
+        )
+        .optional()
+        .describe(
+          "File in the code folder that lists what to install: requirements.txt, pyproject.toml or uv.lock.",
+        ),
+      isolated: z
+        .boolean()
+        .default(false)
+        .describe("Hide the packages of the interpreter's own environment, torch among the nodes'."),
+    })
+    .refine(({ interpreter, requirements }) => (interpreter ?? requirements) !== undefined, {
+      message: "expected interpreter, or requirements, or both",
+    })
+    .optional()
+    .describe("The Python of the ranks, where it is not simply the nodes' own."),
   ranks: z
     .int()
     .min(1)
     .max(4096)
-    .default(1)
-    .describe("Processes of the gang; they start together or not at all."),
+    .optional()
+    .describe(
+      "Processes of the gang; they start together or not at all. Left out: what nnodes or mesh make it, else 1.",
+    ),
+  nnodes: z
+    .int()
+    .min(1)
+    .max(4096)
+    .optional()
+    .describe("Spread the gang over exactly so many nodes, nprocPerNode ranks on each, as torchrun does."),
+  nprocPerNode: z
+    .int()
+    .min(1)
+    .max(4096)
+    .optional()
+    .describe("Ranks on each node; 1 when only nnodes is given."),
+  mesh: z
+    .strictObject({
+      data: z.int().min(1).max(4096).default(1).describe("Replicas."),
+      tensor: z
+        .int()
+        .min(1)
+        .max(4096)
+        .default(1)
+        .describe("Ranks that share each layer; placed on one node."),
+      pipeline: z.int().min(1).max(4096).default(1).describe("Stages."),
+    })
+    .optional()
+    .describe("Axes of the gang's parallelism; their product is the number of ranks."),
   slotsPerRank: z
     .int()
     .min(1)
@@ -50,7 +112,7 @@ export const jobSchema = z.strictObject({
     .array(z.union([z.string(), z.number()]).transform(String))
     .min(1, "expected a script and its arguments, such as [train.py, --epochs, 3]")
     .describe(
-      "Script and arguments, the script relative to the code folder; [-m, package.module] runs a module.",
+      "Script and arguments, the script relative to the code folder; [-m, package.module] runs a module, [--no-python, ./program] any program.",
     ),
   params: z
     .record(z.string(), z.json())

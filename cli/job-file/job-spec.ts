@@ -11,7 +11,10 @@ const priorities = {
 const frameworks = {
   torch: scheduler.Framework.TORCH,
   process: scheduler.Framework.PROCESS,
+  tensorflow: scheduler.Framework.TENSORFLOW,
 } as const;
+
+const startModes = { warm: scheduler.StartMode.WARM, cold: scheduler.StartMode.COLD } as const;
 
 /** Where an uploaded code bundle is, and where the code came from. */
 export interface UploadedCode {
@@ -29,7 +32,10 @@ export function jobSpec(job: JobFile, code: UploadedCode, source: string): sched
     priority: priorities[job.priority],
     experiment: job.experiment ?? job.name,
     framework: frameworks[job.framework],
-    ranks: job.ranks,
+    ...gang(job),
+    start: startModes[job.start],
+    ...(job.python === undefined ? {} : { python: python(job.python) }),
+    ...(job.mesh === undefined ? {} : { mesh: job.mesh }),
     slotsPerRank: job.slotsPerRank,
     code: {
       digest: code.digest,
@@ -59,4 +65,21 @@ export function jobSpec(job: JobFile, code: UploadedCode, source: string): sched
     kind: scheduler.JobKind.TRAINING,
     sourceYaml: source,
   });
+}
+
+/** The number of ranks: as given, or what nodes or mesh make it. That they agree is for the scheduler to check. */
+export function ranksOf({ ranks, nnodes, nprocPerNode, mesh }: JobFile): number {
+  if (ranks !== undefined) return ranks;
+  if (nnodes !== undefined || nprocPerNode !== undefined) return (nnodes ?? 1) * (nprocPerNode ?? 1);
+  return mesh === undefined ? 1 : mesh.data * mesh.tensor * mesh.pipeline;
+}
+
+function gang(job: JobFile) {
+  const { nnodes, nprocPerNode } = job;
+  if (nnodes === undefined && nprocPerNode === undefined) return { ranks: ranksOf(job) };
+  return { ranks: ranksOf(job), nodes: nnodes ?? 1, ranksPerNode: nprocPerNode ?? 1 };
+}
+
+function python({ interpreter, requirements, isolated }: NonNullable<JobFile["python"]>) {
+  return { interpreter: interpreter ?? "", requirements: requirements ?? "", isolated };
 }

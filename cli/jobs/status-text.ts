@@ -1,4 +1,4 @@
-import type { scheduler, tracking } from "@trainyard/contracts";
+import { scheduler, type tracking } from "@trainyard/contracts";
 import { formatMetric } from "../follow/metric-value.ts";
 import { failureLine, jobStateWord, paintState, placementLine } from "../follow/words.ts";
 import type { Session } from "../session.ts";
@@ -90,7 +90,15 @@ function attemptLine(session: Session, attempt: scheduler.Attempt): string {
   const until = attempt.endedAt === undefined ? "" : `–${session.time(attempt.endedAt)}`;
   const failure =
     attempt.failure === undefined ? "" : `  ${style.warn(safeText(failureLine(attempt.failure)))}`;
-  return `${attempt.number}  ${session.time(attempt.admittedAt)}${until}  ${from}, ${placementLine(attempt)}${failure}`;
+  return `${attempt.number}  ${session.time(attempt.admittedAt)}${until}  ${from}, ${placementLine(attempt)}${startLine(attempt)}${failure}`;
+}
+
+/** How the ranks were started; a reason that several nodes share is told once. */
+function startLine({ starts }: scheduler.Attempt): string {
+  const words = starts.map(({ mode, coldReason }) =>
+    mode === scheduler.StartMode.WARM ? "started warm" : `started cold: ${safeText(coldReason)}`,
+  );
+  return [...new Set(words)].map((word) => `, ${word}`).join("");
 }
 
 function checkpointLine(session: Session, checkpoint: tracking.Checkpoint): string {

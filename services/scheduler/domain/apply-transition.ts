@@ -57,13 +57,14 @@ function byNode(a: EndedPart, b: EndedPart): number {
 function start(
   job: Job,
   attempt: Attempt,
-  { ranksStartedAt, firstStepAt }: Extract<Transition, { kind: "started" }>,
+  { ranksStartedAt, firstStepAt, starts }: Extract<Transition, { kind: "started" }>,
 ): Change {
   assertAttemptTransition(attempt.state, "running");
   const running: Attempt = {
     ...attempt,
     state: "running",
     ranksStartedAt,
+    ...(starts.length === 0 ? {} : { starts }),
     ...(firstStepAt === undefined ? {} : { firstStepAt }),
   };
   // A job that is being cancelled stays so: its attempt passes through "running" on the way to its stop.

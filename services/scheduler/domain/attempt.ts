@@ -1,5 +1,6 @@
 import type { AttemptState } from "./attempt-state.ts";
 import type { Failure } from "./failure.ts";
+import type { PartStart } from "./heartbeat.ts";
 
 /** Some ranks of an attempt on one node. */
 export interface Placement {
@@ -39,7 +40,12 @@ export interface RankReport {
  */
 export type PartOutcome =
   | { readonly kind: "finalized"; readonly ranks: readonly RankReport[] }
-  | { readonly kind: "failed-to-start"; readonly reason: string; readonly message: string }
+  | {
+      readonly kind: "failed-to-start";
+      readonly reason: string;
+      readonly message: string;
+      readonly tail?: string;
+    }
   | { readonly kind: "gone" }
   | { readonly kind: "lost" };
 
@@ -64,6 +70,11 @@ export interface ResumePoint {
   readonly files: readonly ResumeFile[];
 }
 
+/** How the ranks of one node were started. */
+export interface NodeStart extends PartStart {
+  readonly nodeId: string;
+}
+
 /** Why an attempt is being stopped. */
 export type StopCause = "failure" | "cancel" | "timeout";
 
@@ -79,6 +90,8 @@ export interface Attempt {
   /** W3C trace context that its ranks continue. */
   readonly traceparent?: string;
   readonly ranksStartedAt?: Date;
+  /** How the ranks of each node that has told were started. */
+  readonly starts?: readonly NodeStart[];
   readonly firstStepAt?: Date;
   readonly stopCause?: StopCause;
   /** The parts that are over, by node. */

@@ -14,6 +14,7 @@ export const reservedEnvNames: readonly string[] = [
   "ROLE_WORLD_SIZE",
   "MASTER_ADDR",
   "MASTER_PORT",
+  "TF_CONFIG",
   "CUDA_VISIBLE_DEVICES",
   "TRACEPARENT",
   "MLFLOW_RUN_ID",

@@ -46,13 +46,24 @@ function checkEntrypoint({ entrypoint, code }: JobSpec): readonly Violation[] {
       ...expectThat(MODULE.test(second ?? ""), `${field}[1]`, 'expected a module\'s name after "-m"'),
     ];
   }
+  if (first === "--no-python") {
+    const program = second ?? "";
+    const description = "expected a program: a path in the bundle, or a name on the nodes' PATH";
+    return [
+      ...words,
+      ...expectThat(program !== "" && !program.startsWith("-"), `${field}[1]`, description),
+      ...(program.includes("/")
+        ? violationsOf(() => assertArtifactPath(`${field}[1]`, program.replace(/^\.\//, "")))
+        : []),
+    ];
+  }
   return [
     ...words,
     ...violationsOf(() => assertArtifactPath(`${field}[0]`, first)),
     ...expectThat(
       code.digest !== "",
       "spec.code.digest",
-      'expected the code bundle that holds the script; only "-m" runs without one',
+      'expected the code bundle that holds the script; only "-m" and "--no-python" run without one',
     ),
   ];
 }

@@ -11,6 +11,7 @@
 import type { Admission, Decision, Explanation } from "./decision.ts";
 import { explainBackoff, explainBehind, explainHead, explainTooLarge } from "./explain.ts";
 import { FreeSlots } from "./free-slots.ts";
+import { ranksThatFit, unitsOf } from "./gang-shape.ts";
 import type { Pending } from "./pending.ts";
 import { placeGang } from "./place-gang.ts";
 import type { Snapshot, WaitingJob } from "./snapshot.ts";
@@ -28,20 +29,23 @@ export function decide(snapshot: Snapshot, nowMs: number): Decision {
   const positions = new Map<string, number>();
   let head: WaitingJob | undefined;
 
-  const capacities = new Map<number, number>();
-  /** Ranks of this size that the empty fleet holds. */
-  const emptyCapacity = (slotsPerRank: number): number => {
-    const known = capacities.get(slotsPerRank);
+  const sizes = present.map(({ slots }) => slots);
+  const capacities = new Map<string, number>();
+  /** Ranks of such a gang that the empty fleet holds. */
+  const emptyCapacity = (job: WaitingJob): number => {
+    const { ranks, slots, apart } = unitsOf(job);
+    const key = `${ranks} ${slots} ${apart}`;
+    const known = capacities.get(key);
     if (known !== undefined) return known;
-    const capacity = present.reduce((sum, { slots }) => sum + Math.floor(slots / slotsPerRank), 0);
-    capacities.set(slotsPerRank, capacity);
+    const capacity = ranksThatFit(sizes, job);
+    capacities.set(key, capacity);
     return capacity;
   };
 
   const numbers = (job: WaitingJob) => ({
     slotsFree: free.total,
     slotsPresent,
-    rankCapacity: free.rankCapacity(job.slotsPerRank),
+    rankCapacity: capacityNow(free, job),
     nodesKnown: snapshot.nodes.length,
   });
 
@@ -49,7 +53,7 @@ export function decide(snapshot: Snapshot, nowMs: number): Decision {
     if (job.notBeforeMs !== undefined && job.notBeforeMs > nowMs) {
       return explainBackoff(job, job.notBeforeMs, free.total);
     }
-    if (emptyCapacity(job.slotsPerRank) < job.ranks) return explainTooLarge(job, numbers(job));
+    if (emptyCapacity(job) < job.ranks) return explainTooLarge(job, numbers(job));
     if (head !== undefined) return explainBehind(job, head, free.total);
     const placements = placeGang(free, job);
     if (placements !== undefined) return { jobId: job.id, placements };
@@ -68,4 +72,10 @@ export function decide(snapshot: Snapshot, nowMs: number): Decision {
     explanations.push({ jobId: job.id, pending: { ...result, position } });
   }
   return { admissions, explanations };
+}
+
+/** Ranks of such a gang that fit now. */
+function capacityNow(free: FreeSlots, job: WaitingJob): number {
+  const { ranks, slots, apart } = unitsOf(job);
+  return ranks * (apart ? free.nodesWith(slots) : free.rankCapacity(slots));
 }

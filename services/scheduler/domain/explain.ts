@@ -1,3 +1,4 @@
+import { unitsOf } from "./gang-shape.ts";
 import type { HeldBack } from "./held-back.ts";
 import type { Job } from "./job.ts";
 import type { Pending, PendingReason } from "./pending.ts";
@@ -58,7 +59,10 @@ export function explainHead(job: WaitingJob, fleet: FleetNumbers): Pending {
     const message = `The gang needs ${need(job)}; ${fleet.slotsFree} of ${fleet.slotsPresent} are free.`;
     return pending(job, "not-enough-slots", message, fleet.slotsFree);
   }
-  const message = `${fleet.slotsFree} slots are free, but a rank needs ${count(job.slotsPerRank, "slot")} on one node, and only ${fleet.rankCapacity} of ${job.ranks} ranks find such a node.`;
+  const units = unitsOf(job);
+  const what = units.ranks === 1 && !units.apart ? "a rank" : `${units.ranks} ranks together`;
+  const where = units.apart ? `on each of ${units.count} nodes` : "on one node";
+  const message = `${fleet.slotsFree} slots are free, but ${what === "a rank" ? "a rank needs" : `${what} need`} ${count(units.slots, "slot")} ${where}, and only ${fleet.rankCapacity} of ${job.ranks} ranks find such a node.`;
   return pending(job, "fragmented", message, fleet.slotsFree);
 }
 

@@ -1,5 +1,5 @@
 import { count } from "./explain.ts";
-import { FreeSlots } from "./free-slots.ts";
+import { ranksThatFit as fit, type GangShape, unitWords } from "./gang-shape.ts";
 
 /** Why the whole known fleet could not hold a gang, with the numbers; `undefined` when it could. */
 export interface NeverFits {
@@ -16,17 +16,15 @@ export interface NeverFits {
  */
 export function neverFits(
   nodes: readonly { readonly id: string; readonly slots: number }[],
-  gang: { readonly ranks: number; readonly slotsPerRank: number },
+  gang: GangShape,
 ): NeverFits | undefined {
   if (nodes.length === 0) return undefined;
-  const fleet = new FreeSlots(
-    nodes.map(({ id, slots }) => ({ id, slots, usable: true, present: true })),
-    [],
-  );
-  const ranksThatFit = fleet.rankCapacity(gang.slotsPerRank);
+  const sizes = nodes.map(({ slots }) => slots);
+  const ranksThatFit = fit(sizes, gang);
   if (ranksThatFit >= gang.ranks) return undefined;
   const slotsNeeded = gang.ranks * gang.slotsPerRank;
-  const largest = Math.max(...nodes.map(({ slots }) => slots));
-  const message = `The gang needs ${count(slotsNeeded, "slot")} (${count(gang.ranks, "rank")} of ${count(gang.slotsPerRank, "slot")}, each rank on one node), but the whole fleet has ${count(fleet.total, "slot")} on ${count(nodes.length, "node")}, the largest with ${largest}: at most ${count(ranksThatFit, "such rank")}. Ask for fewer, or add nodes.`;
-  return { message, slotsNeeded, slotsKnown: fleet.total, ranksThatFit };
+  const slotsKnown = sizes.reduce((sum, slots) => sum + slots, 0);
+  const largest = Math.max(...sizes);
+  const message = `The gang needs ${count(slotsNeeded, "slot")} (${count(gang.ranks, "rank")} of ${count(gang.slotsPerRank, "slot")}, ${unitWords(gang)}), but the whole fleet has ${count(slotsKnown, "slot")} on ${count(nodes.length, "node")}, the largest with ${largest}: at most ${count(ranksThatFit, "such rank")}. Ask for fewer, or add nodes.`;
+  return { message, slotsNeeded, slotsKnown, ranksThatFit };
 }

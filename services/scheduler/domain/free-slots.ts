@@ -45,6 +45,13 @@ export class FreeSlots {
     return capacity;
   }
 
+  /** How many nodes have at least so many free slots. */
+  nodesWith(slots: number): number {
+    let nodes = 0;
+    for (let free = slots; free < this.#counts.length; free++) nodes += this.#counts[free] ?? 0;
+    return nodes;
+  }
+
   /** The node with the fewest free slots, but at least so many; the lowest id among equals. */
   tightest(slots: number): number | undefined {
     for (let free = slots; free < this.#buckets.length; free++) {
@@ -79,6 +86,15 @@ export class FreeSlots {
     this.#total -= slots.length;
     this.#enter(node, free.length);
     return slots;
+  }
+
+  /** Undoes the taking of the node's highest slots of those that `take` gave last. */
+  giveBack(node: number, slots: readonly number[]): void {
+    const free = this.#slotsOf(node);
+    this.#counts[free.length] = (this.#counts[free.length] ?? 0) - 1;
+    free.push(...slots.toReversed());
+    this.#total += slots.length;
+    this.#enter(node, free.length);
   }
 
   #slotsOf(node: number): number[] {

@@ -1,4 +1,5 @@
 import type { RankReport } from "./attempt.ts";
+import type { StartMode } from "./job-spec.ts";
 
 /** Version of the agent protocol that the scheduler speaks; agents of the one before are served too. */
 export const AGENT_PROTOCOL_VERSION = 1;
@@ -23,6 +24,17 @@ export interface PartReport {
   readonly ranks: readonly RankReport[];
   readonly failureReason: string;
   readonly failureMessage: string;
+  /** The end of what the failed step printed; absent when it printed nothing. */
+  readonly failureTail?: string;
+  /** How its ranks were started; absent before, and after a restart of the agent. */
+  readonly start?: PartStart;
+}
+
+/** How the ranks of one node were started, with the reason where they could not be forked. */
+export interface PartStart {
+  readonly mode: StartMode;
+  /** Empty for warm. */
+  readonly coldReason: string;
 }
 
 /** A point in the sequence of desired states of a node. */

@@ -1,3 +1,5 @@
+import type { GangShape } from "./gang-shape.ts";
+
 /** What may stand in hyperparameters: JSON. */
 export type JsonValue =
   | string
@@ -57,11 +59,46 @@ export interface JobSpec {
   readonly model?: { readonly name: string; readonly suite: string };
   /** 0 means no limit. */
   readonly timeoutSeconds: number;
-  readonly framework: "torch" | "process";
+  readonly framework: "torch" | "process" | "tensorflow";
   readonly inputs: readonly { readonly path: string; readonly digest: string }[];
   readonly labels: Readonly<Record<string, string>>;
   readonly kind: "training" | "evaluation";
   readonly sourceYaml: string;
+  /** How ranks start; absent in jobs of an older version: warm where that can be. */
+  readonly start?: StartMode;
+  readonly python?: PythonEnvironment;
+  readonly mesh?: Mesh;
+  /** Spread over exactly so many nodes, with so many ranks on each. */
+  readonly spread?: { readonly nodes: number; readonly ranksPerNode: number };
+}
+
+/** Forked from a process that has imported torch where that can be, or each rank with an interpreter of its own. */
+export type StartMode = "warm" | "cold";
+
+/** The Python of the ranks where it is not simply the node's own. Empty text: not given. */
+export interface PythonEnvironment {
+  readonly interpreter: string;
+  /** File of the code bundle that lists what to install. */
+  readonly requirements: string;
+  /** Whether the interpreter's own packages are hidden. */
+  readonly isolated: boolean;
+}
+
+/** The axes of a gang's parallelism; rank = (pipeline, data, tensor) in row-major order. */
+export interface Mesh {
+  readonly data: number;
+  readonly tensor: number;
+  readonly pipeline: number;
+}
+
+/** The gang as placement sees it. */
+export function shapeOf({ ranks, slotsPerRank, mesh, spread }: JobSpec): GangShape {
+  return {
+    ranks,
+    slotsPerRank,
+    ...(mesh === undefined ? {} : { tensor: mesh.tensor }),
+    ...(spread === undefined ? {} : { nodes: spread.nodes }),
+  };
 }
 
 /** Slots that the whole gang occupies. */

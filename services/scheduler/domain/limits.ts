@@ -8,6 +8,8 @@ export const MAX_SLOTS_PER_RANK = 64;
 export const MAX_RETRIES = 100;
 /** Words of an entrypoint, the script included. */
 export const MAX_ENTRYPOINT_WORDS = 256;
+/** UTF-8 bytes of an interpreter's path. */
+export const MAX_INTERPRETER_BYTES = 4096;
 /** UTF-8 bytes of one entrypoint word. */
 export const MAX_ENTRYPOINT_WORD_BYTES = 4096;
 /** Environment variables a job may add. */

@@ -2,7 +2,7 @@
  * What the nodes' reports mean for an attempt: one step of its state machine, as a value. Called again until it says
  * nothing more, so that an attempt whose ranks started and ended between two looks still passes every state.
  */
-import type { Attempt, EndedPart, Placement, StopCause } from "./attempt.ts";
+import type { Attempt, EndedPart, NodeStart, Placement, StopCause } from "./attempt.ts";
 import type { Job } from "./job.ts";
 import { liveAttempt } from "./job.ts";
 import { hasFailed, newlyEnded, type PartView, ranksOf } from "./part-view.ts";
@@ -15,6 +15,7 @@ export type Transition =
       readonly parts: readonly EndedPart[];
       readonly ranksStartedAt: Date;
       readonly firstStepAt?: Date;
+      readonly starts: readonly NodeStart[];
     }
   | { readonly kind: "first-step"; readonly parts: readonly EndedPart[]; readonly firstStepAt: Date }
   | { readonly kind: "stop"; readonly parts: readonly EndedPart[]; readonly cause: StopCause }
@@ -60,7 +61,10 @@ function startedStep(job: Job, views: ReadonlyMap<string, PartView>): Step | und
   if (started.length < job.spec.ranks) return undefined;
   const ranksStartedAt = new Date(Math.max(...started.map((at) => at.getTime())));
   const firstStepAt = earliestFirstStep(views);
-  return { kind: "started", ranksStartedAt, ...(firstStepAt === undefined ? {} : { firstStepAt }) };
+  const starts = [...views].flatMap(([nodeId, view]) =>
+    view.kind === "unheard" || view.start === undefined ? [] : [{ nodeId, ...view.start }],
+  );
+  return { kind: "started", ranksStartedAt, starts, ...(firstStepAt === undefined ? {} : { firstStepAt }) };
 }
 
 function stopStep(

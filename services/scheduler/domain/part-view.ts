@@ -1,5 +1,5 @@
 import type { Attempt, EndedPart, PartOutcome, RankReport } from "./attempt.ts";
-import { type Generation, type Heartbeat, hasApplied, type PartReport } from "./heartbeat.ts";
+import { type Generation, type Heartbeat, hasApplied, type PartReport, type PartStart } from "./heartbeat.ts";
 import type { NodeState } from "./node.ts";
 
 /** What is known of a node when its attempts are looked at. */
@@ -11,8 +11,8 @@ export interface NodeView {
 
 /** A node's part of an attempt as it is now: over, alive with reports, or not heard of yet. */
 export type PartView =
-  | { readonly kind: "over"; readonly outcome: PartOutcome }
-  | { readonly kind: "alive"; readonly ranks: readonly RankReport[] }
+  | { readonly kind: "over"; readonly outcome: PartOutcome; readonly start?: PartStart }
+  | { readonly kind: "alive"; readonly ranks: readonly RankReport[]; readonly start?: PartStart }
   | { readonly kind: "unheard" };
 
 /**
@@ -38,19 +38,21 @@ export function viewPart(
 }
 
 function viewReport(report: PartReport): PartView {
+  const start = report.start === undefined ? {} : { start: report.start };
   switch (report.phase) {
     case "finalized":
-      return { kind: "over", outcome: { kind: "finalized", ranks: report.ranks } };
+      return { kind: "over", outcome: { kind: "finalized", ranks: report.ranks }, ...start };
     case "failed-to-start": {
-      const { failureReason: reason, failureMessage: message } = report;
-      return { kind: "over", outcome: { kind: "failed-to-start", reason, message } };
+      const { failureReason: reason, failureMessage: message, failureTail: tail } = report;
+      const outcome = { kind: "failed-to-start", reason, message } as const;
+      return { kind: "over", outcome: tail === undefined ? outcome : { ...outcome, tail } };
     }
     case "preparing":
     case "starting":
     case "running":
     case "stopping":
     case "flushing":
-      return { kind: "alive", ranks: report.ranks };
+      return { kind: "alive", ranks: report.ranks, ...start };
   }
 }
 

@@ -10,6 +10,9 @@ const startFailureClasses: Readonly<Record<string, FailureClass>> = {
   CODE_FETCH_FAILED: "platform",
   CHECKPOINT_FETCH_FAILED: "platform",
   START_FAILED: "platform",
+  // What the job lists cannot be installed: it is the job's, and will be so the next time.
+  PYTHON_ENVIRONMENT_FAILED: "user",
+  PYTHON_PACKAGES_UNREACHABLE: "data",
 };
 
 /**
@@ -42,11 +45,9 @@ function failedStart(attempt: Attempt): Failure | undefined {
   for (const { nodeId, outcome } of attempt.endedParts) {
     if (outcome.kind !== "failed-to-start") continue;
     const failureClass = startFailureClasses[outcome.reason] ?? "platform";
-    return failureWithoutRank(
-      failureClass,
-      outcome.reason || "START_FAILED",
-      `Node ${nodeId}: ${outcome.message}`,
-    );
+    const reason = outcome.reason || "START_FAILED";
+    const failure = failureWithoutRank(failureClass, reason, `Node ${nodeId}: ${outcome.message}`);
+    return { ...failure, tracebackTail: outcome.tail ?? "" };
   }
   return undefined;
 }

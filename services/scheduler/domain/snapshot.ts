@@ -1,4 +1,5 @@
 import type { Placement } from "./attempt.ts";
+import type { GangShape } from "./gang-shape.ts";
 import type { Priority } from "./job-spec.ts";
 
 /** A node as placement sees it. */
@@ -12,13 +13,11 @@ export interface NodeCapacity {
 }
 
 /** A job that waits for slots. */
-export interface WaitingJob {
+export interface WaitingJob extends GangShape {
   readonly id: string;
   readonly queue: string;
   readonly priority: Priority;
   readonly createdAtMs: number;
-  readonly ranks: number;
-  readonly slotsPerRank: number;
   /** Back-off after a failed attempt: not to be admitted earlier. */
   readonly notBeforeMs?: number;
   /** The failure that led to the back-off, as a reason. */

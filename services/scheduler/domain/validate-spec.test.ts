@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { neverFits } from "./fits-ever.ts";
-import type { JobSpec, JsonValue } from "./job-spec.ts";
+import type { JobSpec, JsonValue, PythonEnvironment } from "./job-spec.ts";
 import {
   MAX_ENTRYPOINT_WORDS,
   MAX_ENV_VARIABLES,
@@ -44,12 +44,25 @@ const valid: JobSpec = {
 const fields = (more: Partial<JobSpec>) => validateSpec({ ...valid, ...more }).map(({ field }) => field);
 const entries = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, "v"]));
+const python = (more: Partial<PythonEnvironment>): PythonEnvironment => ({
+  interpreter: "",
+  requirements: "",
+  isolated: false,
+  ...more,
+});
 const nested = (depth: number): JsonValue => (depth === 0 ? 1 : { d: nested(depth - 1) });
 
 describe("a spec", () => {
   it("passes when everything is right, and at each limit", () => {
     expect(validateSpec(valid)).toEqual([]);
     expect(fields({ ranks: MAX_RANKS, slotsPerRank: MAX_SLOTS_PER_RANK, retries: MAX_RETRIES })).toEqual([]);
+    expect(
+      fields({ mesh: { data: 1, tensor: 2, pipeline: 1 }, spread: { nodes: 1, ranksPerNode: 2 } }),
+    ).toEqual([]);
+    expect(
+      fields({ python: python({ interpreter: "/usr/bin/python3", requirements: "a/uv.lock" }) }),
+    ).toEqual([]);
+    expect(fields({ entrypoint: ["--no-python", "./run.sh"] })).toEqual([]);
     expect(fields({ env: entries(MAX_ENV_VARIABLES), labels: entries(MAX_LABELS) })).toEqual([]);
     expect(
       fields({ timeoutSeconds: MAX_TIMEOUT_SECONDS, params: { p: nested(MAX_PARAMS_DEPTH - 1) } }),
@@ -68,6 +81,33 @@ describe("a spec", () => {
     ["it has too many words", { entrypoint: Array(MAX_ENTRYPOINT_WORDS + 1).fill("x") }, "spec.entrypoint"],
     ["its script is outside the bundle", { entrypoint: ["../../train.py"] }, "spec.entrypoint[0]"],
     ["its script is absolute", { entrypoint: ["/bin/sh"] }, "spec.entrypoint[0]"],
+    ["its program is outside the bundle", { entrypoint: ["--no-python", "../sh"] }, "spec.entrypoint[1]"],
+    ["its program is missing", { entrypoint: ["--no-python"] }, "spec.entrypoint[1]"],
+    ["nodes and ranks disagree", { spread: { nodes: 2, ranksPerNode: 2 } }, "spec.ranks"],
+    ["it has ranks per node but no nodes", { spread: { nodes: 0, ranksPerNode: 2 } }, "spec.nodes"],
+    ["its mesh is not its ranks", { mesh: { data: 2, tensor: 2, pipeline: 1 } }, "spec.mesh"],
+    ["an axis is negative", { mesh: { data: 0.5, tensor: 4, pipeline: 1 } }, "spec.mesh.data"],
+    [
+      "a tensor group would be on two nodes",
+      { mesh: { data: 1, tensor: 2, pipeline: 1 }, spread: { nodes: 2, ranksPerNode: 1 } },
+      "spec.mesh.tensor",
+    ],
+    ["its Python is nothing", { python: python({}) }, "spec.python"],
+    [
+      "its interpreter is relative",
+      { python: python({ interpreter: "python3" }) },
+      "spec.python.interpreter",
+    ],
+    [
+      "its requirements are outside the bundle",
+      { python: python({ requirements: "../requirements.txt" }) },
+      "spec.python.requirements",
+    ],
+    [
+      "its requirements are of no known kind",
+      { python: python({ requirements: "environment.yml" }) },
+      "spec.python.requirements",
+    ],
     ["its module is none", { entrypoint: ["-m", "a b"] }, "spec.entrypoint[1]"],
     ["a word holds NUL", { entrypoint: ["train.py", "a\0b"] }, "spec.entrypoint[1]"],
     ["its code is missing", { code: { ...valid.code, digest: "" } }, "spec.code.digest"],

@@ -1,7 +1,9 @@
 import { assertName, parseSemver } from "@trainyard/domain";
 import { checkEnv } from "./check-env.ts";
+import { checkParallelism } from "./check-parallelism.ts";
 import { checkParams } from "./check-params.ts";
 import { checkProgram } from "./check-program.ts";
+import { checkPython } from "./check-python.ts";
 import type { JobSpec } from "./job-spec.ts";
 import {
   MAX_CHECKPOINT_KEEP,
@@ -32,6 +34,8 @@ export function validateSpec(spec: JobSpec): readonly Violation[] {
     ...checkNames(spec),
     ...checkNumbers(spec),
     ...checkProgram(spec),
+    ...checkParallelism(spec),
+    ...checkPython(spec),
     ...checkParams(spec.params),
     ...checkEnv(spec.env),
     ...checkDataset(spec),

@@ -4,6 +4,7 @@ import { decide } from "../domain/decide.ts";
 import type { Decision } from "../domain/decision.ts";
 import { type Job, liveAttempt } from "../domain/job.ts";
 import { admit } from "../domain/job-changes.ts";
+import { shapeOf } from "../domain/job-spec.ts";
 import { attemptKey, whyUnusable } from "../domain/node-usable.ts";
 import type { NodeCapacity, Snapshot, WaitingJob } from "../domain/snapshot.ts";
 import type { ActiveJobs } from "./active-jobs.ts";
@@ -72,8 +73,7 @@ function waitingOf(job: Job): WaitingJob {
     queue: spec.queue,
     priority: spec.priority,
     createdAtMs: createdAt.getTime(),
-    ranks: spec.ranks,
-    slotsPerRank: spec.slotsPerRank,
+    ...shapeOf(spec),
     ...(notBefore === undefined ? {} : { notBeforeMs: notBefore.getTime() }),
     ...(failure === undefined ? {} : { retryReason: failure.reason }),
   };

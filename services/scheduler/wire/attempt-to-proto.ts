@@ -3,7 +3,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { scheduler } from "@trainyard/contracts";
 import type { Attempt } from "../domain/attempt.ts";
 import type { Failure } from "../domain/failure.ts";
-import { attemptStateToProto, failureClassToProto } from "./enums.ts";
+import { attemptStateToProto, failureClassToProto, startModeToProto } from "./enums.ts";
 
 type AttemptInit = MessageInitShape<typeof scheduler.AttemptSchema>;
 
@@ -26,6 +26,11 @@ export function attemptToProto(attempt: Attempt): scheduler.Attempt {
       nodeId,
       ranks: [...ranks],
       slots: [...slots],
+    })),
+    starts: (attempt.starts ?? []).map(({ nodeId, mode, coldReason }) => ({
+      nodeId,
+      mode: startModeToProto[mode],
+      coldReason,
     })),
     resumedFromCheckpointId: resume?.checkpointId ?? "",
     resumedFromStep: BigInt(resume?.step ?? 0),

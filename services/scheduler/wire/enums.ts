@@ -3,7 +3,7 @@ import { scheduler, workeragent } from "@trainyard/contracts";
 import type { AttemptState } from "../domain/attempt-state.ts";
 import type { FailureClass } from "../domain/failure.ts";
 import type { PartPhase } from "../domain/heartbeat.ts";
-import type { JobSpec, Priority } from "../domain/job-spec.ts";
+import type { JobSpec, Priority, StartMode } from "../domain/job-spec.ts";
 import type { JobState } from "../domain/job-state.ts";
 import type { NodeState } from "../domain/node.ts";
 import type { PendingReason } from "../domain/pending.ts";
@@ -17,6 +17,7 @@ const {
   NodeState: WireNodeState,
   PendingReason: WirePendingReason,
   Priority: WirePriority,
+  StartMode: WireStartMode,
 } = scheduler;
 const { AttemptPhase } = workeragent;
 
@@ -28,6 +29,11 @@ export const priorityToProto: Readonly<Record<Priority, scheduler.Priority>> = {
 export const frameworkToProto: Readonly<Record<JobSpec["framework"], scheduler.Framework>> = {
   torch: Framework.TORCH,
   process: Framework.PROCESS,
+  tensorflow: Framework.TENSORFLOW,
+};
+export const startModeToProto: Readonly<Record<StartMode, scheduler.StartMode>> = {
+  warm: WireStartMode.WARM,
+  cold: WireStartMode.COLD,
 };
 export const kindToProto: Readonly<Record<JobSpec["kind"], scheduler.JobKind>> = {
   training: JobKind.TRAINING,
@@ -93,6 +99,7 @@ function inverse<K extends string, V extends number>(
 
 export const priorityFromProto = inverse(priorityToProto);
 export const frameworkFromProto = inverse(frameworkToProto);
+export const startModeFromProto = inverse(startModeToProto);
 export const kindFromProto = inverse(kindToProto);
 export const jobStateFromProto = inverse(jobStateToProto);
 export const phaseFromProto = inverse(phaseToProto);

@@ -1,7 +1,7 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { workeragent } from "@trainyard/contracts";
 import type { RankExit, RankReport } from "../domain/attempt.ts";
-import type { Heartbeat, PartReport } from "../domain/heartbeat.ts";
+import type { Heartbeat, PartReport, PartStart } from "../domain/heartbeat.ts";
 import { phaseFromProto } from "./enums.ts";
 
 /** Slots that one node may claim to have. */
@@ -10,6 +10,8 @@ export const MAX_NODE_SLOTS = 1024;
 export const MAX_REPORTED_ATTEMPTS = 4096;
 /** The end of a traceback that is kept, in characters. */
 export const MAX_TRACEBACK_LENGTH = 4096;
+/** The reason for a cold start that is kept, in characters. */
+export const MAX_COLD_REASON_LENGTH = 512;
 /** A node's id is one token of a subject and of a key. */
 const NODE_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
@@ -49,7 +51,20 @@ function partOf(status: workeragent.AttemptStatus): PartReport[] {
   const phase = phaseFromProto(status.phase);
   if (phase === undefined) return [];
   const { jobId, attempt, failureReason, failureMessage } = status;
-  return [{ jobId, attempt, phase, ranks: status.ranks.map(rankOf), failureReason, failureMessage }];
+  const failureTail = status.failureTail.slice(-MAX_TRACEBACK_LENGTH);
+  const start = startOf(status);
+  const ranks = status.ranks.map(rankOf);
+  const optional = {
+    ...(failureTail === "" ? {} : { failureTail }),
+    ...(start === undefined ? {} : { start }),
+  };
+  return [{ jobId, attempt, phase, ranks, failureReason, failureMessage, ...optional }];
+}
+
+function startOf({ start, coldReason }: workeragent.AttemptStatus): PartStart | undefined {
+  if (start === "warm") return { mode: "warm", coldReason: "" };
+  if (start !== "cold") return undefined;
+  return { mode: "cold", coldReason: coldReason.slice(0, MAX_COLD_REASON_LENGTH) };
 }
 
 function rankOf({ rank, startedAt, firstStepAt, lastStep, exit }: workeragent.RankStatus): RankReport {

@@ -1,6 +1,6 @@
 import type { scheduler } from "@trainyard/contracts";
 import type { JobSpec } from "../domain/job-spec.ts";
-import { frameworkFromProto, kindFromProto, priorityFromProto } from "./enums.ts";
+import { frameworkFromProto, kindFromProto, priorityFromProto, startModeFromProto } from "./enums.ts";
 
 const DEFAULT_QUEUE = "default";
 const DEFAULT_CHECKPOINTS_KEPT = 3;
@@ -10,13 +10,13 @@ const DEFAULT_CHECKPOINTS_KEPT = 3;
  * fit is refused by the validation, since it is no safe integer then. An enum value from a newer client counts as unset.
  */
 export function specFromProto(spec: scheduler.JobSpec): JobSpec {
-  const { code, dataset, model, checkpoint } = spec;
+  const { code, dataset, model, checkpoint, python, mesh, nodes, ranksPerNode } = spec;
   return {
     name: spec.name,
     queue: spec.queue || DEFAULT_QUEUE,
     priority: priorityFromProto(spec.priority) ?? "normal",
     experiment: spec.experiment || spec.name,
-    ranks: spec.ranks,
+    ranks: spec.ranks || nodes * ranksPerNode,
     slotsPerRank: spec.slotsPerRank || 1,
     code: {
       digest: code?.digest ?? "",
@@ -39,6 +39,12 @@ export function specFromProto(spec: scheduler.JobSpec): JobSpec {
     labels: spec.labels,
     kind: kindFromProto(spec.kind) ?? "training",
     sourceYaml: spec.sourceYaml,
+    start: startModeFromProto(spec.start) ?? "warm",
+    ...(python === undefined ? {} : { python: pythonFrom(python) }),
+    ...(mesh === undefined
+      ? {}
+      : { mesh: { data: mesh.data || 1, tensor: mesh.tensor || 1, pipeline: mesh.pipeline || 1 } }),
+    ...(nodes === 0 && ranksPerNode === 0 ? {} : { spread: { nodes, ranksPerNode } }),
     ...(dataset === undefined
       ? {}
       : {
@@ -50,4 +56,8 @@ export function specFromProto(spec: scheduler.JobSpec): JobSpec {
         }),
     ...(model === undefined ? {} : { model: { name: model.name, suite: model.suite } }),
   };
+}
+
+function pythonFrom({ interpreter, requirements, isolated }: scheduler.PythonEnvironment) {
+  return { interpreter, requirements, isolated };
 }

@@ -1,7 +1,7 @@
 import { create, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
 import { scheduler } from "@trainyard/contracts";
 import type { JobSpec, ResolvedDataset } from "../domain/job-spec.ts";
-import { frameworkToProto, kindToProto, priorityToProto } from "./enums.ts";
+import { frameworkToProto, kindToProto, priorityToProto, startModeToProto } from "./enums.ts";
 
 type SpecInit = MessageInitShape<typeof scheduler.JobSpecSchema>;
 
@@ -28,6 +28,10 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
     labels: { ...spec.labels },
     kind: kindToProto[spec.kind],
     sourceYaml: spec.sourceYaml,
+    start: startModeToProto[spec.start ?? "warm"],
+    ...(spec.python === undefined ? {} : { python: { ...spec.python } }),
+    ...(spec.mesh === undefined ? {} : { mesh: { ...spec.mesh } }),
+    ...(spec.spread ?? {}),
     ...(spec.dataset === undefined ? {} : { dataset: { ...spec.dataset } }),
     ...(spec.model === undefined ? {} : { model: { ...spec.model } }),
   };
@@ -36,8 +40,9 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
 
 /** What a node needs of a spec to run its ranks: no more than that travels with each change of the node's orders. */
 export function workToProto(spec: JobSpec): scheduler.JobSpec {
-  const { code, entrypoint, params, env, checkpoint, seed, framework, inputs } = specToProto(spec);
-  const work = { code, entrypoint, params, env, checkpoint, seed, framework, inputs };
+  const { code, entrypoint, params, env, checkpoint, seed, framework, inputs, start, python, mesh } =
+    specToProto(spec);
+  const work = { code, entrypoint, params, env, checkpoint, seed, framework, inputs, start, python, mesh };
   return create(scheduler.JobSpecSchema, work as SpecInit); // Absent members stay absent.
 }
 

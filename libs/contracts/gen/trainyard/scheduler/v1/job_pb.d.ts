@@ -67,7 +67,8 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
   code?: CodeRef | undefined;
 
   /**
-   * Script and arguments, the script relative to the bundle's root: ["train.py", "--epochs", "3"]. "-m" names a module.
+   * Script and arguments, the script relative to the bundle's root: ["train.py", "--epochs", "3"]. "-m" before a module's name runs the module;
+   * "--no-python" before a program, relative to the bundle's root or a name on the PATH, runs that program.
    *
    * @generated from field: repeated string entrypoint = 8;
    */
@@ -165,6 +166,41 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
   sourceYaml: string;
 
   /**
+   * How its ranks start.
+   *
+   * @generated from field: trainyard.scheduler.v1.StartMode start = 30;
+   */
+  start: StartMode;
+
+  /**
+   * The Python that its ranks run under; absent for that of the node.
+   *
+   * @generated from field: trainyard.scheduler.v1.PythonEnvironment python = 31;
+   */
+  python?: PythonEnvironment | undefined;
+
+  /**
+   * How its ranks divide the work among them; absent when the job does not say.
+   *
+   * @generated from field: trainyard.scheduler.v1.Mesh mesh = 32;
+   */
+  mesh?: Mesh | undefined;
+
+  /**
+   * Spread the gang over exactly so many nodes, with ranks_per_node on each, as torchrun's --nnodes does; 0 to 4096, 0 leaves it to the scheduler.
+   *
+   * @generated from field: int32 nodes = 33;
+   */
+  nodes: number;
+
+  /**
+   * Ranks on each of the nodes, torchrun's --nproc-per-node; 0 when nodes is 0. nodes times ranks_per_node must equal ranks, which may be left at 0 then.
+   *
+   * @generated from field: int32 ranks_per_node = 34;
+   */
+  ranksPerNode: number;
+
+  /**
    * Fewest ranks the gang may run with, 1 to `ranks`: it starts with whatever fits between the two, goes on smaller when a
    * node is lost, and grows back at a checkpoint. 0 means exactly `ranks`.
    *
@@ -207,6 +243,77 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
  * Use `create(JobSpecSchema)` to create a new message.
  */
 export declare const JobSpecSchema: GenMessage<JobSpec>;
+
+/**
+ * PythonEnvironment says under which interpreter, and with which packages, a job's ranks run.
+ *
+ * @generated from message trainyard.scheduler.v1.PythonEnvironment
+ */
+export declare type PythonEnvironment = Message<"trainyard.scheduler.v1.PythonEnvironment"> & {
+  /**
+   * Absolute path of an interpreter on the nodes, at most 4096 bytes; empty for the node's own.
+   *
+   * @generated from field: string interpreter = 1;
+   */
+  interpreter: string;
+
+  /**
+   * File of the code bundle that lists what to install: a requirements.txt, a pyproject.toml or a uv.lock; empty when nothing is to be
+   * installed. Each node builds the environment once and keeps it under the digest of what it is made of.
+   *
+   * @generated from field: string requirements = 2;
+   */
+  requirements: string;
+
+  /**
+   * Whether the packages of the interpreter's own environment (torch among the node's) are hidden. When not, they are seen
+   * beneath what is installed, and not installed again.
+   *
+   * @generated from field: bool isolated = 3;
+   */
+  isolated: boolean;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.PythonEnvironment.
+ * Use `create(PythonEnvironmentSchema)` to create a new message.
+ */
+export declare const PythonEnvironmentSchema: GenMessage<PythonEnvironment>;
+
+/**
+ * Mesh declares the axes of a gang's parallelism; their product is the number of ranks. Rank r has the place
+ * (pipeline, data, tensor) in row-major order: tensor runs fastest. Ranks that differ in tensor only are placed on one node.
+ *
+ * @generated from message trainyard.scheduler.v1.Mesh
+ */
+export declare type Mesh = Message<"trainyard.scheduler.v1.Mesh"> & {
+  /**
+   * Replicas, 1 to 4096; 0 means 1.
+   *
+   * @generated from field: int32 data = 1;
+   */
+  data: number;
+
+  /**
+   * Ranks that share each layer, 1 to 4096; 0 means 1.
+   *
+   * @generated from field: int32 tensor = 2;
+   */
+  tensor: number;
+
+  /**
+   * Stages, 1 to 4096; 0 means 1.
+   *
+   * @generated from field: int32 pipeline = 3;
+   */
+  pipeline: number;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.Mesh.
+ * Use `create(MeshSchema)` to create a new message.
+ */
+export declare const MeshSchema: GenMessage<Mesh>;
 
 /**
  * CodeRef names an uploaded code bundle and where it came from.
@@ -845,6 +952,13 @@ export declare type Attempt = Message<"trainyard.scheduler.v1.Attempt"> & {
   failure?: Failure | undefined;
 
   /**
+   * How its ranks were started, one entry per node that has told.
+   *
+   * @generated from field: repeated trainyard.scheduler.v1.NodeStart starts = 50;
+   */
+  starts: NodeStart[];
+
+  /**
    * Ranks of this launch's gang: the job's `ranks`, or for an elastic job what fitted.
    *
    * @generated from field: int32 world_size = 30;
@@ -914,6 +1028,40 @@ export declare type Yielding = Message<"trainyard.scheduler.v1.Yielding"> & {
 export declare const YieldingSchema: GenMessage<Yielding>;
 
 /**
+ * NodeStart is how the ranks of one node were started.
+ *
+ * @generated from message trainyard.scheduler.v1.NodeStart
+ */
+export declare type NodeStart = Message<"trainyard.scheduler.v1.NodeStart"> & {
+  /**
+   * The node.
+   *
+   * @generated from field: string node_id = 1;
+   */
+  nodeId: string;
+
+  /**
+   * WARM: forked from a process that has imported torch. COLD: each with an interpreter of its own.
+   *
+   * @generated from field: trainyard.scheduler.v1.StartMode mode = 2;
+   */
+  mode: StartMode;
+
+  /**
+   * Why they could not be forked, one sentence without its full stop; empty for WARM.
+   *
+   * @generated from field: string cold_reason = 3;
+   */
+  coldReason: string;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.NodeStart.
+ * Use `create(NodeStartSchema)` to create a new message.
+ */
+export declare const NodeStartSchema: GenMessage<NodeStart>;
+
+/**
  * Placement puts some ranks of an attempt on one node.
  *
  * @generated from message trainyard.scheduler.v1.Placement
@@ -946,6 +1094,39 @@ export declare type Placement = Message<"trainyard.scheduler.v1.Placement"> & {
  * Use `create(PlacementSchema)` to create a new message.
  */
 export declare const PlacementSchema: GenMessage<Placement>;
+
+/**
+ * StartMode is how the ranks of a job start.
+ *
+ * @generated from enum trainyard.scheduler.v1.StartMode
+ */
+export enum StartMode {
+  /**
+   * Treated as WARM.
+   *
+   * @generated from enum value: START_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Forked from a process that has imported torch, where that can be; else cold, and the attempt says why.
+   *
+   * @generated from enum value: START_MODE_WARM = 1;
+   */
+  WARM = 1,
+
+  /**
+   * Each rank starts an interpreter of its own.
+   *
+   * @generated from enum value: START_MODE_COLD = 2;
+   */
+  COLD = 2,
+}
+
+/**
+ * Describes the enum trainyard.scheduler.v1.StartMode.
+ */
+export declare const StartModeSchema: GenEnum<StartMode>;
 
 /**
  * Priority is a job's class in the waiting order.
@@ -1013,6 +1194,13 @@ export enum Framework {
    * @generated from enum value: FRAMEWORK_PROCESS = 2;
    */
   PROCESS = 2,
+
+  /**
+   * TensorFlow's multi-worker contract: TF_CONFIG names every worker's address, on a port held for it.
+   *
+   * @generated from enum value: FRAMEWORK_TENSORFLOW = 3;
+   */
+  TENSORFLOW = 3,
 }
 
 /**

@@ -174,7 +174,7 @@ export declare type Assignment = Message<"trainyard.workeragent.v1.Assignment"> 
 
   /**
    * What to run: of the job's spec only what its ranks need (code, entrypoint, params, env, checkpoint, seed, framework,
-   * inputs). Absent when the action is STOP.
+   * inputs, start, python, mesh). Absent when the action is STOP.
    *
    * @generated from field: trainyard.scheduler.v1.JobSpec spec = 10;
    */

@@ -179,7 +179,8 @@ export declare type AttemptStatus = Message<"trainyard.workeragent.v1.AttemptSta
   ranks: RankStatus[];
 
   /**
-   * UPPER_SNAKE reason when it failed to start: CODE_FETCH_FAILED, DATA_FETCH_FAILED, CHECKPOINT_FETCH_FAILED, START_FAILED.
+   * UPPER_SNAKE reason when it failed to start: CODE_FETCH_FAILED, DATA_FETCH_FAILED, CHECKPOINT_FETCH_FAILED, START_FAILED,
+   * PYTHON_ENVIRONMENT_FAILED (the job's packages cannot be installed), PYTHON_PACKAGES_UNREACHABLE (their registry did not answer).
    *
    * @generated from field: string failure_reason = 6;
    */
@@ -191,6 +192,27 @@ export declare type AttemptStatus = Message<"trainyard.workeragent.v1.AttemptSta
    * @generated from field: string failure_message = 7;
    */
   failureMessage: string;
+
+  /**
+   * "warm" or "cold" once the ranks were started; empty before, and after a restart of the agent.
+   *
+   * @generated from field: string start = 50;
+   */
+  start: string;
+
+  /**
+   * Why they were not started warm; empty when they were.
+   *
+   * @generated from field: string cold_reason = 51;
+   */
+  coldReason: string;
+
+  /**
+   * The end of what the failed step printed when it failed to start, at most 4 KiB.
+   *
+   * @generated from field: string failure_tail = 52;
+   */
+  failureTail: string;
 
   /**
    * The first watched metric that became NaN or infinite; absent while none has. Its node stops the ranks by itself.
@@ -377,6 +399,61 @@ export declare type RankExit = Message<"trainyard.workeragent.v1.RankExit"> & {
  * Use `create(RankExitSchema)` to create a new message.
  */
 export declare const RankExitSchema: GenMessage<RankExit>;
+
+/**
+ * RankEndpoint is where one rank of a TensorFlow gang listens.
+ *
+ * @generated from message trainyard.workeragent.v1.RankEndpoint
+ */
+export declare type RankEndpoint = Message<"trainyard.workeragent.v1.RankEndpoint"> & {
+  /**
+   * The rank.
+   *
+   * @generated from field: int32 rank = 1;
+   */
+  rank: number;
+
+  /**
+   * Host the other nodes can reach.
+   *
+   * @generated from field: string host = 2;
+   */
+  host: string;
+
+  /**
+   * Port held for the rank.
+   *
+   * @generated from field: int32 port = 3;
+   */
+  port: number;
+};
+
+/**
+ * Describes the message trainyard.workeragent.v1.RankEndpoint.
+ * Use `create(RankEndpointSchema)` to create a new message.
+ */
+export declare const RankEndpointSchema: GenMessage<RankEndpoint>;
+
+/**
+ * RankEndpoints is where the ranks of one node listen: the value of key "<job id>.<attempt>.<group rank>" of the KV bucket "rendezvous",
+ * written by that node's agent when the gang's framework is TENSORFLOW.
+ *
+ * @generated from message trainyard.workeragent.v1.RankEndpoints
+ */
+export declare type RankEndpoints = Message<"trainyard.workeragent.v1.RankEndpoints"> & {
+  /**
+   * One per rank of the node.
+   *
+   * @generated from field: repeated trainyard.workeragent.v1.RankEndpoint endpoints = 1;
+   */
+  endpoints: RankEndpoint[];
+};
+
+/**
+ * Describes the message trainyard.workeragent.v1.RankEndpoints.
+ * Use `create(RankEndpointsSchema)` to create a new message.
+ */
+export declare const RankEndpointsSchema: GenMessage<RankEndpoints>;
 
 /**
  * RendezvousPoint is where an attempt's store listens: the value of key "<job id>.<attempt>" of the KV bucket "rendezvous", written by the agent of node 0.
