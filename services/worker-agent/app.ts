@@ -22,6 +22,7 @@ import { SelfFence } from "./heartbeat/self-fence.ts";
 import { Launcher } from "./launcher/launcher.ts";
 import { BlobCache } from "./prepare/blob-cache.ts";
 import { CodeCache } from "./prepare/code-cache.ts";
+import { DiskKeeper } from "./prepare/disk-keeper.ts";
 import { AgentNode } from "./reconcile/agent-node.ts";
 import { DesiredWatch } from "./reconcile/desired-watch.ts";
 import { TelemetryPublisher } from "./telemetry/publisher.ts";
@@ -55,6 +56,13 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
   const cache = { blobs, signal: stopping.signal };
   const blobCache = new BlobCache({ ...cache, dir: join(config.agentDir, "cache", "blobs") });
   const codeCache = new CodeCache({ ...cache, dir: join(config.agentDir, "cache", "code") });
+  const disk = new DiskKeeper({
+    dir: config.agentDir,
+    caches: [blobCache, codeCache],
+    limitBytes: config.cacheLimitBytes,
+    reserveBytes: config.diskReserveBytes,
+    logger,
+  });
   const shim = { python: config.python, env: shimEnvironment(env, config.sdkPath) };
   const launcher = new Launcher({
     mode: config.launcher,
@@ -69,7 +77,7 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     onChange: () => heartbeat.changed(),
     logger,
     attempts: {
-      prepare: { attemptsDir: join(config.agentDir, "attempts"), blobs, blobCache, codeCache },
+      prepare: { attemptsDir: join(config.agentDir, "attempts"), blobs, blobCache, codeCache, disk },
       link,
       publisher: new TelemetryPublisher(link, logger),
       tracking: rpcClient(tracking.TrackingService, config.trackingUrl, { signer }),
@@ -132,6 +140,6 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     stop: async () => stopping.abort(new Error("the agent is stopping")),
   };
   // Attempts early: ranks of an earlier agent are watched although the bus is away.
-  const parts = [caches, launcher, link, heartbeat, node, fetches, fence, desired, server];
+  const parts = [caches, disk, launcher, link, heartbeat, node, fetches, fence, desired, server];
   return createApp({ name: "worker-agent", logger, parts, health, stopTimeoutMs: STOP_TIMEOUT_MS });
 }

@@ -48,6 +48,10 @@ const schema = z.object({
   onStop: z.enum(["leave", "stop"], 'expected "leave" or "stop"').default("leave"),
   /** Whether ranks may be forked from a process that has imported torch; off: each starts an interpreter of its own. */
   launcher: z.enum(["warm", "off"], 'expected "warm" or "off"').default("warm"),
+  /** Most bytes of fetched blobs and unpacked code; a fifth of the disk unless told. */
+  cacheLimitBytes: intVar(0, Number.MAX_SAFE_INTEGER).optional(),
+  /** Bytes of the disk kept free for what ranks write: below, caches are cleared and no attempt is started. */
+  diskReserveBytes: intVar(0, Number.MAX_SAFE_INTEGER).optional(),
   /** Cut off from the bus for so long, the node stops its ranks. */
   fenceAfterMs: intVar(100, 3_600_000).default(60_000),
 });

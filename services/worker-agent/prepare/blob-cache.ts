@@ -1,11 +1,17 @@
-import { access, mkdir, readdir, rm } from "node:fs/promises";
+import { constants } from "node:fs";
+import { copyFile, link, lstat, mkdir, readdir, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlobStore } from "@trainyard/blob";
+import type { CacheEntry } from "../domain/cache-eviction.ts";
 import { fetchBlob } from "./fetch-blob.ts";
+
+/** More links to one file than the file system allows. */
+const TOO_MANY_LINKS = "EMLINK";
 
 /**
  * Blobs on this node's disk, by digest (`cache/blobs/<digest>`), read-only and shared by all attempts. Two attempts that
- * need the same blob at once share one fetch.
+ * need the same blob at once share one fetch. Each attempt gets a hard link of its own, so deleting an entry takes
+ * nothing away from anyone, and the file system itself counts who uses it, also across restarts of the agent.
  */
 export class BlobCache {
   readonly #dir: string;
@@ -27,17 +33,55 @@ export class BlobCache {
     await Promise.all(left.map((name) => rm(join(this.#dir, name), { force: true })));
   }
 
-  /** The absolute path of the blob's file, fetched if it is not there yet. */
-  async path(digest: string): Promise<string> {
+  /** Makes `target`, in an existing folder of the same disk, the blob's content: a link, read-only. */
+  async linkTo(digest: string, target: string): Promise<void> {
+    await this.#place(digest, (path) => link(path, target));
+  }
+
+  /** Makes `target` a copy of the blob that its owner may write. */
+  async copyTo(digest: string, target: string): Promise<void> {
+    await this.#place(digest, (path) =>
+      copyFile(path, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL),
+    );
+  }
+
+  async entries(): Promise<CacheEntry[]> {
+    const names = (await readdir(this.#dir)).filter((name) => !name.startsWith("."));
+    const found = await Promise.all(
+      names.map(async (name) => {
+        const path = join(this.#dir, name);
+        const { size, mtimeMs, nlink } = await lstat(path);
+        return { path, bytes: size, usedAtMs: mtimeMs, inUse: nlink > 1 };
+      }),
+    );
+    return found;
+  }
+
+  /** Deletes an entry; whoever has a link keeps it, and whoever needs it next fetches it again. */
+  async evict(entry: CacheEntry): Promise<void> {
+    await rm(entry.path, { force: true });
+  }
+
+  /** An entry may be evicted between its fetch and its use; then it is fetched again. */
+  async #place(digest: string, use: (path: string) => Promise<void>): Promise<void> {
     const path = join(this.#dir, digest);
-    const running = this.#fetching.get(digest);
-    if (running !== undefined) await running;
-    else if (!(await isThere(path))) await this.#fetch(digest, path);
-    return path;
+    for (let fetched = false; ; fetched = true) {
+      try {
+        await use(path);
+        const now = new Date();
+        await utimes(path, now, now).catch(() => undefined);
+        return;
+      } catch (error) {
+        const code = error instanceof Error && "code" in error ? error.code : undefined;
+        if (code === TOO_MANY_LINKS) await rm(path, { force: true });
+        else if (code !== "ENOENT" || (fetched && !this.#fetching.has(digest) && (await isThere(path))))
+          throw error;
+        await this.#fetch(digest, path);
+      }
+    }
   }
 
   async #fetch(digest: string, path: string): Promise<void> {
-    // Looked up again, since another may have begun while the file was looked for.
     const running =
       this.#fetching.get(digest) ??
       fetchBlob(this.#blobs, digest, path, { signal: this.#signal, mode: 0o400 }).finally(() =>
@@ -49,10 +93,8 @@ export class BlobCache {
 }
 
 async function isThere(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
 }

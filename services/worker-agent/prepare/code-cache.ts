@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { constants, existsSync } from "node:fs";
-import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { cp, lstat, mkdir, readdir, rename, rm, utimes } from "node:fs/promises";
+import { basename, join } from "node:path";
 import type { BlobStore } from "@trainyard/blob";
+import type { CacheEntry } from "../domain/cache-eviction.ts";
 import { syncFolder } from "../ranks/durable-file.ts";
 import { fetchBlob } from "./fetch-blob.ts";
 import { unpackBundle } from "./unpack-bundle.ts";
@@ -19,6 +20,10 @@ export class CodeCache {
   readonly #blobs: BlobStore;
   readonly #signal: AbortSignal;
   readonly #unpacking = new Map<string, Promise<void>>();
+  /** How many copies are being made of a bundle. */
+  readonly #copying = new Map<string, number>();
+  /** What never changes once it is there. */
+  readonly #sizes = new Map<string, number>();
 
   constructor(options: { readonly dir: string; readonly blobs: BlobStore; readonly signal: AbortSignal }) {
     this.#dir = options.dir;
@@ -36,9 +41,40 @@ export class CodeCache {
   /** Makes `target` a private copy of the bundle's content. */
   async copyTo(digest: string, target: string): Promise<void> {
     const folder = join(this.#dir, digest);
-    if (!existsSync(folder)) await this.#unpackOnce(digest, folder);
-    // A clone where the file system can; a verbatim link still points inside the copy, for only relative ones exist.
-    await cp(folder, target, { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE });
+    this.#copying.set(digest, (this.#copying.get(digest) ?? 0) + 1);
+    try {
+      if (!existsSync(folder)) await this.#unpackOnce(digest, folder);
+      const now = new Date();
+      await utimes(folder, now, now);
+      // A clone where the file system can; a verbatim link still points inside the copy, for only relative ones exist.
+      await cp(folder, target, { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE });
+    } finally {
+      this.#copying.set(digest, (this.#copying.get(digest) ?? 1) - 1);
+      if (this.#copying.get(digest) === 0) this.#copying.delete(digest);
+    }
+  }
+
+  async entries(): Promise<CacheEntry[]> {
+    const digests = (await readdir(this.#dir)).filter((name) => !name.startsWith("."));
+    const found: CacheEntry[] = [];
+    for (const digest of digests) {
+      const path = join(this.#dir, digest);
+      const bytes = this.#sizes.get(digest) ?? (await bytesBelow(path));
+      this.#sizes.set(digest, bytes);
+      const { mtimeMs } = await lstat(path);
+      found.push({ path, bytes, usedAtMs: mtimeMs, inUse: this.#copying.has(digest) });
+    }
+    return found;
+  }
+
+  /** Deletes an entry that nobody copies. Renamed first, so that a crash in between leaves nothing that looks whole. */
+  async evict(entry: CacheEntry): Promise<void> {
+    const digest = basename(entry.path);
+    if (this.#copying.has(digest)) return;
+    this.#sizes.delete(digest);
+    const rubbish = join(this.#dir, `.evicted-${randomUUID()}`);
+    await rename(entry.path, rubbish);
+    await rm(rubbish, { recursive: true, force: true });
   }
 
   async #unpackOnce(digest: string, folder: string): Promise<void> {
@@ -63,4 +99,10 @@ export class CodeCache {
       await rm(temporary, { recursive: true, force: true });
     }
   }
+}
+
+async function bytesBelow(folder: string): Promise<number> {
+  const names = await readdir(folder, { recursive: true });
+  const sizes = await Promise.all(names.map(async (name) => (await lstat(join(folder, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }

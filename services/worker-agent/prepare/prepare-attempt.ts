@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { chmod, constants, copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BlobStore } from "@trainyard/blob";
 import { type Assignment, attemptKey } from "../domain/assignment.ts";
@@ -9,6 +9,7 @@ import { syncFolder, writeDurably } from "../ranks/durable-file.ts";
 import { ASSIGNMENT_FILE } from "../ranks/spool.ts";
 import type { BlobCache } from "./blob-cache.ts";
 import type { CodeCache } from "./code-cache.ts";
+import type { DiskKeeper } from "./disk-keeper.ts";
 import { fetchBlob } from "./fetch-blob.ts";
 import { StartError, step } from "./start-error.ts";
 
@@ -20,6 +21,9 @@ const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
 
 const TEMPORARY_PREFIX = ".preparing-";
 
+/** The dataset's files in an attempt's directory: links into the cache, so that evicting there takes nothing away here. */
+const SHARDS = "shards";
+
 /** What preparing draws on. */
 export interface PrepareDeps {
   /** `<agentDir>/attempts`. */
@@ -27,6 +31,7 @@ export interface PrepareDeps {
   readonly blobs: BlobStore;
   readonly blobCache: BlobCache;
   readonly codeCache: CodeCache;
+  readonly disk: DiskKeeper;
 }
 
 /** Removes directories that an agent that was killed left half prepared, or half deleted: their names begin with a dot. */
@@ -50,6 +55,7 @@ export async function prepareAttempt(
   const final = join(deps.attemptsDir, attemptKey(assignment));
   const dir = join(deps.attemptsDir, `${TEMPORARY_PREFIX}${randomUUID()}`);
   try {
+    await step("START_FAILED", "making room on the disk", signal, () => deps.disk.makeRoom());
     await step("START_FAILED", "making the attempt's directory", signal, () => mkdir(dir, { mode: 0o700 }));
     await step("CODE_FETCH_FAILED", "fetching the code", signal, () => placeCode(deps, assignment, dir));
     await step("DATA_FETCH_FAILED", "fetching the dataset", signal, () =>
@@ -59,6 +65,7 @@ export async function prepareAttempt(
       placeCheckpoint(deps, assignment, dir, signal),
     );
     await step("DATA_FETCH_FAILED", "fetching the inputs", signal, () => placeInputs(deps, assignment, dir));
+    deps.disk.changed();
     await step("START_FAILED", "writing the attempt's directory", signal, async () => {
       for (const { rank } of assignment.ranks) await mkdir(join(dir, `rank-${rank}`), { mode: 0o700 });
       await writeDurably(join(dir, ASSIGNMENT_FILE), files.assignment);
@@ -82,15 +89,18 @@ async function placeCode(deps: PrepareDeps, assignment: Assignment, dir: string)
 async function placeDataset(deps: PrepareDeps, assignment: Assignment, dir: string): Promise<void> {
   const digest = assignment.datasetManifestDigest;
   if (digest === undefined) return;
-  const text = await readFile(await deps.blobCache.path(digest));
+  const folder = join(dir, SHARDS);
+  await mkdir(folder, { mode: 0o700 });
+  await deps.blobCache.linkTo(digest, join(folder, "manifest.json"));
+  const text = await readFile(join(folder, "manifest.json"));
   if (text.length > MAX_MANIFEST_BYTES)
     throw new Error(`the manifest is larger than ${MAX_MANIFEST_BYTES} bytes`);
   const manifest: unknown = JSON.parse(text.toString("utf8"));
-  const paths = new Map<string, string>();
-  await forEachAtOnce(shardDigests(manifest), async (shard) => {
-    paths.set(shard, await deps.blobCache.path(shard));
-  });
-  const local = localManifest(manifest, (shard) => paths.get(shard) ?? "");
+  await forEachAtOnce([...new Set(shardDigests(manifest))], (shard) =>
+    deps.blobCache.linkTo(shard, join(folder, shard)),
+  );
+  const final = join(deps.attemptsDir, attemptKey(assignment), SHARDS);
+  const local = localManifest(manifest, (shard) => join(final, shard));
   await writeDurably(join(dir, "dataset.json"), JSON.stringify(local));
 }
 
@@ -121,11 +131,7 @@ async function placeInputs(deps: PrepareDeps, assignment: Assignment, dir: strin
     const target = join(dir, path);
     await mkdir(dirname(target), { recursive: true, mode: 0o700 });
     // A copy, for the ranks may write what is in their directory.
-    await copyFile(
-      await deps.blobCache.path(digest),
-      target,
-      constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL,
-    );
+    await deps.blobCache.copyTo(digest, target);
     await chmod(target, 0o600);
   }
 }
