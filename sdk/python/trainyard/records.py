@@ -8,7 +8,8 @@ The first byte of a body is its kind:
 
 - 1, metrics: ``f64 unix seconds | i64 step | u16 count | count x (u16 key length | key, UTF-8 | f64 value)``. NaN and
   infinities are values like any other.
-- 2, an object: UTF-8 JSON with a member ``kind`` (``first_step``, ``checkpoint``, ``artifact``, ``model``, ``params``).
+- 2, an object: UTF-8 JSON with a member ``kind`` (``first_step``, ``checkpoint``, ``artifact``, ``model``, ``params``,
+  ``tags``; and of runs recorded offline ``environment``, ``end``).
 
 A record's sequence number is the byte offset of its frame. A frame that is cut short, or whose CRC differs, is a torn
 tail: it ends the readable prefix. Whoever adds a kind leaves these two as they are; readers skip kinds they do not know.
@@ -22,7 +23,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 KIND_METRICS = 1
 KIND_OBJECT = 2
@@ -89,6 +90,22 @@ def read_records(data: bytes, offset: int = 0) -> Iterator[Metrics | Entry]:
         elif data[start] == KIND_OBJECT:
             yield Entry(offset, end, json.loads(data[start + 1 : end]))
         offset = end
+
+
+def readable_bytes(source: BinaryIO) -> tuple[int, dict[str, Any] | None]:
+    """Return where the readable prefix of a record file ends, and the last record if that is an object.
+
+    Reads frame by frame, so that the file may be of any size.
+    """
+    end, last = 0, None
+    while len(header := source.read(_HEADER.size)) == _HEADER.size:
+        length, checksum = _HEADER.unpack(header)
+        body = source.read(length) if 0 < length <= MAX_BODY_BYTES else b""
+        if len(body) != length or not body or zlib.crc32(body) != checksum:
+            break
+        end += _HEADER.size + length
+        last = json.loads(body[1:]) if body[0] == KIND_OBJECT else None
+    return end, last
 
 
 class RecordWriter:

@@ -17,6 +17,7 @@ from trainyard.records import RecordWriter, encode_metrics, encode_object
 if TYPE_CHECKING:
     from trainyard.checkpoint import CheckpointWriter, Written
     from trainyard.dataset import Dataset, Position
+    from trainyard.offline import EndWatch, Place
 
 
 class Run:
@@ -25,7 +26,7 @@ class Run:
     Every call works the same on all ranks; what only one rank has to do (save the model), only rank 0 does.
     """
 
-    def __init__(self, environment: Environment, params: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, environment: Environment, params: Mapping[str, Any] | None = None, place: Place | None = None) -> None:
         self._env = environment
         self._records: RecordWriter | None = None
         self._writer: CheckpointWriter | None = None
@@ -36,7 +37,12 @@ class Run:
         self._step = 0
         self._last_checkpoint: int | None = None
         self._stepped = False
-        if not environment.local:
+        self._place = place
+        self._watch: EndWatch | None = None
+        self._facts: threading.Thread | None = None
+        if place is not None:
+            self._begin_offline(place)
+        elif not environment.local:
             os.makedirs(environment.rank_dir, mode=0o700, exist_ok=True)
             self._records = RecordWriter(os.path.join(environment.rank_dir, "records.bin"))
         if environment.seed is not None:
@@ -45,8 +51,8 @@ class Run:
 
     @property
     def id(self) -> str:
-        """The run's id; ``local`` outside the platform."""
-        return self._env.run_id
+        """The run's id; ``local`` outside the platform when nothing is recorded."""
+        return self._place.run_id if self._place is not None else self._env.run_id
 
     @property
     def attempt(self) -> int:
@@ -108,6 +114,15 @@ class Run:
         self._last_values.update(numbers)
         if self._records is not None:
             self._records.append(encode_metrics(time.time(), self._step, numbers))
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Add parameters to the run. Rank 0's count; a parameter that has a value keeps it, and another value is refused."""
+        self._params.update(params)
+        self._say("params", params)
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags, words about the run that may change; rank 0's count."""
+        self._say("tags", {key: value if isinstance(value, str) else str(value) for key, value in tags.items()})
 
     def should_checkpoint(self, step: int) -> bool:
         """Say whether a checkpoint is due at this step (every `checkpoint.everySteps` of the job)."""
@@ -279,7 +294,12 @@ class Run:
         from trainyard.artifact_path import artifact_path
 
         kept_as = artifact_path(name or os.path.basename(path))
-        self._append({"kind": "artifact", "path": kept_as, "file": os.path.abspath(path)})
+        file = os.path.abspath(path)
+        if self._place is not None:
+            from trainyard.offline import keep_file
+
+            file = keep_file(self._place, file)
+        self._append({"kind": "artifact", "path": kept_as, "file": file})
 
     def model(
         self,
@@ -307,7 +327,8 @@ class Run:
         from trainyard.model import save_module, save_path
 
         folder = name if name == "model" else os.path.join("models", name)
-        directory = os.path.join(self._env.attempt_dir, folder)
+        root = self._place.directory if self._place is not None else self._env.attempt_dir
+        directory = os.path.join(root, folder)
         if isinstance(path_or_module, (str, os.PathLike)):
             described = save_path(directory, os.fspath(path_or_module), signature, features)
         else:
@@ -318,6 +339,9 @@ class Run:
 
     def finish(self) -> None:
         """Wait until everything is written. Outside the platform this also ends the run: it is not resumed any more.
+
+        A run that is recorded for `trainyard sync` has completed by it. Without this call it ends with the process, by
+        what the process ends with.
 
         Raises
         ------
@@ -330,6 +354,7 @@ class Run:
             from trainyard.checkpoint import prune_local
 
             prune_local(os.path.join(self._env.attempt_dir, "ckpt"), self.rank, keep=0)
+        self._end("completed")
 
     def __enter__(self) -> Run:
         return self
@@ -337,6 +362,44 @@ class Run:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None:
             self.finish()
+        elif self._watch is not None and kind is not None:
+            self._watch.failed(kind, error)
+            self._end(self._watch.status, self._watch.message)
+
+    def _begin_offline(self, place: Place) -> None:
+        from trainyard.offline import EndWatch, OfflineWriter
+
+        self._records = OfflineWriter(place)
+        self._watch = EndWatch()
+        if self._params:
+            self._say("params", self._params)
+        if self.is_main:
+            # Beside the script: reading a few hundred packages' metadata would cost it tens of milliseconds.
+            self._facts = threading.Thread(target=self._log_environment, name="trainyard-environment", daemon=True)
+            self._facts.start()
+
+    def _log_environment(self) -> None:
+        from trainyard.facts import environment
+
+        self._append({"kind": "environment", "environment": environment()})
+
+    def _say(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Record words of rank 0."""
+        if self._records is not None and self.is_main:
+            from trainyard.plain import plain
+
+            self._append({"kind": kind, kind: plain(values)})
+
+    def _end(self, status: str, message: str = "") -> None:
+        """Write the last record of an offline run, once, by the process that began it."""
+        watch, self._watch = self._watch, None
+        if watch is None or self._place is None or not watch.is_own_process:
+            return
+        if self._facts is not None:
+            self._facts.join()
+        self._append({"kind": "end", "status": status, "at": time.time(), "message": message})
+        if self.is_main:
+            sys.stderr.write(f"trainyard: recorded {self.id}; send it by: trainyard sync {self._place.directory}\n")
 
     def _append(self, record: dict[str, Any]) -> None:
         if self._records is not None:
@@ -348,6 +411,8 @@ class Run:
                 self._writer.wait()
             except RuntimeError as error:
                 sys.stderr.write(f"trainyard: {error}\n")
+        if self._watch is not None:
+            self._end(self._watch.status, self._watch.message)
 
 
 def _number(key: str, value: Any) -> float:
