@@ -238,6 +238,7 @@ describe("the gateway refuses", () => {
     for (const call of [
       () => client.openAttempt({}),
       () => client.reportCheckpointPart({}),
+      () => client.reportRecovery({}),
       () => client.logArtifact({}),
       () => client.logModel({}),
       () => client.getTelemetryOffsets({}),

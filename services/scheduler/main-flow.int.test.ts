@@ -1,4 +1,4 @@
-import { scheduler, workeragent } from "@trainyard/contracts";
+import { scheduler, tracking, workeragent } from "@trainyard/contracts";
 import { waitFor } from "@trainyard/testing";
 import { describe, expect, it } from "vitest";
 import { createWorld } from "./test-support/world.ts";
@@ -61,6 +61,7 @@ describe("a job", () => {
       runId: job.runId,
       attempt: 1,
       step: 5n,
+      kind: tracking.CheckpointKind.PERIODIC,
       worldSize: 2,
       digest: "",
       sizeBytes: 3n,

@@ -48,9 +48,10 @@ interface Part {
   readonly rank?: number;
   readonly worldSize?: number;
   readonly content?: string;
+  readonly kind?: tracking.CheckpointKind;
 }
 
-async function report({ attempt = 1, step = 10, rank = 0, worldSize = 1, content }: Part = {}) {
+async function report({ attempt = 1, step = 10, rank = 0, worldSize = 1, content, kind }: Part = {}) {
   const file = await stored("model.pt", content ?? `${job.runId} ${attempt} ${step} ${rank}`);
   return agent.reportCheckpointPart({
     requestId: newId("req"),
@@ -58,6 +59,7 @@ async function report({ attempt = 1, step = 10, rank = 0, worldSize = 1, content
     attempt,
     step: BigInt(step),
     worldSize,
+    ...(kind === undefined ? {} : { kind }),
     part: { rank, files: [file], recordsOffset: BigInt(step * 10) },
     metrics: { loss: 1 / step },
   });
@@ -97,6 +99,46 @@ describe("a checkpoint", () => {
       expect(ids.size).toBe(1);
       expect(await committedEvents()).toBe(step);
     }
+  });
+
+  it("of one kind does not keep one of the other kind at the same step from being committed", async () => {
+    await open(1);
+    const { PERIODIC, JUST_IN_TIME } = tracking.CheckpointKind;
+    // The script was saving step 10 when rank 1 died; its part never came.
+    await report({ rank: 0, worldSize: 2, content: "as the script saved it" });
+    for (const rank of [0, 1]) await report({ rank, worldSize: 2, content: "survivors", kind: JUST_IN_TIME });
+    const { checkpoints } = await user.listCheckpoints({ runId: job.runId });
+    expect(checkpoints.map(({ step, kind }) => ({ step, kind }))).toEqual([
+      { step: 10n, kind: JUST_IN_TIME },
+    ]);
+    await report({ rank: 1, worldSize: 2, kind: PERIODIC });
+    expect((await user.listCheckpoints({ runId: job.runId })).checkpoints).toHaveLength(2);
+  });
+
+  it("has beside it what the death of a rank costs, and what became of it", async () => {
+    await open(1);
+    const request = { requestId: newId("req"), runId: job.runId, attempt: 1 };
+    const { LAST_CHECKPOINT } = tracking.RecoveryMode;
+    const recovery = { mode: LAST_CHECKPOINT, reason: "ONE_RANK", message: "The gang has one rank." };
+    await agent.reportRecovery({ ...request, recovery });
+    const handover = {
+      saved: false,
+      step: -1n,
+      reason: "NO_SURVIVOR",
+      message: "None was left.",
+      seconds: 0.5,
+    };
+    await agent.reportRecovery({ ...request, handover });
+    await agent.reportRecovery({ ...request, handover });
+    const { run } = await user.getRun({ runId: job.runId });
+    expect(run?.recovery).toMatchObject(recovery);
+    expect(run?.attempts[0]?.handover).toMatchObject(handover);
+    await open(2);
+    expect(await reason(agent.reportRecovery({ ...request, handover }))).toBe("ATTEMPT_FENCED");
+    const bad = { ...handover, reason: "no survivor" };
+    expect(await reason(agent.reportRecovery({ ...request, attempt: 2, handover: bad }))).toBe(
+      "INVALID_FIELD",
+    );
   });
 
   it("gives the same answer to the same part, also after the attempt was fenced", async () => {

@@ -28,6 +28,7 @@ const artifacts = tracking.ArtifactService.method;
 const internal = new Set<DescMethod>([
   track.openAttempt,
   track.reportCheckpointPart,
+  track.reportRecovery,
   track.logArtifact,
   track.logModel,
   track.getTelemetryOffsets,

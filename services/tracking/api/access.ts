@@ -21,6 +21,7 @@ export const access: AccessTable = {
   [`${service}/ListArtifacts`]: read,
   [`${service}/OpenAttempt`]: { kinds: ["service"] },
   [`${service}/ReportCheckpointPart`]: agent,
+  [`${service}/ReportRecovery`]: agent,
   [`${service}/LogArtifact`]: agent,
   [`${service}/LogModel`]: agent,
   [`${service}/GetTelemetryOffsets`]: agent,

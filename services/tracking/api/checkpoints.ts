@@ -7,6 +7,7 @@ import { MAX_FILES_PER_PART, MAX_WORLD_SIZE } from "../domain/limits.ts";
 import { awaitRun } from "../operations/await-run.ts";
 import { assertFiles } from "../operations/held-blobs.ts";
 import { type PartReport, reportCheckpointPart } from "../operations/report-checkpoint-part.ts";
+import { kindFromProto } from "../wire/checkpoint-kind.ts";
 import { checkpointToProto } from "../wire/checkpoint-to-proto.ts";
 import { filesFromProto, metricsFromProto } from "../wire/from-proto.ts";
 import { boundedNumber, safeNumber } from "../wire/numbers.ts";
@@ -46,6 +47,7 @@ function reportOf(request: tracking.ReportCheckpointPartRequest, actor: string):
     actor,
     worldSize,
     step: safeNumber("step", request.step),
+    kind: kindFromProto(request.kind),
     part: {
       rank: boundedNumber("part.rank", part.rank, 0, worldSize - 1),
       recordsOffset: safeNumber("part.records_offset", part.recordsOffset),

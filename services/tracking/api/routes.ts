@@ -8,6 +8,7 @@ import { checkpointsApi } from "./checkpoints.ts";
 import { experimentsApi } from "./experiments.ts";
 import { logsApi } from "./logs.ts";
 import { metricsApi } from "./metrics.ts";
+import { recoveryApi } from "./recovery.ts";
 import { runsApi } from "./runs.ts";
 
 /** Every method of the service. */
@@ -21,6 +22,7 @@ export function routes(deps: Deps): (router: ConnectRouter) => void {
       ...attemptsApi(deps),
       ...checkpointsApi(deps),
       ...artifactsApi(deps),
+      ...recoveryApi(deps),
     });
     router.service(tracking.ArtifactService, artifactService(deps));
   };

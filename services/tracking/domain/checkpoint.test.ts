@@ -9,6 +9,7 @@ const checkpoint = (attempt: number, step: number, changes: Partial<Checkpoint> 
   runId: "run_1",
   attempt,
   step,
+  kind: "periodic",
   worldSize: 1,
   state: "committed",
   parts: [{ rank: 0, files: [], recordsOffset: step * 10 }],

@@ -26,6 +26,9 @@ export type ReportedMetrics = readonly { readonly key: string; readonly value: n
  */
 export type CheckpointState = "collecting" | "committed" | "pruned";
 
+/** `periodic`: the script asked for it. `just-in-time`: a rank had died, and the survivors saved the newest whole step. */
+export type CheckpointKind = "periodic" | "just-in-time";
+
 /** A checkpoint of a gang, whole or not yet. */
 export interface Checkpoint {
   readonly id: string;
@@ -33,6 +36,7 @@ export interface Checkpoint {
   readonly attempt: number;
   /** The step after which it was taken. */
   readonly step: number;
+  readonly kind: CheckpointKind;
   readonly worldSize: number;
   readonly state: CheckpointState;
   /** By rank, ascending. */

@@ -1,11 +1,14 @@
 import type { ReportedMetrics, StoredFile } from "./checkpoint.ts";
 import type { MetricSummary } from "./metric-summary.ts";
+import type { Handover, Recovery } from "./recovery.ts";
 import type { AttemptSightings, RunStatus } from "./run-status.ts";
 import type { AttemptOrigin } from "./visible-history.ts";
 
 /** An attempt as it was opened. */
 export interface RunAttempt extends AttemptOrigin {
   readonly openedAt: Date;
+  /** What its survivors saved; absent when no rank died, or there was nothing they could have saved. */
+  readonly handover?: Handover;
 }
 
 /** One input or output of a model. */
@@ -73,6 +76,8 @@ export interface RunRecord {
   readonly sightings: AttemptSightings;
   readonly latestCheckpointId?: string;
   readonly model?: LoggedModel;
+  /** What the death of a rank costs; absent while the script has not handed its state to the SDK. */
+  readonly recovery?: Recovery;
   /** Of the whole visible history, once the run has ended; before, they are computed when asked for. */
   readonly metrics?: readonly MetricSummary[];
   /** Why it failed: a contract message as JSON. */

@@ -139,6 +139,7 @@ function checkpointOf(
     runId: "run_1",
     attempt,
     step,
+    kind: "periodic",
     worldSize: ranks.length,
     state: committed ? "committed" : "collecting",
     parts: ranks.map((file, rank) => ({ rank, files: [], recordsOffset: file.end })),

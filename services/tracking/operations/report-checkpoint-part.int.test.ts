@@ -37,8 +37,8 @@ function openingMeanwhile(): Deps {
       ...deps.records,
       checkpoints: {
         ...checkpoints,
-        findAt: async (runId, attempt, step, scope) => {
-          const found = await checkpoints.findAt(runId, attempt, step, scope);
+        findAt: async (at, scope) => {
+          const found = await checkpoints.findAt(at, scope);
           if (scope !== undefined && !opened) {
             opened = true;
             await openAttempt(deps, { ...run, attempt: 2 });
@@ -56,7 +56,8 @@ it.each([
 ])("refuses %s when a newer attempt opens while it is being written", async (_, worldSize) => {
   const { digest, sizeBytes } = await deps.blobs.put(new TextEncoder().encode("weights"));
   const part = { rank: 0, files: [{ path: "w", digest, sizeBytes }], recordsOffset: 1 };
-  const report = { runId: run.runId, attempt: 1, step: 1, worldSize, part, metrics: [], actor: "agent:n1" };
+  const at = { runId: run.runId, attempt: 1, step: 1, kind: "periodic" } as const;
+  const report = { ...at, worldSize, part, metrics: [], actor: "agent:n1" };
   await expect(reportCheckpointPart(openingMeanwhile(), report)).rejects.toMatchObject({
     reason: "ATTEMPT_FENCED",
   });

@@ -7,6 +7,7 @@ import { recordSpan } from "@trainyard/telemetry";
 import type { Deps } from "../deps.ts";
 import {
   type Checkpoint,
+  type CheckpointKind,
   type CheckpointPart,
   filesOf,
   isWhole,
@@ -33,6 +34,7 @@ export interface PartReport {
   /** The fencing token. */
   readonly attempt: number;
   readonly step: number;
+  readonly kind: CheckpointKind;
   readonly worldSize: number;
   readonly part: CheckpointPart;
   readonly metrics: ReportedMetrics;
@@ -77,7 +79,7 @@ function whole(checkpoint: Checkpoint): Checkpoint | undefined {
 async function settledPart(deps: Deps, report: PartReport): Promise<Checkpoint | undefined> {
   const run = await deps.records.runs.find(report.runId);
   if (run === undefined) throw runNotFound(report.runId);
-  const known = await deps.records.checkpoints.findAt(report.runId, report.attempt, report.step);
+  const known = await deps.records.checkpoints.findAt(report);
   const settled = known === undefined ? undefined : matchPart(known, report);
   if (settled === undefined) assertNotFenced(run, report.attempt);
   return settled;
@@ -92,11 +94,11 @@ function matchPart(known: Checkpoint, report: PartReport): Checkpoint | undefine
 }
 
 async function takePart(deps: Deps, tx: Tx, report: PartReport, id: string, now: Date): Promise<Outcome> {
-  const { runId, attempt, step, worldSize, part, metrics } = report;
+  const { runId, attempt, step, kind, worldSize, part, metrics } = report;
   const { runs, checkpoints } = deps.records;
   const run = await runs.find(runId, tx);
   if (run === undefined) throw runNotFound(runId);
-  const known = await checkpoints.findAt(runId, attempt, step, tx);
+  const known = await checkpoints.findAt(report, tx);
   const settled = known === undefined ? undefined : matchPart(known, report);
   if (settled !== undefined) return { checkpoint: settled };
   assertNotFenced(run, attempt);
@@ -105,6 +107,7 @@ async function takePart(deps: Deps, tx: Tx, report: PartReport, id: string, now:
     runId,
     attempt,
     step,
+    kind,
     worldSize,
     state: "collecting",
     parts: [],
@@ -179,6 +182,7 @@ async function afterCommit(
         "trainyard.run": run.id,
         "trainyard.attempt": checkpoint.attempt,
         "trainyard.step": checkpoint.step,
+        "trainyard.checkpoint_kind": checkpoint.kind,
       },
     });
   }

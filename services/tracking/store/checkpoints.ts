@@ -1,8 +1,10 @@
 import type { IndexSpec, Store, Tx } from "@trainyard/store";
-import type { Checkpoint } from "../domain/checkpoint.ts";
+import type { Checkpoint, CheckpointKind } from "../domain/checkpoint.ts";
 import { type Scope, within } from "./session.ts";
 
-interface CheckpointDocument extends Omit<Checkpoint, "id"> {
+interface CheckpointDocument extends Omit<Checkpoint, "id" | "kind"> {
+  /** Absent in documents from before there were two kinds. */
+  readonly kind?: CheckpointKind;
   readonly _id: string;
   readonly schemaVersion: 1;
   readonly project: string;
@@ -11,13 +13,22 @@ interface CheckpointDocument extends Omit<Checkpoint, "id"> {
 }
 
 export const checkpointIndexes: readonly IndexSpec[] = [
-  { collection: "checkpoints", name: "one_per_step", key: { runId: 1, attempt: 1, step: 1 }, unique: true },
+  // One of each kind: what the script had begun to save at a step may lack the part of the rank that died.
+  {
+    collection: "checkpoints",
+    name: "one_per_step",
+    key: { runId: 1, attempt: 1, step: 1, kind: 1 },
+    unique: true,
+  },
 ];
 
 /** The checkpoints: the only place that reads and writes them. */
 export interface Checkpoints {
   find(id: string, scope?: Scope): Promise<Checkpoint | undefined>;
-  findAt(runId: string, attempt: number, step: number, scope?: Scope): Promise<Checkpoint | undefined>;
+  findAt(
+    at: Pick<Checkpoint, "runId" | "attempt" | "step" | "kind">,
+    scope?: Scope,
+  ): Promise<Checkpoint | undefined>;
   /** Every checkpoint of the run, in any state. */
   ofRun(runId: string, scope?: Scope): Promise<Checkpoint[]>;
   save(
@@ -36,8 +47,9 @@ export function createCheckpoints(store: Store): Checkpoints {
       const found = await documents.findOne({ _id: id }, within(scope));
       return found === null ? undefined : checkpointOf(found);
     },
-    async findAt(runId, attempt, step, scope) {
-      const found = await documents.findOne({ runId, attempt, step }, within(scope));
+    async findAt({ runId, attempt, step, kind }, scope) {
+      const ofKind = kind === "periodic" ? { $ne: "just-in-time" as const } : kind;
+      const found = await documents.findOne({ runId, attempt, step, kind: ofKind }, within(scope));
       return found === null ? undefined : checkpointOf(found);
     },
     async ofRun(runId, scope) {
@@ -60,5 +72,5 @@ export function createCheckpoints(store: Store): Checkpoints {
 
 function checkpointOf(document: CheckpointDocument): Checkpoint {
   const { _id, schemaVersion: _, project: __, createdBy: ___, version: ____, ...fields } = document;
-  return { id: _id, ...fields };
+  return { id: _id, kind: "periodic", ...fields };
 }

@@ -9,6 +9,7 @@ import {
   type StoredFile,
   totalBytes,
 } from "../domain/checkpoint.ts";
+import { kindToProto } from "./checkpoint-kind.ts";
 import { timeField } from "./time.ts";
 
 /** Files that a checkpoint's event names at most: with more, the event has the parts without them. */
@@ -26,12 +27,13 @@ export function fileToProto({ path, digest, sizeBytes }: StoredFile): tracking.S
 
 /** A checkpoint as the wire has it. */
 export function checkpointToProto(checkpoint: Checkpoint): tracking.Checkpoint {
-  const { id, runId, attempt, step, worldSize, parts, committedAt, metrics } = checkpoint;
+  const { id, runId, attempt, step, kind, worldSize, parts, committedAt, metrics } = checkpoint;
   return create(tracking.CheckpointSchema, {
     id,
     runId,
     attempt,
     step: BigInt(step),
+    kind: kindToProto(kind),
     worldSize,
     parts: parts.map(({ rank, files, recordsOffset }) => ({
       rank,

@@ -6,6 +6,7 @@ import type { RunView } from "../operations/run-view.ts";
 import { checkpointToProto } from "./checkpoint-to-proto.ts";
 import { modelToProto } from "./model.ts";
 import { summariesToProto } from "./points-to-proto.ts";
+import { handoverToProto, recoveryToProto } from "./recovery.ts";
 import { statusToProto } from "./status.ts";
 import { timeField } from "./time.ts";
 
@@ -17,10 +18,11 @@ export function runToProto({ run, latestCheckpoint, metrics = [] }: RunView): tr
     jobId: run.jobId,
     status: statusToProto(run.status),
     artifactUri: `trainyard:/runs/${run.id}/artifacts`,
-    attempts: run.attempts.map(({ number, resumedFrom, openedAt }) => ({
+    attempts: run.attempts.map(({ number, resumedFrom, openedAt, handover }) => ({
       number,
       resumedFromCheckpointId: resumedFrom?.checkpointId ?? "",
       openedAt: timestampFromDate(openedAt),
+      ...(handover === undefined ? {} : { handover: handoverToProto(handover) }),
     })),
     metrics: summariesToProto(metrics),
     version: BigInt(run.version),
@@ -29,6 +31,7 @@ export function runToProto({ run, latestCheckpoint, metrics = [] }: RunView): tr
     ...submissionFields(run.submission),
     ...(latestCheckpoint === undefined ? {} : { latestCheckpoint: checkpointToProto(latestCheckpoint) }),
     ...modelField(run),
+    ...(run.recovery === undefined ? {} : { recovery: recoveryToProto(run.recovery) }),
     ...failureField(run),
     ...timeField("startedAt", run.startedAt),
     ...timeField("endedAt", run.endedAt),

@@ -359,6 +359,14 @@ export declare type Run = Message<"trainyard.tracking.v1.Run"> & {
    * @generated from field: google.protobuf.Timestamp updated_at = 47;
    */
   updatedAt?: Timestamp | undefined;
+
+  /**
+   * What the death of a rank costs it; absent while its script has not handed its state to the SDK: it then resumes only from
+   * checkpoints of its own.
+   *
+   * @generated from field: trainyard.tracking.v1.Recovery recovery = 60;
+   */
+  recovery?: Recovery | undefined;
 };
 
 /**
@@ -366,6 +374,88 @@ export declare type Run = Message<"trainyard.tracking.v1.Run"> & {
  * Use `create(RunSchema)` to create a new message.
  */
 export declare const RunSchema: GenMessage<Run>;
+
+/**
+ * Recovery is what the death of a rank costs a run, by how its script uses the SDK.
+ *
+ * @generated from message trainyard.tracking.v1.Recovery
+ */
+export declare type Recovery = Message<"trainyard.tracking.v1.Recovery"> & {
+  /**
+   * Where it goes on.
+   *
+   * @generated from field: trainyard.tracking.v1.RecoveryMode mode = 1;
+   */
+  mode: RecoveryMode;
+
+  /**
+   * UPPER_SNAKE reason when that is the last committed checkpoint, such as NOT_REPLICATED or ONE_RANK; else empty. At most 64 characters.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * The same in one sentence, at most 1,000 characters.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.Recovery.
+ * Use `create(RecoverySchema)` to create a new message.
+ */
+export declare const RecoverySchema: GenMessage<Recovery>;
+
+/**
+ * Handover is what became of a gang's state when some of its ranks had died.
+ *
+ * @generated from message trainyard.tracking.v1.Handover
+ */
+export declare type Handover = Message<"trainyard.tracking.v1.Handover"> & {
+  /**
+   * Whether every part was saved; the checkpoint is committed when all of them are stored.
+   *
+   * @generated from field: bool saved = 1;
+   */
+  saved: boolean;
+
+  /**
+   * The step that was saved; -1 when none was.
+   *
+   * @generated from field: int64 step = 2;
+   */
+  step: bigint;
+
+  /**
+   * UPPER_SNAKE reason when nothing was saved: NO_SURVIVOR, STEP_INCOMPLETE, RECORD_MISSING, SAVE_FAILED, DEADLINE and others; else empty.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * The same in one sentence, at most 1,000 characters.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+
+  /**
+   * From the first death to the last byte, in seconds.
+   *
+   * @generated from field: double seconds = 5;
+   */
+  seconds: number;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.Handover.
+ * Use `create(HandoverSchema)` to create a new message.
+ */
+export declare const HandoverSchema: GenMessage<Handover>;
 
 /**
  * DatasetInput is a dataset that a run was given.
@@ -462,6 +552,13 @@ export declare type RunAttempt = Message<"trainyard.tracking.v1.RunAttempt"> & {
    * @generated from field: google.protobuf.Timestamp opened_at = 3;
    */
   openedAt?: Timestamp | undefined;
+
+  /**
+   * What its survivors saved after a rank had died; absent when no rank died, or its script had not handed its state to the SDK.
+   *
+   * @generated from field: trainyard.tracking.v1.Handover handover = 40;
+   */
+  handover?: Handover | undefined;
 };
 
 /**
@@ -600,6 +697,13 @@ export declare type Checkpoint = Message<"trainyard.tracking.v1.Checkpoint"> & {
    * @generated from field: map<string, double> metrics = 10;
    */
   metrics: { [key: string]: number };
+
+  /**
+   * Why it was taken.
+   *
+   * @generated from field: trainyard.tracking.v1.CheckpointKind kind = 60;
+   */
+  kind: CheckpointKind;
 };
 
 /**
@@ -995,4 +1099,70 @@ export enum RunStatus {
  * Describes the enum trainyard.tracking.v1.RunStatus.
  */
 export declare const RunStatusSchema: GenEnum<RunStatus>;
+
+/**
+ * RecoveryMode is where a run goes on after one of its ranks died.
+ *
+ * @generated from enum trainyard.tracking.v1.RecoveryMode
+ */
+export enum RecoveryMode {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: RECOVERY_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Where it was: the survivors save the newest whole step.
+   *
+   * @generated from enum value: RECOVERY_MODE_JUST_IN_TIME = 1;
+   */
+  JUST_IN_TIME = 1,
+
+  /**
+   * The last committed checkpoint.
+   *
+   * @generated from enum value: RECOVERY_MODE_LAST_CHECKPOINT = 2;
+   */
+  LAST_CHECKPOINT = 2,
+}
+
+/**
+ * Describes the enum trainyard.tracking.v1.RecoveryMode.
+ */
+export declare const RecoveryModeSchema: GenEnum<RecoveryMode>;
+
+/**
+ * CheckpointKind is why a checkpoint was taken.
+ *
+ * @generated from enum trainyard.tracking.v1.CheckpointKind
+ */
+export enum CheckpointKind {
+  /**
+   * As PERIODIC.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The script asked for it.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_PERIODIC = 1;
+   */
+  PERIODIC = 1,
+
+  /**
+   * A rank had died, and the survivors saved the newest whole step.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_JUST_IN_TIME = 2;
+   */
+  JUST_IN_TIME = 2,
+}
+
+/**
+ * Describes the enum trainyard.tracking.v1.CheckpointKind.
+ */
+export declare const CheckpointKindSchema: GenEnum<CheckpointKind>;
 

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Artifact, Checkpoint, CheckpointPart, Experiment, LoggedModel, MetricPoint, Run, RunStatus, StoredFile } from "./run_pb.js";
+import type { Artifact, Checkpoint, CheckpointKind, CheckpointPart, Experiment, Handover, LoggedModel, MetricPoint, Recovery, Run, RunStatus, StoredFile } from "./run_pb.js";
 import type { PageInfo, PageRequest } from "../../common/v1/page_pb.js";
 import type { LogStream } from "../../workeragent/v1/telemetry_pb.js";
 
@@ -642,6 +642,13 @@ export declare type ReportCheckpointPartRequest = Message<"trainyard.tracking.v1
    * @generated from field: map<string, double> metrics = 7;
    */
   metrics: { [key: string]: number };
+
+  /**
+   * Why it was taken; a checkpoint of another kind at the same step is another checkpoint. UNSPECIFIED means PERIODIC.
+   *
+   * @generated from field: trainyard.tracking.v1.CheckpointKind kind = 8;
+   */
+  kind: CheckpointKind;
 };
 
 /**
@@ -669,6 +676,68 @@ export declare type ReportCheckpointPartResponse = Message<"trainyard.tracking.v
  * Use `create(ReportCheckpointPartResponseSchema)` to create a new message.
  */
 export declare const ReportCheckpointPartResponseSchema: GenMessage<ReportCheckpointPartResponse>;
+
+/**
+ * ReportRecoveryRequest carries one of the two, or both.
+ *
+ * @generated from message trainyard.tracking.v1.ReportRecoveryRequest
+ */
+export declare type ReportRecoveryRequest = Message<"trainyard.tracking.v1.ReportRecoveryRequest"> & {
+  /**
+   * Derived from (run, attempt, rank, record offset).
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The run.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+
+  /**
+   * The attempt: the fencing token.
+   *
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt: number;
+
+  /**
+   * What the death of a rank costs the run from now on; absent when the report says nothing of it.
+   *
+   * @generated from field: trainyard.tracking.v1.Recovery recovery = 4;
+   */
+  recovery?: Recovery | undefined;
+
+  /**
+   * What became of the state of this attempt's gang; absent when the report says nothing of it.
+   *
+   * @generated from field: trainyard.tracking.v1.Handover handover = 5;
+   */
+  handover?: Handover | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.ReportRecoveryRequest.
+ * Use `create(ReportRecoveryRequestSchema)` to create a new message.
+ */
+export declare const ReportRecoveryRequestSchema: GenMessage<ReportRecoveryRequest>;
+
+/**
+ * ReportRecoveryResponse says that it is recorded.
+ *
+ * @generated from message trainyard.tracking.v1.ReportRecoveryResponse
+ */
+export declare type ReportRecoveryResponse = Message<"trainyard.tracking.v1.ReportRecoveryResponse"> & {
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.ReportRecoveryResponse.
+ * Use `create(ReportRecoveryResponseSchema)` to create a new message.
+ */
+export declare const ReportRecoveryResponseSchema: GenMessage<ReportRecoveryResponse>;
 
 /**
  * LogArtifactRequest records a file.
@@ -1032,6 +1101,17 @@ export declare const TrackingService: GenService<{
     methodKind: "unary";
     input: typeof ReportCheckpointPartRequestSchema;
     output: typeof ReportCheckpointPartResponseSchema;
+  },
+  /**
+   * ReportRecovery records what the death of a rank costs a run, or what became of the state of a gang that lost one. The last report of an attempt
+   * stands. Kind: agent. Errors: NOT_FOUND (RUN_NOT_FOUND), ABORTED (ATTEMPT_FENCED), FAILED_PRECONDITION (ATTEMPT_NOT_OPEN), INVALID_ARGUMENT.
+   *
+   * @generated from rpc trainyard.tracking.v1.TrackingService.ReportRecovery
+   */
+  reportRecovery: {
+    methodKind: "unary";
+    input: typeof ReportRecoveryRequestSchema;
+    output: typeof ReportRecoveryResponseSchema;
   },
   /**
    * LogArtifact records a file that is in the blob store. Kind: agent. Errors: as ReportCheckpointPart, INVALID_ARGUMENT (ARTIFACT_PATH_INVALID).
