@@ -33,10 +33,15 @@ export const addJobCommands: AddCommands = (program, action) => {
     .option("-f, --follow", "go on until the run has ended")
     .option("--rank <n>", "only of this rank", wholeNumber("the rank", 0, 4095))
     .option("--attempt <n>", "only of this attempt", wholeNumber("the attempt", 1, 1_000_000))
+    .option("--grep <pattern>", "only lines that this regular expression matches")
     .option(
       "--tail <n>",
       "only the last lines of each rank",
       wholeNumber("the number of lines", 1, 1_000_000),
+    )
+    .addHelpText(
+      "after",
+      "\nOf an output of more than 64 MiB the beginning and the end are kept; a line says what is missing.\n\nExample:\n  $ npx trainyard logs -f JOB --rank 1 --grep 'loss|warn'",
     )
     .action(
       action(async (session: Session, id: string, flags: LogsFlags) =>

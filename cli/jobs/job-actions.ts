@@ -104,11 +104,13 @@ export interface LogsFlags {
   readonly rank?: number;
   readonly attempt?: number;
   readonly tail?: number;
+  readonly grep?: string;
 }
 
 /** Prints what the ranks printed, their standard error to standard error when one rank is asked for. */
 export async function logs(session: Session, id: string, flags: LogsFlags): Promise<number> {
   const { tracking: runs } = await session.clients();
+  const matches = lineFilter(flags.grep);
   const interrupted = new AbortController();
   process.once("SIGINT", () => interrupted.abort());
   const request = {
@@ -120,6 +122,8 @@ export async function logs(session: Session, id: string, flags: LogsFlags): Prom
   };
   try {
     for await (const part of runs.readLogs(request, { timeoutMs: 0, signal: interrupted.signal })) {
+      part.lines = part.lines.filter(matches);
+      if (part.lines.length === 0) continue;
       if (session.json) session.printMessage(tracking.ReadLogsResponseSchema, part, { indent: 0 });
       else printLines(session, part, flags.rank === undefined);
     }
@@ -128,6 +132,22 @@ export async function logs(session: Session, id: string, flags: LogsFlags): Prom
     return 130;
   }
   return 0;
+}
+
+/** What `--grep` lets through. */
+function lineFilter(pattern: string | undefined): (line: string) => boolean {
+  if (pattern === undefined) return () => true;
+  try {
+    const expression = new RegExp(pattern, "u");
+    return (line) => expression.test(line);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DomainError(
+      "invalid_argument",
+      "PATTERN_INVALID",
+      `--grep: ${reason}. Expected a regular expression, such as 'loss|warn'.`,
+    );
+  }
 }
 
 function printLines(session: Session, part: tracking.ReadLogsResponse, named: boolean): void {

@@ -12,6 +12,7 @@ import { jobEnded } from "./consumers/job-ended.ts";
 import { jobSubmitted } from "./consumers/job-submitted.ts";
 import { telemetryConsumer } from "./consumers/telemetry.ts";
 import type { Deps } from "./deps.ts";
+import { createLogTrimmer } from "./operations/log-trimmer.ts";
 import { createRunSignals } from "./run-signals.ts";
 import { createRecords, recordIndexes } from "./store/records.ts";
 
@@ -38,11 +39,13 @@ export async function build(
     now: () => new Date(),
   };
   const server = rpcServer({ ...foundation.server, routes: routes(deps), access });
+  const trimmer = createLogTrimmer(deps, config.logLimitBytes);
   const parts: Part[] = [
     ...foundation.parts,
+    trimmer,
     telemetryStream(bus),
     jobsConsumer(deps, bus),
-    telemetryConsumer(deps, bus),
+    telemetryConsumer(deps, bus, trimmer),
     server,
   ];
   return { ...createApp({ name, logger, parts, health }), server };

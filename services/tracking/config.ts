@@ -1,7 +1,12 @@
-import { baseConfigShape, parseConfig } from "@trainyard/service";
+import { baseConfigShape, intVar, parseConfig } from "@trainyard/service";
 import { z } from "zod";
+import { DEFAULT_LOG_LIMIT_BYTES, MIN_LOG_LIMIT_BYTES } from "./domain/limits.ts";
 
-const schema = z.object({ ...baseConfigShape });
+const schema = z.object({
+  ...baseConfigShape,
+  /** Most bytes kept of one output of one rank: half of its beginning, half of its end. */
+  logLimitBytes: intVar(MIN_LOG_LIMIT_BYTES, Number.MAX_SAFE_INTEGER).default(DEFAULT_LOG_LIMIT_BYTES),
+});
 
 /** What tracking is told by its environment. */
 export type TrackingConfig = z.infer<typeof schema>;

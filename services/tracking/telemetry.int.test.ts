@@ -250,6 +250,38 @@ describe("a rank's output", () => {
     expect(read).toEqual(["b", "c", "d", "e"]);
   });
 
+  it("keeps both ends of what is over the limit, and says how much is missing between them", async () => {
+    await publishEvent(service.bus, schedulerContract.JobSubmittedSchema, job, { job });
+    await open(1);
+    const MiB = 1024 * 1024;
+    const block = (letter: string) => `${letter.repeat(MiB / 2 - 1)}\n`;
+    // 4 MiB are kept: of 6, the batches that lie wholly in the third and fourth go.
+    for (const [index, letter] of [..."abcdefghijkl"].entries())
+      await print((index * MiB) / 2, block(letter));
+    await stored({ stdout: BigInt(6 * MiB) });
+    const firsts = async () =>
+      (await lines()).map((line) => (line.startsWith("[") ? line : line.slice(0, 1)));
+    const missing =
+      "[trainyard: 2097152 bytes left out here, only the beginning and the end of a long output are kept]";
+    await waitFor("the middle to go", async () => {
+      expect(await firsts()).toEqual([..."abcd", missing, ..."ijkl"]);
+      return true;
+    });
+    // What an agent leaves out itself is stored as a range, so that it need not come again; nothing waits for it.
+    await publishLog(
+      service.bus,
+      { runId: job.runId, attempt: 1 },
+      6 * MiB,
+      new Uint8Array(),
+      undefined,
+      1000,
+    );
+    await print(6 * MiB + 1000, "end\n");
+    await stored({ stdout: BigInt(6 * MiB + 1004) });
+    expect((await lines({ follow: false })).slice(-2)).toEqual([missing.replace("2097152", "1000"), "end"]);
+    await endJob();
+  });
+
   it("is told apart by stream and attempt, with offsets", async () => {
     await open(1);
     await print(0, "one\n");

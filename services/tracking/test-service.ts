@@ -26,6 +26,7 @@ import {
 } from "@trainyard/testing";
 import { build } from "./app.ts";
 import type { TrackingConfig } from "./config.ts";
+import { MIN_LOG_LIMIT_BYTES } from "./domain/limits.ts";
 
 export const project = "default";
 
@@ -62,6 +63,7 @@ export async function startTracking(options: { readonly start?: boolean } = {}):
     keyFile: testKeys().keyFile("tracking"),
     jwksFile: testKeys().jwksFile,
     logLevel: "silent",
+    logLimitBytes: MIN_LOG_LIMIT_BYTES,
   };
   const env = {
     TRAINYARD_NATS_URL: config.natsUrl,
@@ -205,6 +207,7 @@ export async function publishLog(
   beginOffset: number,
   data: Uint8Array,
   stream = workeragent.LogStream.STDOUT,
+  leftOutBytes = 0,
 ): Promise<void> {
   const { runId, attempt, rank = 0 } = source;
   const batch = create(workeragent.LogBatchSchema, {
@@ -215,6 +218,7 @@ export async function publishLog(
     beginOffset: BigInt(beginOffset),
     data,
     observedMs: ++batchNumber,
+    leftOutBytes: BigInt(leftOutBytes),
   });
   const subject = `telemetry.${project}.${runId}.${attempt}.${rank}.logs`;
   await bus.publish(subject, toBinary(workeragent.LogBatchSchema, batch), {

@@ -2,6 +2,7 @@ import { type Bus, consume, type HandlerResult, reject, streamNames } from "@tra
 import type { Part } from "@trainyard/service";
 import { counter } from "@trainyard/telemetry";
 import type { Deps } from "../deps.ts";
+import type { LogTrimmer } from "../operations/log-trimmer.ts";
 import { PoisonError, telemetryFromProto } from "../wire/telemetry-from-proto.ts";
 import { createGroupWriter } from "./group-writer.ts";
 
@@ -16,7 +17,7 @@ const MAX_DELIVER = 50;
  * Stores the ranks' metric points and output from the telemetry stream, each exactly once: a message is acknowledged only
  * after it is committed, and one that comes again finds its range stored. What can never be stored is a dead letter.
  */
-export function telemetryConsumer(deps: Deps, bus: Bus): Part {
+export function telemetryConsumer(deps: Deps, bus: Bus, trimmer: LogTrimmer): Part {
   const writer = createGroupWriter(deps);
   const stored = counter(
     "tracking",
@@ -44,7 +45,12 @@ export function telemetryConsumer(deps: Deps, bus: Bus): Part {
 
   async function take(subject: string, data: Uint8Array): Promise<HandlerResult> {
     try {
-      return await writer.store(telemetryFromProto(subject, data));
+      const item = telemetryFromProto(subject, data);
+      const result = await writer.store(item);
+      if (item.kind === "logs" && result.kind === "done") {
+        trimmer.grew(item.source, item.batch.begin + item.batch.data.byteLength);
+      }
+      return result;
     } catch (error) {
       if (error instanceof PoisonError) return reject(error.message);
       throw error;

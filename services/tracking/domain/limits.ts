@@ -6,6 +6,10 @@ export const MAX_KEYS_PER_BATCH = 4_096;
 export const MAX_KEY_BYTES = 256;
 /** Bytes of output in one log batch. */
 export const MAX_LOG_BATCH_BYTES = 1024 * 1024;
+/** Bytes kept of one output of one rank in one attempt unless configured: its beginning and its end, half each. */
+export const DEFAULT_LOG_LIMIT_BYTES = 64 * 1024 * 1024;
+/** The least that may be configured: a batch at either end. */
+export const MIN_LOG_LIMIT_BYTES = 4 * MAX_LOG_BATCH_BYTES;
 /** Separate ranges kept of one output before more out-of-order ones have to wait for the gaps to fill. */
 export const MAX_RANGES = 1_024;
 /** Ranks in a gang. */

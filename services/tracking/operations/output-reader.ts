@@ -1,5 +1,6 @@
 import type { Deps } from "../deps.ts";
 import { LineAssembler, type OutputLine } from "../domain/line-assembler.ts";
+import { missingIn } from "../domain/offset-ranges.ts";
 import type { TelemetrySource } from "../domain/telemetry-source.ts";
 import type { LogBatch } from "../store/log-batches.ts";
 
@@ -22,6 +23,8 @@ export class OutputReader {
   readonly #deps: Deps;
   readonly #assembler: LineAssembler;
   #fetched: LogBatch[] = [];
+  /** Where the next batch begins when what lies before it was left out on purpose. */
+  #leftOutUpTo = 0;
 
   constructor(deps: Deps, source: TelemetrySource, position = 0) {
     this.#deps = deps;
@@ -39,7 +42,19 @@ export class OutputReader {
       this.#fetched = await this.#deps.records.logs.readFrom(this.source, position, PREFETCH);
     }
     const next = this.#fetched[0];
-    return next === undefined || (next.begin > position && !overGaps) ? undefined : next.observedMs;
+    if (next === undefined) return undefined;
+    if (next.begin > position && (await this.#isLeftOut(position, next.begin)))
+      this.#leftOutUpTo = next.begin;
+    const waits = next.begin > position && this.#leftOutUpTo !== next.begin && !overGaps;
+    return waits ? undefined : next.observedMs;
+  }
+
+  /** Whether bytes that are missing did arrive: then they were over the limit, and are kept nowhere. */
+  async #isLeftOut(begin: number, end: number): Promise<boolean> {
+    const { runId, attempt, kind } = this.source;
+    const stored = await this.#deps.records.storedRanges.ofRun(runId, { attempt, kinds: [kind] });
+    const own = stored.find(({ source }) => source.rank === this.source.rank);
+    return own !== undefined && missingIn(own.ranges, { begin, end }).length === 0;
   }
 
   /** The lines that the next batch completes. Call `nextObservedMs` first. */
@@ -48,6 +63,9 @@ export class OutputReader {
     if (batch === undefined) return [];
     const position = this.#assembler.position;
     const before = batch.begin > position ? this.#assembler.skipTo(batch.begin) : [];
+    if (this.#leftOutUpTo === batch.begin && batch.begin > position) {
+      before.push({ offset: position, text: leftOutLine(batch.begin - position) });
+    }
     return [...before, ...this.#assembler.push(batch.data.subarray(Math.max(0, position - batch.begin)))];
   }
 
@@ -55,6 +73,11 @@ export class OutputReader {
   flush(): OutputLine[] {
     return this.#assembler.flush();
   }
+}
+
+/** What stands for bytes that were left out, so that nobody takes the lines around them for neighbours. */
+function leftOutLine(bytes: number): string {
+  return `[trainyard: ${bytes} bytes left out here, only the beginning and the end of a long output are kept]`;
 }
 
 /** Offset where the last `lines` lines of an output begin; a last line without a newline counts as one. */

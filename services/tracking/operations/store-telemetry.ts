@@ -57,15 +57,18 @@ function planGroup(known: ReadonlyMap<string, OffsetRanges>, items: readonly Tel
       const pieces = trimMetricBatch(stored, item.batch).pieces.filter(({ offsets }) => offsets.length > 0);
       metrics.push(...pieces.map((batch) => ({ source, project, batch })));
     } else {
-      logs.push(...missing.map((piece) => ({ source, project, batch: sliceLog(item.batch, piece) })));
+      const pieces = missing
+        .map((piece) => sliceLog(item.batch, piece))
+        .filter(({ data }) => data.length > 0);
+      logs.push(...pieces.map((batch) => ({ source, project, batch })));
     }
     return "stored";
   });
   return { changed, metrics, logs, outcomes };
 }
 
-function logRange({ begin, data }: LogBatch): OffsetRange {
-  return { begin, end: begin + data.byteLength };
+function logRange({ begin, data, leftOutBytes }: LogBatch): OffsetRange {
+  return { begin, end: begin + data.byteLength + leftOutBytes };
 }
 
 function sliceLog(batch: LogBatch, { begin, end }: OffsetRange): LogBatch {

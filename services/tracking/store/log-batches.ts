@@ -1,5 +1,6 @@
 import type { IndexSpec, Store, Tx } from "@trainyard/store";
 import { Binary } from "mongodb";
+import type { OffsetRange } from "../domain/offset-ranges.ts";
 import { sourceKey, type TelemetrySource } from "../domain/telemetry-source.ts";
 
 /** Bytes of one output of one rank. Batches of one output never overlap. */
@@ -28,6 +29,8 @@ export interface LogBatch {
   readonly data: Uint8Array;
   /** When the agent read it, milliseconds since 1970. */
   readonly observedMs: number;
+  /** Bytes after it that belong to its range and are kept nowhere; 0 unless the agent left some out. */
+  readonly leftOutBytes: number;
 }
 
 /** The ranks' outputs: the only place that reads and writes them. */
@@ -44,6 +47,8 @@ export interface LogBatches {
   readFrom(source: TelemetrySource, position: number, limit: number): Promise<LogBatch[]>;
   /** Batches of one output from its end backwards. */
   readBackwards(source: TelemetrySource): AsyncIterable<LogBatch>;
+  /** Deletes the batches that lie wholly in this part of an output, and says how many. */
+  deleteWithin(source: TelemetrySource, part: OffsetRange): Promise<number>;
 }
 
 /** The outputs in this database. */
@@ -78,9 +83,13 @@ export function createLogBatches(store: Store): LogBatches {
       const found = documents.find({ runId, attempt, rank, kind }).sort({ begin: -1 });
       for await (const document of found) yield logBatchOf(document);
     },
+    async deleteWithin({ runId, attempt, rank, kind }, { begin, end }) {
+      const within = { begin: { $gte: begin }, end: { $lte: end } };
+      return (await documents.deleteMany({ runId, attempt, rank, kind, ...within })).deletedCount;
+    },
   };
 }
 
 function logBatchOf({ begin, data, observedMs }: LogBatchDocument): LogBatch {
-  return { begin, data: data.value(), observedMs };
+  return { begin, data: data.value(), observedMs, leftOutBytes: 0 };
 }

@@ -93,14 +93,16 @@ function logItem(address: Address, message: workeragent.LogBatch): TelemetryItem
   const limit = `${data.byteLength} bytes, the limit is ${MAX_LOG_BATCH_BYTES} (MAX_LOG_BATCH_BYTES)`;
   check(data.byteLength <= MAX_LOG_BATCH_BYTES, limit);
   const begin = Number(message.beginOffset);
-  checkRange(begin, begin + data.byteLength);
+  const leftOutBytes = Number(message.leftOutBytes);
+  check(leftOutBytes >= 0, "it leaves out less than nothing");
+  checkRange(begin, begin + data.byteLength + leftOutBytes);
   const { STDOUT, STDERR } = workeragent.LogStream;
   check(
     stream === STDOUT || stream === STDERR,
     `stream ${stream} is neither standard output nor standard error`,
   );
   const kind = stream === STDOUT ? "stdout" : "stderr";
-  const batch = { begin, data, observedMs };
+  const batch = { begin, data, observedMs, leftOutBytes };
   return { kind: "logs", project: address.project, source: sourceOf(address, kind), batch };
 }
 

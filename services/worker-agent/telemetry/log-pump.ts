@@ -2,12 +2,17 @@ import { setTimeout as delay } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { workeragent } from "@trainyard/contracts";
 import { AppendFile } from "@trainyard/rank-file";
+import { leftOut } from "../domain/log-limit.ts";
+import { Pace } from "./pace.ts";
 import type { TelemetryPublisher } from "./publisher.ts";
 import { type Pump, type PumpSource, TAIL_INTERVAL_MS } from "./pump.ts";
 import { type RankIdentity, telemetryMsgId, telemetrySubject } from "./rank-stream.ts";
 
 /** Most bytes of output in one message. */
 const BATCH_BYTES = 64 * 1024;
+
+/** How fast one output may be shipped: a rank that prints without end must not take the bus from the others. */
+const PACE = { bytesPerSecond: 8 * 1024 * 1024, burstBytes: 16 * 1024 * 1024 };
 
 export interface LogPumpOptions {
   readonly of: RankIdentity;
@@ -24,12 +29,13 @@ const streams = {
   stderr: workeragent.LogStream.STDERR,
 } as const;
 
-/** Ships one output of a rank, byte for byte. */
+/** Ships one output of a rank, byte for byte, but for what a rank prints faster than that can be. */
 export class LogPump implements Pump {
   readonly stream: "stdout" | "stderr";
   readonly rank: number;
   readonly #options: LogPumpOptions;
   readonly #file: AppendFile;
+  readonly #pace = new Pace(PACE);
   #position: number;
   #resends = 0;
 
@@ -51,9 +57,12 @@ export class LogPump implements Pump {
       // Asked before reading, so that what was written last is seen.
       const last = source.ended();
       source.signal.throwIfAborted();
-      const data = await this.#file.read(this.#position, BATCH_BYTES);
-      if (data.length > 0) await this.#ship(data);
-      else if (last) return;
+      const leftOutBytes = leftOut({ position: this.#position, size: await this.#file.size() });
+      const data = leftOutBytes > 0 ? new Uint8Array() : await this.#file.read(this.#position, BATCH_BYTES);
+      if (data.length + leftOutBytes > 0) {
+        await this.#ship(data, leftOutBytes);
+        await this.#pace.spend(data.length, source.signal);
+      } else if (last) return;
       else await delay(TAIL_INTERVAL_MS, undefined, { signal: source.signal });
     }
   }
@@ -68,9 +77,9 @@ export class LogPump implements Pump {
     return this.#file.close();
   }
 
-  async #ship(data: Uint8Array): Promise<void> {
+  async #ship(data: Uint8Array, leftOutBytes: number): Promise<void> {
     const { of, publisher, source } = this.#options;
-    const range = { begin: this.#position, end: this.#position + data.length };
+    const range = { begin: this.#position, end: this.#position + data.length + leftOutBytes };
     const batch = create(workeragent.LogBatchSchema, {
       runId: of.runId,
       attempt: of.attempt,
@@ -79,6 +88,7 @@ export class LogPump implements Pump {
       beginOffset: BigInt(range.begin),
       data,
       observedMs: Date.now(),
+      leftOutBytes: BigInt(leftOutBytes),
     });
     const bytes = toBinary(workeragent.LogBatchSchema, batch);
     const msgId = telemetryMsgId(of, this.stream, range, this.#resends);

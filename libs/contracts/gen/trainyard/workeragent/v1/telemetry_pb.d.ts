@@ -155,6 +155,14 @@ export declare type LogBatch = Message<"trainyard.workeragent.v1.LogBatch"> & {
    * @generated from field: double observed_ms = 7;
    */
   observedMs: number;
+
+  /**
+   * Bytes after data that belong to the range and were left out, because the output is longer than what is kept of it. The next batch
+   * begins after them.
+   *
+   * @generated from field: int64 left_out_bytes = 8;
+   */
+  leftOutBytes: bigint;
 };
 
 /**
