@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { localIdentities } from "./client/find-platform.ts";
 import type { AddCommands, CommandAction } from "./command.ts";
 import { addAdminCommands } from "./commands/admin-commands.ts";
+import { addCompareCommands } from "./commands/compare-commands.ts";
 import { addDatasetCommands } from "./commands/dataset-commands.ts";
 import { addEvaluationCommands } from "./commands/evaluation-commands.ts";
 import { addEventCommands } from "./commands/event-commands.ts";
@@ -19,7 +20,7 @@ import { version } from "./version.ts";
 const groups: readonly (readonly [string, readonly AddCommands[]])[] = [
   ["Platform:", [addPlatformCommands]],
   ["Train:", [addSubmitCommands, addJobCommands]],
-  ["Look at results:", [addRunCommands]],
+  ["Look at results:", [addRunCommands, addCompareCommands]],
   ["Data, evaluation, models:", [addDatasetCommands, addEvaluationCommands, addModelCommands]],
   ["Operate:", [addFleetCommands, addEventCommands, addAdminCommands, addTokenCommands]],
 ];
