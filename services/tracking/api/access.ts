@@ -1,6 +1,7 @@
 import type { AccessRule, AccessTable } from "@trainyard/service";
 
 const service = "trainyard.tracking.v1.TrackingService";
+const metrics = "trainyard.tracking.v1.MetricService";
 const artifacts = "trainyard.tracking.v1.ArtifactService";
 
 /** Whoever may look, and the other services. */
@@ -25,6 +26,10 @@ export const access: AccessTable = {
   [`${service}/LogArtifact`]: agent,
   [`${service}/LogModel`]: agent,
   [`${service}/GetTelemetryOffsets`]: agent,
+  [`${metrics}/LogMetrics`]: submit,
+  [`${metrics}/LogMetricStream`]: submit,
+  [`${metrics}/GetSeries`]: read,
+  [`${metrics}/GetSummaries`]: read,
   [`${artifacts}/PutArtifact`]: submit,
   [`${artifacts}/DeleteArtifact`]: submit,
   [`${artifacts}/GetArtifact`]: read,

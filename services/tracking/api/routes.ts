@@ -7,6 +7,7 @@ import { attemptsApi } from "./attempts.ts";
 import { checkpointsApi } from "./checkpoints.ts";
 import { experimentsApi } from "./experiments.ts";
 import { logsApi } from "./logs.ts";
+import { metricService } from "./metric-service.ts";
 import { metricsApi } from "./metrics.ts";
 import { recoveryApi } from "./recovery.ts";
 import { runsApi } from "./runs.ts";
@@ -24,6 +25,7 @@ export function routes(deps: Deps): (router: ConnectRouter) => void {
       ...artifactsApi(deps),
       ...recoveryApi(deps),
     });
+    router.service(tracking.MetricService, metricService(deps));
     router.service(tracking.ArtifactService, artifactService(deps));
   };
 }

@@ -6,7 +6,7 @@ import type { Deps } from "../deps.ts";
 import { invalidField } from "../domain/errors.ts";
 import type { RunStatus } from "../domain/run-status.ts";
 import { awaitRun } from "../operations/await-run.ts";
-import { viewListedRun, viewRun } from "../operations/run-view.ts";
+import { viewRun } from "../operations/run-view.ts";
 import { runToProto } from "../wire/run-to-proto.ts";
 import { statusFromProto } from "../wire/status.ts";
 import { pageInfo, pageOf } from "./page.ts";
@@ -34,7 +34,7 @@ export function runsApi(deps: Deps): Methods {
         ...(page.before === undefined ? {} : { before: page.before }),
       };
       const { rows, page: info } = pageInfo(await deps.records.runs.list(filter, page.size + 1), page, query);
-      const views = await Promise.all(rows.map((run) => viewListedRun(deps, run)));
+      const views = await Promise.all(rows.map((run) => viewRun(deps, run)));
       return { runs: views.map(runToProto), page: info };
     },
 
@@ -42,7 +42,7 @@ export function runsApi(deps: Deps): Methods {
       const { project } = principalOf(context);
       for await (const run of deps.records.runs.all()) {
         if (project !== undefined && run.project !== project) continue;
-        yield { run: runToProto(await viewListedRun(deps, run)) };
+        yield { run: runToProto(await viewRun(deps, run)) };
       }
     },
   };

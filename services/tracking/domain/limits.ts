@@ -2,8 +2,12 @@
 export const MAX_POINTS_PER_BATCH = 65_536;
 /** Different metric names in one batch. */
 export const MAX_KEYS_PER_BATCH = 4_096;
-/** UTF-8 bytes of a metric's name. */
-export const MAX_KEY_BYTES = 256;
+/** Points in one stream of metric batches. */
+export const MAX_POINTS_PER_STREAM = 1_000_000;
+/** Characters of a metric's name that is logged by a call. */
+export const MAX_KEY_CHARACTERS = 250;
+/** UTF-8 bytes of a metric's name, as a rank's record file can hold it. */
+export const MAX_KEY_BYTES = 512;
 /** Bytes of output in one log batch. */
 export const MAX_LOG_BATCH_BYTES = 1024 * 1024;
 /** Bytes kept of one output of one rank in one attempt unless configured: its beginning and its end, half each. */

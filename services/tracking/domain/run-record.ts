@@ -1,5 +1,4 @@
 import type { ReportedMetrics, StoredFile } from "./checkpoint.ts";
-import type { MetricSummary } from "./metric-summary.ts";
 import type { Handover, Recovery } from "./recovery.ts";
 import type { AttemptSightings, RunStatus } from "./run-status.ts";
 import type { AttemptOrigin } from "./visible-history.ts";
@@ -78,8 +77,6 @@ export interface RunRecord {
   readonly model?: LoggedModel;
   /** What the death of a rank costs; absent while the script has not handed its state to the SDK. */
   readonly recovery?: Recovery;
-  /** Of the whole visible history, once the run has ended; before, they are computed when asked for. */
-  readonly metrics?: readonly MetricSummary[];
   /** Why it failed: a contract message as JSON. */
   readonly failure?: string;
   readonly startedAt?: Date;

@@ -29,7 +29,6 @@ export async function endRun(
     ...run,
     version: run.version + 1,
     status,
-    metrics,
     endedAt,
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(job.failure === undefined ? {} : { failure: toJsonString(scheduler.FailureSchema, job.failure) }),

@@ -25,11 +25,3 @@ export async function viewRun(deps: Deps, run: RunRecord, scope?: Scope): Promis
     ...(checkpoint === undefined ? {} : { latestCheckpoint: checkpoint }),
   };
 }
-
-/** The same for a list: an ended run's metrics as they were at its end. */
-export async function viewListedRun(deps: Deps, run: RunRecord): Promise<RunView> {
-  if (run.metrics === undefined) return viewRun(deps, run);
-  const latest = run.latestCheckpointId;
-  const checkpoint = latest === undefined ? undefined : await deps.records.checkpoints.find(latest);
-  return { run, metrics: run.metrics, ...(checkpoint === undefined ? {} : { latestCheckpoint: checkpoint }) };
-}
