@@ -16,9 +16,12 @@ import type { Logger } from "@trainyard/telemetry";
 import type { Config } from "./config.ts";
 import { shimEnvironment } from "./domain/rank-environment.ts";
 import { BusLink } from "./heartbeat/bus-link.ts";
+import { GpuMonitor } from "./heartbeat/gpu-monitor.ts";
 import { Heartbeat } from "./heartbeat/heartbeat.ts";
+import { machineUsage } from "./heartbeat/machine-usage.ts";
 import { nodeFacts } from "./heartbeat/node-facts.ts";
 import { SelfFence } from "./heartbeat/self-fence.ts";
+import { liveRanks, rankUsage, UsageMonitor } from "./heartbeat/usage-monitor.ts";
 import { Launcher } from "./launcher/launcher.ts";
 import { BlobCache } from "./prepare/blob-cache.ts";
 import { CodeCache } from "./prepare/code-cache.ts";
@@ -71,6 +74,8 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     onStop: config.onStop,
     logger,
   });
+  const gpus = new GpuMonitor({ enabled: facts.slotKind === "gpu", logger });
+  const usage = new UsageMonitor({ ranks: () => liveRanks(node.statuses()), logger });
   const node = new AgentNode({
     nodeId: config.nodeId,
     onStop: config.onStop,
@@ -90,6 +95,7 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
         sdkPath: config.sdkPath,
         gatewayUrl: config.gatewayUrl ?? "",
       },
+      usage: (pid, slots) => rankUsage(usage.of(pid), facts.slotKind, slots, gpus),
       logger,
     },
   });
@@ -101,6 +107,8 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     link,
     attempts: () => node.statuses(),
     applied: () => node.applied,
+    gpus: () => gpus.all(),
+    machine: machineUsage(config.agentDir),
     logger,
   });
   const fence = new SelfFence({
@@ -140,6 +148,6 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     stop: async () => stopping.abort(new Error("the agent is stopping")),
   };
   // Attempts early: ranks of an earlier agent are watched although the bus is away.
-  const parts = [caches, disk, launcher, link, heartbeat, node, fetches, fence, desired, server];
+  const parts = [caches, disk, launcher, gpus, usage, link, heartbeat, node, fetches, fence, desired, server];
   return createApp({ name: "worker-agent", logger, parts, health, stopTimeoutMs: STOP_TIMEOUT_MS });
 }

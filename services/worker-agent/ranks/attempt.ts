@@ -13,6 +13,7 @@ import {
   phaseFromSpool,
 } from "../domain/attempt-phase.ts";
 import type { NodeForRanks } from "../domain/rank-environment.ts";
+import type { RankUsage } from "../domain/rank-usage.ts";
 import type { BusLink } from "../heartbeat/bus-link.ts";
 import { type PrepareDeps, prepareAttempt } from "../prepare/prepare-attempt.ts";
 import { StartError } from "../prepare/start-error.ts";
@@ -45,6 +46,8 @@ export interface AttemptDeps {
   readonly launcher: WarmStarter;
   readonly node: Omit<NodeForRanks, "attemptDir">;
   readonly logger: Logger;
+  /** What the rank with this process and these slots uses now. */
+  readonly usage: (pid: number, slots: readonly number[]) => RankUsage | undefined;
   /** Called whenever the status has changed. */
   readonly onChange: () => void;
 }
@@ -145,7 +148,7 @@ export class Attempt {
       runId,
       attempt,
       phase: this.#phase,
-      ranks: ranks.map(({ rank }) => this.#rankStatus(rank)),
+      ranks: ranks.map((one) => this.#rankStatus(one)),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
     };
   }
@@ -306,16 +309,18 @@ export class Attempt {
     this.#deps.onChange();
   }
 
-  #rankStatus(rank: number): RankStatus {
+  #rankStatus({ rank, slots }: Assignment["ranks"][number]): RankStatus {
     const start = this.#gang.starts.get(rank);
     const exit = this.#gang.exits.get(rank);
     const progress = this.#telemetry.progress(rank);
+    const usage = start === undefined || exit !== undefined ? undefined : this.#deps.usage(start.pid, slots);
     return {
       rank,
       pid: start?.pid ?? 0,
       ...(start === undefined ? {} : { startedAtMs: start.atMs }),
       ...(progress?.firstStepAtMs === undefined ? {} : { firstStepAtMs: progress.firstStepAtMs }),
       lastStep: progress?.lastStep ?? -1,
+      ...(usage === undefined ? {} : { usage }),
       ...(exit === undefined ? {} : { exit }),
     };
   }
