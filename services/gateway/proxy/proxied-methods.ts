@@ -5,7 +5,13 @@ import { type AccessTable, methodPath } from "@trainyard/service";
 /** The services behind the gateway, by the name that their address has in the configuration. */
 export const upstreamServices = {
   scheduler: [scheduler.SchedulerService],
-  tracking: [tracking.TrackingService, tracking.MetricService, tracking.ArtifactService],
+  tracking: [
+    tracking.TrackingService,
+    tracking.RunService,
+    tracking.ExperimentService,
+    tracking.MetricService,
+    tracking.ArtifactService,
+  ],
   dataset: [dataset.DatasetService],
   evaluation: [evaluation.EvaluationService],
   registry: [registry.RegistryService],
@@ -22,6 +28,7 @@ export const upstreamNames: readonly UpstreamName[] = [
 ];
 
 const track = tracking.TrackingService.method;
+const runs = tracking.RunService.method;
 const artifacts = tracking.ArtifactService.method;
 
 /** What only the platform's own parts call, and not through the gateway. */
@@ -43,6 +50,11 @@ const rankCallable = new Set<DescMethod>([
   track.readLogs,
   track.listCheckpoints,
   track.listArtifacts,
+  runs.updateRun,
+  runs.logParams,
+  runs.setRunTags,
+  runs.deleteRunTags,
+  runs.logInputs,
   artifacts.getArtifact,
   artifacts.listArtifactTree,
 ]);
