@@ -30,6 +30,9 @@ export function attemptStatusMessage(status: AttemptStatus): workeragent.Attempt
     ranks: status.ranks.map(rankMessage),
     failureReason: status.failure?.reason ?? "",
     failureMessage: status.failure?.message ?? "",
+    failureTail: status.failure?.tail ?? "",
+    start: status.start?.start ?? "",
+    coldReason: status.start?.start === "cold" ? status.start.reason : "",
   });
 }
 

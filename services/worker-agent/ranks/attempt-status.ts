@@ -1,6 +1,7 @@
 import type { AttemptKey } from "../domain/assignment.ts";
 import type { AttemptPhase } from "../domain/attempt-phase.ts";
 import type { RankExit } from "../domain/exit-record.ts";
+import type { ShimStart } from "../domain/launcher-rules.ts";
 import type { RankUsage } from "../domain/rank-usage.ts";
 import type { StartFailure } from "./spool.ts";
 
@@ -13,6 +14,8 @@ export interface AttemptStatus {
   readonly phase: AttemptPhase;
   readonly ranks: readonly RankStatus[];
   readonly failure?: StartFailure;
+  /** How this agent started its ranks; absent before, and where another agent did. */
+  readonly start?: ShimStart;
 }
 
 export interface RankStatus {
