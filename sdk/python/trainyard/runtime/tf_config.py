@@ -2,8 +2,8 @@
 
 All addresses must be known before any worker starts, and TensorFlow binds its port itself. So that nobody takes the port
 in between, each rank's wrapper binds one that the kernel picks (port 0) and keeps that socket, bound but never listening,
-for the rank's whole life. With SO_REUSEADDR on both sides Linux lets the server in the rank bind the same port and listen on it;
-whoever asks for any free port never gets one that is held. gRPC, and so TensorFlow, sets SO_REUSEADDR, as nearly all servers do.
+for the rank's whole life. With SO_REUSEADDR on both sides Linux lets the server in the rank bind the same port and listen;
+whoever asks for any free port never gets one that is held. gRPC, and so TensorFlow, sets SO_REUSEADDR, as most servers do.
 """
 
 from __future__ import annotations
