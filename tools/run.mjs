@@ -15,7 +15,7 @@ if (script === undefined) {
   process.exit(2);
 }
 
-await setUpOrExit({ verbose: false });
+await setUpOrExit({ verbose: false, tests: script === "tools/check/main.ts" });
 
 const child = spawn(inCheckout("node_modules/.bin/node"), [inCheckout(script), ...args], {
   stdio: "inherit",

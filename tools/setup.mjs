@@ -13,8 +13,13 @@ import { progress, SetupError } from "./setup/progress.mjs";
 import { isDone, markDone, markUndone } from "./setup/stamps.mjs";
 import { steps } from "./setup/steps.mjs";
 
-const missingSteps = () =>
-  steps.filter((step) => step.isNeeded() && !isDone(step.name, step.inputs(), step.outputs()));
+const missingSteps = (tests) =>
+  steps.filter(
+    (step) =>
+      (tests || step.testsOnly !== true) &&
+      step.isNeeded() &&
+      !isDone(step.name, step.inputs(), step.outputs()),
+  );
 
 const seconds = (since) => ((Date.now() - since) / 1000).toFixed(1);
 
@@ -28,11 +33,11 @@ async function runStep(step, label, out) {
 }
 
 /** Runs every step that is not done and gives their names; with all done it takes some milliseconds. */
-export async function setUp({ verbose = false } = {}) {
-  if (missingSteps().length === 0) return [];
+export async function setUp({ verbose = false, tests = true } = {}) {
+  if (missingSteps(tests).length === 0) return [];
   const out = progress(verbose);
   return withLock(out, async () => {
-    const missing = missingSteps();
+    const missing = missingSteps(tests);
     const begun = Date.now();
     out.line(
       `Setting up this checkout, ${missing.length} of ${steps.length} steps. Ctrl-C is safe: the next start carries on.`,

@@ -7,7 +7,7 @@ import { inCheckout } from "../../tools/setup/stamps.mjs";
 const [major] = process.versions.node.split(".").map(Number);
 if (major >= 24) {
   const { setUpOrExit } = await import("../../tools/setup.mjs");
-  await setUpOrExit({ verbose: false });
+  await setUpOrExit({ verbose: false, tests: false });
   enableCompileCache(process.env.NODE_COMPILE_CACHE ?? inCheckout(".cache/compile"));
   await import("../main.ts");
 } else {

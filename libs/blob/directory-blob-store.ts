@@ -1,70 +1,90 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream, readdirSync, rmSync, statSync } from "node:fs";
-import { rm, stat, unlink, utimes } from "node:fs/promises";
+import { rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { DomainError } from "@trainyard/domain";
 import type {
+  Announced,
   BlobInfo,
   BlobStore,
+  BlobStoreOptions,
   ByteRange,
+  HeldPin,
   ListedBlob,
   Multipart,
   MultipartPart,
   Pin,
   PutOptions,
   PutResult,
+  UploadState,
 } from "./blob-store.ts";
+import { assertRange } from "./byte-range.ts";
 import { assertDigest, isDigest } from "./digest.ts";
 import { makeFolderSync, publish, syncFolder, writeTemp } from "./durable-file.ts";
-import { blobNotFound, blobPinned, hasCode, rangeInvalid } from "./errors.ts";
+import { blobNotFound, blobPinned, hasCode } from "./errors.ts";
+import { expectedOf, UPLOAD_ORPHAN_AGE_MS } from "./multipart.ts";
 import { MultipartFiles } from "./multipart-files.ts";
 import { namesIn, PinFiles } from "./pin-files.ts";
+import { Trash } from "./trash.ts";
+import { verifiedContent } from "./verified-content.ts";
 
 const HOUR_MS = 60 * 60_000;
 
 /** A temporary file this old belongs to no writer that still lives. */
 const TEMP_ORPHAN_AGE_MS = 24 * HOUR_MS;
 
-/** How long an upload in parts may rest before it is given up. */
-const UPLOAD_ORPHAN_AGE_MS = 7 * 24 * HOUR_MS;
-
-export interface DirectoryBlobStoreOptions {
-  /** Unix milliseconds; by it pins expire. */
-  readonly now?: () => number;
-}
+const READ_BYTES = 1024 ** 2;
 
 /**
- * Blobs in a folder of one machine: `sha256/ab/cd/<digest>`, with `tmp`, `pins` and `uploads` beside it. Several
+ * Blobs in a folder of one machine: `sha256/ab/cd/<digest>`, with `tmp`, `pins`, `uploads` and `trash` beside it. Several
  * processes may have the folder open. Content is written to a temporary file, synced, and renamed to its digest.
  */
-export function openDirectoryBlobStore(
-  root: string,
-  { now = Date.now }: DirectoryBlobStoreOptions = {},
-): BlobStore {
+export function openDirectoryBlobStore(root: string, { now = Date.now }: BlobStoreOptions = {}): BlobStore {
   const temp = join(root, "tmp");
   const uploads = join(root, "uploads");
-  for (const folder of [join(root, "sha256"), temp, uploads]) makeFolderSync(folder);
-  removeOrphans(temp, now() - TEMP_ORPHAN_AGE_MS);
-  removeOrphans(uploads, now() - UPLOAD_ORPHAN_AGE_MS);
-  return new DirectoryBlobStore(
-    join(root, "sha256"),
+  const trash = join(root, "trash");
+  for (const folder of [join(root, "sha256"), temp, uploads, trash]) makeFolderSync(folder);
+  const removeOld = () => {
+    removeOrphans(temp, now() - TEMP_ORPHAN_AGE_MS);
+    removeOrphans(uploads, now() - UPLOAD_ORPHAN_AGE_MS);
+  };
+  removeOld();
+  return new DirectoryBlobStore({
+    blobs: join(root, "sha256"),
     temp,
-    new PinFiles(join(root, "pins"), temp, now),
-    new MultipartFiles(uploads, temp),
-  );
+    trash: new Trash(trash),
+    pins: new PinFiles(join(root, "pins"), temp, now),
+    uploads: new MultipartFiles(uploads, temp, now),
+    removeOld,
+  });
+}
+
+interface Parts {
+  readonly blobs: string;
+  readonly temp: string;
+  readonly trash: Trash;
+  readonly pins: PinFiles;
+  readonly uploads: MultipartFiles;
+  readonly removeOld: () => void;
 }
 
 class DirectoryBlobStore implements BlobStore {
+  readonly remote = false;
   readonly #blobs: string;
   readonly #temp: string;
+  readonly #trash: Trash;
   readonly #pins: PinFiles;
   readonly #uploads: MultipartFiles;
+  readonly #removeOld: () => void;
 
-  constructor(blobs: string, temp: string, pins: PinFiles, uploads: MultipartFiles) {
+  constructor({ blobs, temp, trash, pins, uploads, removeOld }: Parts) {
     this.#blobs = blobs;
     this.#temp = temp;
+    this.#trash = trash;
     this.#pins = pins;
     this.#uploads = uploads;
+    this.#removeOld = removeOld;
   }
 
   async put(data: AsyncIterable<Uint8Array> | Uint8Array, options: PutOptions = {}): Promise<PutResult> {
@@ -84,28 +104,19 @@ class DirectoryBlobStore implements BlobStore {
   async open(digest: string, range?: ByteRange): Promise<Readable> {
     const info = await this.stat(digest);
     if (info === undefined) throw blobNotFound(digest);
-    if (range === undefined) return createReadStream(this.#path(digest));
-    const { start, end = info.sizeBytes - 1 } = range;
-    if (
-      !Number.isSafeInteger(start) ||
-      !Number.isSafeInteger(end) ||
-      start < 0 ||
-      start > end ||
-      end >= info.sizeBytes
-    ) {
-      throw rangeInvalid(`expected a range within 0 to ${info.sizeBytes - 1}, got ${start} to ${end}`);
+    const path = this.#path(digest);
+    if (range === undefined) {
+      return verifiedContent(createReadStream(path, { highWaterMark: READ_BYTES }), digest);
     }
-    return createReadStream(this.#path(digest), { start, end });
+    return createReadStream(path, assertRange(range, info.sizeBytes));
   }
 
   async stat(digest: string): Promise<BlobInfo | undefined> {
     assertDigest("digest", digest);
-    try {
-      return { sizeBytes: (await stat(this.#path(digest))).size };
-    } catch (error) {
-      if (hasCode(error, "ENOENT")) return undefined;
-      throw error;
-    }
+    const found = await sizeOf(this.#path(digest));
+    // One that is being deleted is still there, and then stays.
+    if (found !== undefined || !(await this.#trash.restore(digest, this.#path(digest)))) return found;
+    return await sizeOf(this.#path(digest));
   }
 
   async *list(prefix = ""): AsyncGenerator<ListedBlob> {
@@ -124,15 +135,12 @@ class DirectoryBlobStore implements BlobStore {
 
   async delete(digest: string): Promise<void> {
     assertDigest("digest", digest);
-    const holders = await this.#pins.holders(digest);
-    if (holders.length > 0) throw blobPinned(digest, holders);
-    try {
-      await unlink(this.#path(digest));
-    } catch (error) {
-      if (hasCode(error, "ENOENT")) return;
-      throw error;
-    }
-    await syncFolder(join(this.#path(digest), ".."));
+    const holders = () => this.#pins.holders(digest);
+    const early = await holders();
+    if (early.length > 0) throw blobPinned(digest, early);
+    const late = await this.#trash.delete(digest, this.#path(digest), holders);
+    if (late.length > 0) throw blobPinned(digest, late);
+    await syncFolder(join(this.#path(digest), "..")).catch(ignoreMissing);
   }
 
   async pin(digest: string, pin: Pin): Promise<void> {
@@ -153,8 +161,21 @@ class DirectoryBlobStore implements BlobStore {
     return await this.#pins.holders(digest);
   }
 
-  async beginMultipart(): Promise<Multipart> {
-    return { uploadId: await this.#uploads.begin() };
+  listPins(prefix = ""): AsyncIterable<HeldPin> {
+    return this.#pins.list(prefix);
+  }
+
+  async beginMultipart(announced?: Announced): Promise<Multipart> {
+    if (announced !== undefined) assertDigest("digest", announced.digest);
+    return { uploadId: await this.#uploads.begin(announced) };
+  }
+
+  uploadState(uploadId: string): Promise<UploadState> {
+    return this.#uploads.state(uploadId);
+  }
+
+  async presignPart(uploadId: string): Promise<undefined> {
+    await this.#uploads.state(uploadId);
   }
 
   uploadPart(
@@ -170,18 +191,47 @@ class DirectoryBlobStore implements BlobStore {
   }
 
   async completeMultipart(uploadId: string, options: PutOptions = {}): Promise<PutResult> {
-    const result = await this.put(this.#uploads.read(uploadId), options);
-    await this.#uploads.remove(uploadId);
-    return result;
+    const { announced } = await this.#uploads.state(uploadId);
+    try {
+      const result = await this.put(this.#uploads.read(uploadId), expectedOf(announced, options));
+      await this.#uploads.remove(uploadId);
+      return result;
+    } catch (error) {
+      const isWrong = error instanceof DomainError && error.reason === "DIGEST_MISMATCH";
+      if (announced !== undefined && isWrong) await this.#uploads.remove(uploadId);
+      throw error;
+    }
   }
 
   abortMultipart(uploadId: string): Promise<void> {
     return this.#uploads.remove(uploadId);
   }
 
+  async tidy(): Promise<void> {
+    this.#removeOld();
+    await this.#trash.tidy(
+      (digest) => this.#pins.holders(digest),
+      (digest) => this.#path(digest),
+    );
+    await this.#pins.tidy();
+  }
+
   #path(digest: string): string {
     return join(this.#blobs, digest.slice(0, 2), digest.slice(2, 4), digest);
   }
+}
+
+async function sizeOf(path: string): Promise<BlobInfo | undefined> {
+  try {
+    return { sizeBytes: (await stat(path)).size };
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!hasCode(error, "ENOENT")) throw error;
 }
 
 /**

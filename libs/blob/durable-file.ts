@@ -39,7 +39,12 @@ export async function writeTemp(
  */
 export async function publish(temp: string, path: string): Promise<void> {
   await makeFolder(dirname(path));
-  await rename(temp, path);
+  await rename(temp, path).catch(async (error: unknown) => {
+    if (!hasCode(error, "ENOENT")) throw error;
+    // The folder was empty, and a sweep took it between the two.
+    await makeFolder(dirname(path));
+    await rename(temp, path);
+  });
   await syncFolder(dirname(path));
 }
 

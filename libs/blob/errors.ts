@@ -44,12 +44,31 @@ export function blobNotFound(digest: string): DomainError {
   });
 }
 
+/** What is stored is not what it is named after: a disk or somebody has changed it. */
+export function blobCorrupt(digest: string, actual: string): DomainError {
+  return new DomainError(
+    "internal",
+    "BLOB_CORRUPT",
+    `Blob ${digest} is damaged in the blob store: what is there hashes to ${actual}. Delete it there and store it again.`,
+    { metadata: { digest, actual } },
+  );
+}
+
 export function blobPinned(digest: string, holders: readonly string[]): DomainError {
   return new DomainError(
     "failed_precondition",
     "BLOB_PINNED",
     `Blob ${digest} is pinned by ${holders.join(", ")} and stays.`,
     { metadata: { digest, holders: holders.join(",") } },
+  );
+}
+
+export function blobUrlInvalid(description: string): DomainError {
+  return new DomainError(
+    "invalid_argument",
+    "BLOB_URL_INVALID",
+    `The blob store's URL is not usable: ${description}.`,
+    { violations: [{ field: "blobUrl", description }] },
   );
 }
 

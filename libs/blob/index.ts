@@ -1,14 +1,19 @@
 /** Content-addressed storage of what is too large for the database: code, shards, checkpoints, models, reports. */
 export type {
+  Announced,
   BlobInfo,
   BlobStore,
   ByteRange,
+  HeldPin,
   ListedBlob,
   Multipart,
   MultipartPart,
   Pin,
+  PresignedPart,
   PutOptions,
   PutResult,
+  UploadState,
 } from "./blob-store.ts";
 export { assertDigest, digestOf, isDigest } from "./digest.ts";
+export { MAX_PART_BYTES, partBytesFor } from "./multipart.ts";
 export { openBlobStore } from "./open-blob-store.ts";

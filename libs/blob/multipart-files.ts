@@ -1,36 +1,52 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { rm, stat } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DomainError } from "@trainyard/domain";
-import type { MultipartPart } from "./blob-store.ts";
+import type { Announced, MultipartPart, UploadState } from "./blob-store.ts";
 import { makeFolder, publish, writeTemp } from "./durable-file.ts";
-import { hasCode, partMissing, uploadNotFound } from "./errors.ts";
+import { hasCode, uploadNotFound } from "./errors.ts";
+import { announcedId, assertPart, assertParts, limitedPart, UPLOAD_ID } from "./multipart.ts";
 import { namesIn } from "./pin-files.ts";
 
-/** As many parts as S3 takes. */
-const MAX_PARTS = 10_000;
-
-const UPLOAD_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const PART_FILE = /^(\d{5})-([0-9a-f]{64})$/;
+const READ_BYTES = 1024 ** 2;
+const ABOUT_FILE = "about.json";
+
+interface About {
+  readonly begunAt: number;
+  readonly announced?: Announced;
+}
 
 /**
  * Uploads in parts, as folders `uploads/<upload id>` with one file per part, `<number>-<digest>`: what a part is can be
- * listed without reading it, and a part that is there is whole.
+ * listed without reading it, and a part that is there is whole. `about.json` says when it began, and as what.
  */
 export class MultipartFiles {
   readonly #root: string;
   readonly #temp: string;
+  readonly #now: () => number;
 
-  constructor(root: string, temp: string) {
+  constructor(root: string, temp: string, now: () => number) {
     this.#root = root;
     this.#temp = temp;
+    this.#now = now;
   }
 
-  async begin(): Promise<string> {
-    const uploadId = randomUUID();
+  async begin(announced: Announced | undefined): Promise<string> {
+    const uploadId = announced === undefined ? randomUUID() : announcedId(announced);
+    if (announced !== undefined && (await this.#about(uploadId)) !== undefined) return uploadId;
     await makeFolder(join(this.#root, uploadId));
+    const about: About = { begunAt: this.#now(), ...(announced === undefined ? {} : { announced }) };
+    const temp = join(this.#temp, randomUUID());
+    await writeTemp(temp, Buffer.from(JSON.stringify(about)));
+    await publish(temp, join(this.#root, uploadId, ABOUT_FILE));
     return uploadId;
+  }
+
+  async state(uploadId: string): Promise<UploadState> {
+    const about = await this.#about(uploadId);
+    if (about === undefined) throw uploadNotFound(uploadId);
+    return { uploadId, ...about, parts: await this.list(uploadId) };
   }
 
   async upload(
@@ -39,14 +55,9 @@ export class MultipartFiles {
     data: AsyncIterable<Uint8Array> | Uint8Array,
   ): Promise<MultipartPart> {
     const folder = await this.#existing(uploadId);
-    if (!Number.isInteger(partNumber) || partNumber < 1 || partNumber > MAX_PARTS) {
-      const description = `expected a whole number from 1 to ${MAX_PARTS}, got ${partNumber}`;
-      throw new DomainError("invalid_argument", "PART_NUMBER_INVALID", `part_number: ${description}.`, {
-        violations: [{ field: "part_number", description }],
-      });
-    }
+    assertPart(partNumber);
     const temp = join(this.#temp, randomUUID());
-    const { digest, sizeBytes } = await writeTemp(temp, data);
+    const { digest, sizeBytes } = await writeTemp(temp, limitedPart(data));
     const earlier = (await namesIn(folder)).filter(
       (name) => Number(PART_FILE.exec(name)?.[1]) === partNumber,
     );
@@ -73,22 +84,29 @@ export class MultipartFiles {
     );
   }
 
-  /** The content of all parts in order. Throws PART_MISSING where the numbers have a gap. */
+  /** The content of all parts in order. Throws PART_MISSING where the numbers have a gap, PART_TOO_SMALL. */
   async *read(uploadId: string): AsyncGenerator<Uint8Array> {
     const parts = await this.list(uploadId);
-    for (const [index, { partNumber }] of parts.entries()) {
-      if (partNumber !== index + 1) throw partMissing(index + 1);
-    }
-    if (parts.length === 0) throw partMissing(1);
+    assertParts(parts);
     for (const { partNumber, digest } of parts) {
       const name = `${String(partNumber).padStart(5, "0")}-${digest}`;
-      yield* createReadStream(join(this.#root, uploadId, name));
+      yield* createReadStream(join(this.#root, uploadId, name), { highWaterMark: READ_BYTES });
     }
   }
 
   async remove(uploadId: string): Promise<void> {
     if (!UPLOAD_ID.test(uploadId)) return;
     await rm(join(this.#root, uploadId), { recursive: true, force: true });
+  }
+
+  async #about(uploadId: string): Promise<About | undefined> {
+    if (!UPLOAD_ID.test(uploadId)) return undefined;
+    try {
+      return JSON.parse(await readFile(join(this.#root, uploadId, ABOUT_FILE), "utf8")) as About; // Written by `begin`.
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return undefined;
+      throw error;
+    }
   }
 
   async #existing(uploadId: string): Promise<string> {

@@ -1,36 +1,25 @@
 import { fileURLToPath } from "node:url";
-import { DomainError } from "@trainyard/domain";
-import type { BlobStore } from "./blob-store.ts";
-import { type DirectoryBlobStoreOptions, openDirectoryBlobStore } from "./directory-blob-store.ts";
+import type { BlobStore, BlobStoreOptions } from "./blob-store.ts";
+import { openDirectoryBlobStore } from "./directory-blob-store.ts";
+import { blobUrlInvalid } from "./errors.ts";
+import { openS3BlobStore } from "./s3/s3-blob-store.ts";
+import { s3Settings } from "./s3/s3-settings.ts";
 
 /**
- * Opens the blob store that a URL names: `file:///absolute/folder` (made if it is not there). Throws `invalid_argument`
- * BLOB_URL_INVALID for anything that is not such a URL, `failed_precondition` BLOB_STORE_NOT_AVAILABLE for S3.
+ * Opens the blob store that a URL names: `file:///absolute/folder` (made if it is not there), or `s3://bucket/prefix`, with
+ * `?endpoint=…&region=…` for a server that is not AWS. Credentials of S3 come from where AWS clients look for them, such
+ * as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Nothing is asked of S3 before the first use. Throws `invalid_argument`
+ * BLOB_URL_INVALID.
  */
-export function openBlobStore(url: string, options: DirectoryBlobStoreOptions = {}): BlobStore {
+export function openBlobStore(url: string, options: BlobStoreOptions = {}): BlobStore {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   switch (parsed?.protocol) {
     case "file:":
-      if (parsed.host !== "") throw urlInvalid("a file URL has three slashes: file:///absolute/folder");
+      if (parsed.host !== "") throw blobUrlInvalid("a file URL has three slashes: file:///absolute/folder");
       return openDirectoryBlobStore(fileURLToPath(parsed), options);
     case "s3:":
-      throw new DomainError(
-        "failed_precondition",
-        "BLOB_STORE_NOT_AVAILABLE",
-        "S3 is not available yet as a blob store. Use a folder: file:///absolute/folder.",
-      );
+      return openS3BlobStore(s3Settings(parsed, process.env), options);
     default:
-      throw urlInvalid("expected file:///absolute/folder");
+      throw blobUrlInvalid("expected file:///absolute/folder or s3://bucket/prefix");
   }
-}
-
-function urlInvalid(description: string): DomainError {
-  return new DomainError(
-    "invalid_argument",
-    "BLOB_URL_INVALID",
-    `The blob store's URL is not usable: ${description}.`,
-    {
-      violations: [{ field: "blobUrl", description }],
-    },
-  );
 }

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Pin } from "./blob-store.ts";
+import type { HeldPin, Pin } from "./blob-store.ts";
 import { publish, writeTemp } from "./durable-file.ts";
 import { hasCode } from "./errors.ts";
 
@@ -44,6 +44,28 @@ export class PinFiles {
     return records
       .flatMap((record) => (record === undefined ? [] : [record.holder]))
       .sort((a, b) => (a < b ? -1 : 1));
+  }
+
+  /** Pins on blobs whose digest begins so, by digest. */
+  async *list(prefix: string): AsyncGenerator<HeldPin> {
+    for (const digest of await namesIn(this.#root)) {
+      if (!digest.startsWith(prefix)) continue;
+      for (const name of await namesIn(join(this.#root, digest))) {
+        const path = join(this.#root, digest, name);
+        const record = await this.#read(path);
+        const file = await stat(path).catch(() => undefined); // Taken off meanwhile.
+        if (record !== undefined && file !== undefined) yield { digest, since: file.mtimeMs, ...record };
+      }
+    }
+  }
+
+  /** Removes the folders of blobs that nobody pins. */
+  async tidy(): Promise<void> {
+    for (const digest of await namesIn(this.#root)) {
+      if ((await this.holders(digest)).length > 0) continue;
+      // Not recursive: a pin that is taken meanwhile makes its folder again.
+      await rmdir(join(this.#root, digest)).catch(() => undefined);
+    }
   }
 
   async #read(path: string): Promise<PinRecord | undefined> {

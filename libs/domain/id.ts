@@ -21,7 +21,6 @@ export const idKinds = {
   req: "request",
   ckpt: "checkpoint",
   art: "artifact",
-  note: "note",
 } as const;
 
 export type IdKind = keyof typeof idKinds;

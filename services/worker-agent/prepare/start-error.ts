@@ -6,13 +6,9 @@ export class StartError extends Error {
   override readonly name = "StartError";
   readonly reason: StartFailure["reason"];
 
-  /** The end of what the failed step printed. */
-  readonly tail: string;
-
-  constructor(reason: StartFailure["reason"], message: string, cause?: unknown, tail = "") {
+  constructor(reason: StartFailure["reason"], message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.reason = reason;
-    this.tail = tail;
   }
 }
 
