@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { delimiter, join } from "node:path";
 import { checkoutRoot, type Platform, type ServiceName } from "@trainyard/local";
 import { atFileEnd } from "./cleanup.ts";
+import type { NetworkNode } from "./test-network.ts";
 import { waitFor } from "./wait-for.ts";
 
 /** A service as a process of its own, so that it can be killed. */
@@ -26,6 +27,8 @@ export interface SpawnOptions {
   /** Answers 2xx once the service works; left out: not waited for. */
   readonly readyUrl?: string;
   readonly readyTimeoutMs?: number;
+  /** What the command line is prefixed with: a node's namespace. */
+  readonly prefix?: readonly string[];
 }
 
 async function isReady(url: string): Promise<boolean> {
@@ -45,7 +48,9 @@ function follow(child: ChildProcess): () => string {
 /** Starts a script under the checkout's Node and waits until it is ready; killed when the test file ends. */
 export async function spawnScript(name: string, options: SpawnOptions): Promise<ServiceProcess> {
   const bin = join(checkoutRoot, "node_modules/.bin");
-  const child = spawn(join(bin, "node"), [join(checkoutRoot, options.script), ...(options.args ?? [])], {
+  const words = [join(bin, "node"), join(checkoutRoot, options.script), ...(options.args ?? [])];
+  const [program = "", ...rest] = [...(options.prefix ?? []), ...words];
+  const child = spawn(program, rest, {
     cwd: checkoutRoot,
     env: {
       PATH: `${bin}${delimiter}${process.env.PATH ?? ""}`,
@@ -105,13 +110,16 @@ export function spawnAgent(
   platform: Platform,
   nodeId: string,
   env: Readonly<Record<string, string>> = {},
-  limits: Pick<SpawnOptions, "readyTimeoutMs"> = {},
+  limits: Pick<SpawnOptions, "readyTimeoutMs"> & { readonly on?: NetworkNode } = {},
 ): Promise<ServiceProcess> {
+  const { on, ...rest } = limits;
   const own = platform.serviceEnv("worker-agent", { nodeId });
+  const there = on === undefined ? {} : { TRAINYARD_LISTEN_HOST: on.address, TRAINYARD_ADDRESS: on.address };
   return spawnScript(`agent ${nodeId}`, {
     script: "services/worker-agent/main.ts",
-    env: { ...own, TRAINYARD_LAUNCHER: "off", ...env },
-    readyUrl: `http://127.0.0.1:${own.TRAINYARD_LISTEN_PORT}/readyz`,
-    ...limits,
+    env: { ...own, TRAINYARD_LAUNCHER: "off", ...there, ...env },
+    readyUrl: `http://${on?.address ?? "127.0.0.1"}:${own.TRAINYARD_LISTEN_PORT}/readyz`,
+    ...(on === undefined ? {} : { prefix: on.prefix }),
+    ...rest,
   });
 }

@@ -44,6 +44,10 @@ export interface FleetOptions {
   /** More environment variables by process: a crash point, an OTLP endpoint. */
   readonly env?: Partial<Record<ProcessName, Readonly<Record<string, string>>>>;
   readonly slots?: number;
+  /** Where services and the bus listen; loopback unless given. */
+  readonly listenHost?: string;
+  /** Whether this machine is a node itself, as it is unless told. */
+  readonly localAgent?: boolean;
   /** How long a part stays down after it died; long enough, unless given, that others notice. */
   readonly downMs?: number;
 }
@@ -126,8 +130,10 @@ export async function startFleet({
   env = {},
   slots = 2,
   downMs = DOWN_MS,
+  listenHost = "127.0.0.1",
+  localAgent = true,
 }: FleetOptions): Promise<Fleet> {
-  const platform = await preparePlatform(join(dir, "platform"), { ports: "free" });
+  const platform = await preparePlatform(join(dir, "platform"), { ports: "free", listenHost });
   await platform.addAgent(nodeId, { slots });
   const servers = await platform.startServers({ dieWithParent: true });
   const tokensFile = join(platform.dir, "secrets", "tokens.json");
@@ -142,7 +148,7 @@ export async function startFleet({
     const own = { ...common, ...extraEnv(service, tokensFile), ...env[service] };
     keep(service, () => spawnService(platform, service, own, limits));
   }
-  keep("agent", () => spawnAgent(platform, nodeId, { ...common, ...env.agent }, limits));
+  if (localAgent) keep("agent", () => spawnAgent(platform, nodeId, { ...common, ...env.agent }, limits));
   const stop = async () => {
     // Services first, so that none complains of servers that went away.
     await Promise.all([...kept.values()].map((one) => one.stop()));
