@@ -21,6 +21,7 @@ export const idKinds = {
   req: "request",
   ckpt: "checkpoint",
   art: "artifact",
+  note: "note",
 } as const;
 
 export type IdKind = keyof typeof idKinds;

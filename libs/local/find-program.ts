@@ -63,6 +63,14 @@ export function findMongod(env: Environment = process.env): string {
   );
 }
 
+/** The uv that builds jobs' Python environments: `TRAINYARD_UV`, PATH, else set-up's own; undefined where there is none. */
+export function findUv(env: Environment = process.env): string | undefined {
+  const named = env.TRAINYARD_UV;
+  if (named !== undefined && named !== "") return named;
+  const own = join(checkoutRoot, ".cache/uv/bin/uv");
+  return findOnPath("uv", env.PATH ?? "") ?? (isExecutable(own) ? own : undefined);
+}
+
 /** The S3 server that tests run: `VERSITYGW_BIN`, PATH, else the checkout's own. Throws PROGRAM_NOT_FOUND. */
 export function findVersitygw(env: Environment = process.env): string {
   return findProgram(

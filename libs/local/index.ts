@@ -1,6 +1,6 @@
 /** Finds, configures and runs what a platform on one machine stands on: nats-server, mongod, secrets, ports. */
 export { checkoutRoot, setupCommand } from "./checkout.ts";
-export { findMongod, findNatsServer, findPython, findVersitygw } from "./find-program.ts";
+export { findMongod, findNatsServer, findPython, findUv, findVersitygw } from "./find-program.ts";
 export { freePort, isPortFree } from "./free-port.ts";
 export { type Mongod, type MongodOptions, startMongod } from "./mongod.ts";
 export type { MongodUser } from "./mongod-admin.ts";

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { natsPermissions } from "@trainyard/bus";
 import { assertName, DomainError } from "@trainyard/domain";
 import { checkoutRoot } from "./checkout.ts";
-import { findPython } from "./find-program.ts";
+import { findPython, findUv } from "./find-program.ts";
 import { freePort } from "./free-port.ts";
 import { type Mongod, mongodUri, prepareMongodFolder, startMongod } from "./mongod.ts";
 import type { MongodUser } from "./mongod-admin.ts";
@@ -189,7 +189,9 @@ export class PlatformFolder implements Platform {
   }
 
   #agentEnv(agent: AgentRecord): Record<string, string> {
+    const uv = findUv();
     return {
+      ...(uv === undefined ? {} : { TRAINYARD_UV: uv }),
       ...this.#commonEnv(this.#agentSecrets(agent.nodeId), `agent:${agent.nodeId}`, agent.port),
       TRAINYARD_NODE_ID: agent.nodeId,
       TRAINYARD_AGENT_DIR: join(this.dir, "agents", agent.nodeId),

@@ -1,7 +1,7 @@
 import { openBlobStore } from "@trainyard/blob";
 import { type Bus, declareStream, telemetryStreamSpec } from "@trainyard/bus";
 import { type App, createApp, layFoundation, type Part, type RpcServer, rpcServer } from "@trainyard/service";
-import { eventConsumer } from "@trainyard/store";
+import { eventConsumer, runMigrations } from "@trainyard/store";
 import type { Logger } from "@trainyard/telemetry";
 import { access } from "./api/access.ts";
 import { routes } from "./api/routes.ts";
@@ -14,6 +14,7 @@ import { telemetryConsumer } from "./consumers/telemetry.ts";
 import type { Deps } from "./deps.ts";
 import { createLogTrimmer } from "./operations/log-trimmer.ts";
 import { createRunSignals } from "./run-signals.ts";
+import { migrations } from "./store/migrations.ts";
 import { createRecords, recordIndexes } from "./store/records.ts";
 
 const name = "tracking";
@@ -30,6 +31,7 @@ export async function build(
 ): Promise<TrackingApp> {
   const foundation = await layFoundation(name, config, logger, recordIndexes);
   const { store, bus, health } = foundation;
+  await runMigrations(store, migrations, { holder: name });
   const deps: Deps = {
     store,
     records: createRecords(store),

@@ -1,6 +1,7 @@
 /** Set-up of this service's integration tests: the whole service on real servers, and whoever talks to it. */
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, type DescService, toBinary } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
+import type { Client } from "@connectrpc/connect";
 import { openBlobStore } from "@trainyard/blob";
 import { type Bus, deadLetterStreamSpec, declareStream, eventStreamSpec } from "@trainyard/bus";
 import {
@@ -41,7 +42,9 @@ export async function startTracking(options: { readonly start?: boolean } = {}):
   readonly store: Awaited<ReturnType<typeof openStore>>;
   readonly app: Awaited<ReturnType<typeof build>>;
   readonly env: Record<string, string>;
-  as(caller: "user" | "agent" | "scheduler"): Promise<TrackingClient>;
+  as(caller: Caller): Promise<TrackingClient>;
+  /** The metric service, as the user. */
+  metrics(): Promise<MetricClient>;
 }> {
   const bus = await testBus();
   await declareStream(bus, eventStreamSpec("scheduler"));
@@ -88,23 +91,30 @@ export async function startTracking(options: { readonly start?: boolean } = {}):
     store,
     app,
     env,
-    as: async (caller) => clientOf(app.server.url, caller),
+    as: async (caller) => clientOf(tracking.TrackingService, app.server.url, caller),
+    metrics: async () => clientOf(tracking.MetricService, app.server.url, "user"),
   };
 }
 
-export type TrackingClient = ReturnType<typeof rpcClient<typeof tracking.TrackingService>>;
+type Caller = "user" | "agent" | "scheduler";
+export type TrackingClient = Client<typeof tracking.TrackingService>;
+export type MetricClient = Client<typeof tracking.MetricService>;
 
-async function clientOf(url: string, caller: "user" | "agent" | "scheduler"): Promise<TrackingClient> {
+export async function clientOf<S extends DescService>(
+  service: S,
+  url: string,
+  caller: Caller,
+): Promise<Client<S>> {
   const options = { timeoutMs: 20_000 };
   if (caller === "scheduler") {
-    return rpcClient(tracking.TrackingService, url, { ...options, signer: await testSigner("scheduler") });
+    return rpcClient(service, url, { ...options, signer: await testSigner("scheduler") });
   }
   if (caller === "agent") {
-    return rpcClient(tracking.TrackingService, url, { ...options, signer: await testSigner("agent:n1") });
+    return rpcClient(service, url, { ...options, signer: await testSigner("agent:n1") });
   }
   const gateway = await testSigner("gateway");
   const ada = { name: "ada", kind: "user", roles: ["admin"], project } as const;
-  return rpcClient(tracking.TrackingService, url, { ...options, token: () => gateway.sign(ada, 60_000) });
+  return rpcClient(service, url, { ...options, token: () => gateway.sign(ada, 60_000) });
 }
 
 /** A job as the scheduler would have accepted it, with ids of its own. */

@@ -1,9 +1,10 @@
 import { join } from "node:path";
+import { scheduler } from "@trainyard/contracts";
 import { waitFor } from "@trainyard/testing";
 import { expect, it } from "vitest";
 import { readLauncherRecord } from "./launcher/launcher-record.ts";
 import { signalProcess } from "./ranks/processes.ts";
-import { testNode } from "./testing/test-node.ts";
+import { type JobChanges, testNode } from "./testing/test-node.ts";
 
 const script = `
 import torch, torch.distributed as dist
@@ -28,8 +29,8 @@ it("forks a gang from the launcher, starts it cold with the reason where it must
     [...agent.output().matchAll(/"start":"(warm|cold)"(?:,"reason":"([^"]*)")?/g)].map(
       ([, start, reason]) => reason ?? start,
     );
-  const train = async (env: Record<string, string> = {}) => {
-    const job = await node.assignment({ script, ranks: 2, torch: true, spec: { env } });
+  const train = async (spec: JobChanges = {}) => {
+    const job = await node.assignment({ script, ranks: 2, torch: true, spec });
     await node.desire([job]);
     const status = await node.reaches(job, "FINALIZED", 90_000);
     expect(
@@ -37,15 +38,23 @@ it("forks a gang from the launcher, starts it cold with the reason where it must
       status.ranks[0]?.exit?.tracebackTail,
     ).toEqual([0, 0]);
     expect(node.tracking.text(job.runId, 1, 1, "stdout")).toBe("[3.0, 3.0]\n");
+    return status;
   };
   await launcherReady(1);
-  await train();
-  await train({ PYTHONHASHSEED: "3" });
+  expect((await train()).start).toBe("warm");
+  await train({ env: { PYTHONHASHSEED: "3" } });
+  const asked = await train({ start: scheduler.StartMode.COLD });
+  expect([asked.start, asked.coldReason]).toEqual(["cold", "the job asks for a cold start"]);
   const record = await readLauncherRecord(join(node.agentDir, "launcher"));
   if (record === undefined) throw new Error("there is no launcher");
   signalProcess(record, "SIGKILL");
   await launcherReady(2);
   await train();
-  expect(starts()).toEqual(["warm", expect.stringContaining("PYTHONHASHSEED"), "warm"]);
+  expect(starts()).toEqual([
+    "warm",
+    expect.stringContaining("PYTHONHASHSEED"),
+    "the job asks for a cold start",
+    "warm",
+  ]);
   await agent.kill("SIGTERM");
 });

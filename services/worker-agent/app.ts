@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { openBlobStore } from "@trainyard/blob";
 import { tracking } from "@trainyard/contracts";
@@ -14,15 +15,23 @@ import {
 } from "@trainyard/service";
 import type { Logger } from "@trainyard/telemetry";
 import type { Config } from "./config.ts";
-import { shimEnvironment } from "./domain/rank-environment.ts";
+import { shimEnvironment, uvEnvironment } from "./domain/rank-environment.ts";
+import { rendezvousPlace } from "./domain/rendezvous-place.ts";
 import { BusLink } from "./heartbeat/bus-link.ts";
+import { GpuMonitor } from "./heartbeat/gpu-monitor.ts";
 import { Heartbeat } from "./heartbeat/heartbeat.ts";
+import { machineUsage } from "./heartbeat/machine-usage.ts";
 import { nodeFacts } from "./heartbeat/node-facts.ts";
 import { SelfFence } from "./heartbeat/self-fence.ts";
-import { Launcher } from "./launcher/launcher.ts";
+import { liveRanks, rankUsage, UsageMonitor } from "./heartbeat/usage-monitor.ts";
+import { Launchers } from "./launcher/launchers.ts";
 import { BlobCache } from "./prepare/blob-cache.ts";
 import { CodeCache } from "./prepare/code-cache.ts";
 import { DiskKeeper } from "./prepare/disk-keeper.ts";
+import { makePython } from "./python/make-python.ts";
+import { PythonEnvironments } from "./python/python-environments.ts";
+import { sdkPlace } from "./python/sdk-place.ts";
+import { pythonsOf } from "./ranks/pythons-of.ts";
 import { AgentNode } from "./reconcile/agent-node.ts";
 import { DesiredWatch } from "./reconcile/desired-watch.ts";
 import { TelemetryPublisher } from "./telemetry/publisher.ts";
@@ -64,32 +73,50 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     logger,
   });
   const shim = { python: config.python, env: shimEnvironment(env, config.sdkPath) };
-  const launcher = new Launcher({
+  const sdk = once(() => sdkPlace(config.agentDir, config.sdkPath, config.python, shim.env));
+  const launcher = new Launchers({
     mode: config.launcher,
     dir: join(config.agentDir, "launcher"),
     command: shim,
     onStop: config.onStop,
+    max: config.launchersMax,
+    sdk,
     logger,
   });
+  const attemptsDir = join(config.agentDir, "attempts");
+  const environments = new PythonEnvironments({
+    dir: join(config.agentDir, "cache", "python"),
+    python: config.python,
+    uv: config.uv,
+    env: uvEnvironment(env),
+    signal: stopping.signal,
+    inUse: () => pythonsOf(attemptsDir),
+    logger,
+  });
+  const gpus = new GpuMonitor({ enabled: facts.slotKind === "gpu", logger });
+  const usage = new UsageMonitor({ ranks: () => liveRanks(node.statuses()), logger });
   const node = new AgentNode({
     nodeId: config.nodeId,
     onStop: config.onStop,
     onChange: () => heartbeat.changed(),
     logger,
     attempts: {
-      prepare: { attemptsDir: join(config.agentDir, "attempts"), blobs, blobCache, codeCache, disk },
+      prepare: { attemptsDir, blobs, blobCache, codeCache, disk },
       link,
       publisher: new TelemetryPublisher(link, logger),
       tracking: rpcClient(tracking.TrackingService, config.trackingUrl, { signer }),
       blobs,
       shim,
+      python: makePython(environments, sdk),
       launcher,
       node: {
         ...facts,
-        address: config.address,
+        rendezvous: rendezvousPlace(config, networkInterfaces()),
         sdkPath: config.sdkPath,
+        path: env.PATH ?? "",
         gatewayUrl: config.gatewayUrl ?? "",
       },
+      usage: (pid, slots) => rankUsage(usage.of(pid), facts.slotKind, slots, gpus),
       logger,
     },
   });
@@ -101,6 +128,8 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     link,
     attempts: () => node.statuses(),
     applied: () => node.applied,
+    gpus: () => gpus.all(),
+    machine: machineUsage(config.agentDir),
     logger,
   });
   const fence = new SelfFence({
@@ -130,7 +159,7 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
   });
   const caches: Part = {
     name: "caches",
-    start: async () => void (await Promise.all([blobCache.open(), codeCache.open()])),
+    start: async () => void (await Promise.all([blobCache.open(), codeCache.open(), environments.open()])),
     stop: async () => undefined,
   };
   // Stopped before the attempts, which would otherwise wait for what they are fetching.
@@ -140,6 +169,20 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     stop: async () => stopping.abort(new Error("the agent is stopping")),
   };
   // Attempts early: ranks of an earlier agent are watched although the bus is away.
-  const parts = [caches, disk, launcher, link, heartbeat, node, fetches, fence, desired, server];
+  const parts = [caches, disk, launcher, gpus, usage, link, heartbeat, node, fetches, fence, desired, server];
   return createApp({ name: "worker-agent", logger, parts, health, stopTimeoutMs: STOP_TIMEOUT_MS });
+}
+
+/** Asks once, and again only after a failure. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asked: Promise<T> | undefined;
+  return async () => {
+    asked ??= ask();
+    try {
+      return await asked;
+    } catch (error) {
+      asked = undefined;
+      throw error;
+    }
+  };
 }

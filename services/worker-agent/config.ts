@@ -44,6 +44,9 @@ const schema = z.object({
   labels: labelsVar().default({}),
   /** Under which other nodes reach this one. */
   address: z.string().default("127.0.0.1"),
+  /** Where the ranks of gangs on several nodes meet, when that is another address or interface than `address`. */
+  rendezvousAddress: z.string().min(1).optional(),
+  rendezvousInterface: z.string().min(1).optional(),
   /** What becomes of running ranks when the agent is stopped: left to the next agent, or stopped. */
   onStop: z.enum(["leave", "stop"], 'expected "leave" or "stop"').default("leave"),
   /** Whether ranks may be forked from a process that has imported torch; off: each starts an interpreter of its own. */
@@ -52,6 +55,10 @@ const schema = z.object({
   cacheLimitBytes: intVar(0, Number.MAX_SAFE_INTEGER).optional(),
   /** Bytes of the disk kept free for what ranks write: below, caches are cleared and no attempt is started. */
   diskReserveBytes: intVar(0, Number.MAX_SAFE_INTEGER).optional(),
+  /** Most launchers at once: the node's own, and those of the Pythons that jobs bring. */
+  launchersMax: intVar(1, 64).default(3),
+  /** The program that builds the environments of jobs that list packages. */
+  uv: absolutePath().optional(),
   /** Cut off from the bus for so long, the node stops its ranks. */
   fenceAfterMs: intVar(100, 3_600_000).default(60_000),
 });

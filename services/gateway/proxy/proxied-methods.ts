@@ -5,7 +5,13 @@ import { type AccessTable, methodPath } from "@trainyard/service";
 /** The services behind the gateway, by the name that their address has in the configuration. */
 export const upstreamServices = {
   scheduler: [scheduler.SchedulerService],
-  tracking: [tracking.TrackingService, tracking.ArtifactService],
+  tracking: [
+    tracking.TrackingService,
+    tracking.RunService,
+    tracking.ExperimentService,
+    tracking.MetricService,
+    tracking.ArtifactService,
+  ],
   dataset: [dataset.DatasetService],
   evaluation: [evaluation.EvaluationService],
   registry: [registry.RegistryService],
@@ -22,6 +28,7 @@ export const upstreamNames: readonly UpstreamName[] = [
 ];
 
 const track = tracking.TrackingService.method;
+const runs = tracking.RunService.method;
 const artifacts = tracking.ArtifactService.method;
 
 /** What only the platform's own parts call, and not through the gateway. */
@@ -34,14 +41,20 @@ const internal = new Set<DescMethod>([
   track.getTelemetryOffsets,
 ]);
 
-/** What a rank may read, of its own run: each has the run's id in the field run_id. */
-const rankReadable = new Set<DescMethod>([
+/** What a rank may call, for its own run: each has the run's id in the field run_id. */
+const rankCallable = new Set<DescMethod>([
   track.getRun,
   track.getMetricHistory,
+  tracking.MetricService.method.logMetrics,
   track.tailRun,
   track.readLogs,
   track.listCheckpoints,
   track.listArtifacts,
+  runs.updateRun,
+  runs.logParams,
+  runs.setRunTags,
+  runs.deleteRunTags,
+  runs.logInputs,
   artifacts.getArtifact,
   artifacts.listArtifactTree,
 ]);
@@ -56,7 +69,7 @@ export function isInternal(method: DescMethod): boolean {
 }
 
 /**
- * Who gets through: any user, and ranks where they read. Which role a call needs is the services' decision; a second
+ * Who gets through: any user, and ranks for what is theirs. Which role a call needs is the services' decision; a second
  * table here could only disagree with theirs.
  */
 export const proxyAccess: AccessTable = Object.fromEntries(
@@ -64,6 +77,6 @@ export const proxyAccess: AccessTable = Object.fromEntries(
     .flatMap(methodsOf)
     .map((method) => [
       methodPath(method),
-      { kinds: rankReadable.has(method) ? (["user", "rank"] as const) : (["user"] as const) },
+      { kinds: rankCallable.has(method) ? (["user", "rank"] as const) : (["user"] as const) },
     ]),
 );

@@ -1,4 +1,9 @@
-import type { DescMethod, DescMethodServerStreaming, DescMethodUnary } from "@bufbuild/protobuf";
+import type {
+  DescMethod,
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+} from "@bufbuild/protobuf";
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import { DomainError } from "@trainyard/domain";
 import { methodPath, principalOf } from "@trainyard/service";
@@ -20,6 +25,8 @@ function route(router: ConnectRouter, upstreams: Upstreams, method: DescMethod):
     });
   } else if (isServerStreaming(method)) {
     router.rpc(method, (request, context) => upstreams.serverStream(method, request, callOf(context)));
+  } else if (isClientStreaming(method)) {
+    router.rpc(method, (requests, context) => upstreams.clientStream(method, requests, callOf(context)));
   } else {
     throw new Error(`${methodPath(method)}: the gateway forwards no ${method.methodKind} methods`);
   }
@@ -31,6 +38,10 @@ function isUnary(method: DescMethod): method is DescMethodUnary {
 
 function isServerStreaming(method: DescMethod): method is DescMethodServerStreaming {
   return method.methodKind === "server_streaming";
+}
+
+function isClientStreaming(method: DescMethod): method is DescMethodClientStreaming {
+  return method.methodKind === "client_streaming";
 }
 
 function callOf(context: HandlerContext): UpstreamCall {

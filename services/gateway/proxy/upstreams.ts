@@ -1,5 +1,6 @@
 import type {
   DescMessage,
+  DescMethodClientStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
   MessageShape,
@@ -30,6 +31,11 @@ export interface Upstreams {
   unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageShape<I>,
+    call: UpstreamCall,
+  ): Promise<MessageShape<O>>;
+  clientStream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodClientStreaming<I, O>,
+    requests: AsyncIterable<MessageShape<I>>,
     call: UpstreamCall,
   ): Promise<MessageShape<O>>;
   serverStream<I extends DescMessage, O extends DescMessage>(
@@ -69,6 +75,20 @@ export function createUpstreams(
       try {
         const timeoutMs = call.timeoutMs ?? UNARY_TIMEOUT_MS;
         return (await transport.unary(method, call.signal, timeoutMs, header, request)).message;
+      } catch (error) {
+        throw asSeenHere(error, name, call.signal);
+      }
+    },
+
+    async clientStream(method, requests, call) {
+      const { name, transport } = upstreamOf(method.parent.typeName);
+      const header = await headersOf(call);
+      try {
+        const timeoutMs = call.timeoutMs ?? UNARY_TIMEOUT_MS;
+        // The answer is the only message of the stream that comes back.
+        const { message } = await transport.stream(method, call.signal, timeoutMs, header, requests);
+        for await (const answer of message) return answer;
+        throw new ConnectError("no answer", Code.Internal);
       } catch (error) {
         throw asSeenHere(error, name, call.signal);
       }

@@ -1,19 +1,18 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { tracking } from "@trainyard/contracts";
-import { assertName, DomainError, newId } from "@trainyard/domain";
-import { actorOf, principalOf } from "@trainyard/service";
-import type { Tx } from "@trainyard/store";
+import { newId } from "@trainyard/domain";
+import { actorOf, principalOf, projectOf } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
-import { invalidField } from "../domain/errors.ts";
-import type { Experiment } from "../domain/experiment.ts";
-import { MAX_DESCRIPTION_LENGTH, MAX_OWNER_LENGTH } from "../domain/limits.ts";
+import { assertExperimentName, assertMarkdown, assertTags } from "../domain/check-texts.ts";
+import { experimentExists, limitExceeded } from "../domain/errors.ts";
+import { newExperiment } from "../domain/experiment.ts";
+import { MAX_OWNER_LENGTH } from "../domain/limits.ts";
+import { insertExperiment } from "../operations/ensure-experiment.ts";
+import { experimentToProto } from "../wire/experiment-to-proto.ts";
+import { textsFromProto } from "../wire/texts.ts";
 import { answerOnce } from "./once.ts";
 import { pageInfo, pageOf } from "./page.ts";
-
-/** Where callers that are not limited to a project work. */
-const DEFAULT_PROJECT = "default";
 
 type Methods = Pick<ServiceImpl<typeof tracking.TrackingService>, "createExperiment" | "listExperiments">;
 
@@ -21,12 +20,24 @@ type Methods = Pick<ServiceImpl<typeof tracking.TrackingService>, "createExperim
 export function experimentsApi(deps: Deps): Methods {
   return {
     async createExperiment(request, context) {
-      checkRequest(request);
+      const { name, description } = request;
+      const tags = textsFromProto(request.tags);
+      assertExperimentName("name", name);
+      assertMarkdown("description", description);
+      assertOwner(request.owner);
+      assertTags("tags", tags);
+      const project = projectOf(context);
+      const createdBy = actorOf(principalOf(context));
+      const owner = request.owner === "" ? createdBy : request.owner;
+      const identity = { id: newId("exp"), project, name, createdBy, createdAt: deps.now() };
       const schema = tracking.CreateExperimentResponseSchema;
-      const id = newId("exp");
-      return await answerOnce(deps, context, request, schema, async (tx) =>
-        create(schema, { experiment: experimentToProto(await insert(deps, tx, request, context, id)) }),
-      );
+      return await answerOnce(deps, context, request, schema, async (tx) => {
+        const known = await deps.records.experiments.findByName(project, name, tx);
+        if (known !== undefined) throw experimentExists(known);
+        const experiment = newExperiment({ ...identity, description, owner, tags });
+        await insertExperiment(deps, tx, experiment, createdBy);
+        return create(schema, { experiment: experimentToProto(experiment) });
+      });
     },
 
     async listExperiments(request, context) {
@@ -40,47 +51,8 @@ export function experimentsApi(deps: Deps): Methods {
   };
 }
 
-function checkRequest({ name, description, owner }: tracking.CreateExperimentRequest): void {
-  assertName("name", name);
-  if (description.length > MAX_DESCRIPTION_LENGTH) {
-    throw invalidField(
-      "description",
-      `expected at most ${MAX_DESCRIPTION_LENGTH} characters (MAX_DESCRIPTION_LENGTH)`,
-    );
-  }
-  if (owner.length > MAX_OWNER_LENGTH) {
-    throw invalidField("owner", `expected at most ${MAX_OWNER_LENGTH} characters (MAX_OWNER_LENGTH)`);
-  }
-}
-
-async function insert(
-  deps: Deps,
-  tx: Tx,
-  request: tracking.CreateExperimentRequest,
-  context: HandlerContext,
-  id: string,
-): Promise<Experiment> {
-  const principal = principalOf(context);
-  const project = principal.project ?? DEFAULT_PROJECT;
-  const { name, description } = request;
-  const known = await deps.records.experiments.findByName(project, name, tx);
-  if (known !== undefined) {
-    const message = `Project ${project} has an experiment ${name} already (${known.id}). Use it, or choose another name.`;
-    throw new DomainError("already_exists", "EXPERIMENT_EXISTS", message, {
-      metadata: { experiment_id: known.id },
-    });
-  }
-  const createdBy = actorOf(principal);
-  const owner = request.owner === "" ? createdBy : request.owner;
-  const experiment = { id, project, name, description, owner, createdBy, createdAt: deps.now(), version: 1 };
-  await deps.records.experiments.insert(tx, experiment);
-  return experiment;
-}
-
-function experimentToProto(experiment: Experiment): tracking.Experiment {
-  return create(tracking.ExperimentSchema, {
-    ...experiment,
-    createdAt: timestampFromDate(experiment.createdAt),
-    version: BigInt(experiment.version),
-  });
+/** Throws unless somebody of this name may answer for an experiment. */
+export function assertOwner(owner: string): void {
+  if (owner.length <= MAX_OWNER_LENGTH) return;
+  throw limitExceeded("owner", "MAX_OWNER_LENGTH", MAX_OWNER_LENGTH, owner.length, "characters");
 }

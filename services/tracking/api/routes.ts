@@ -5,10 +5,15 @@ import { artifactService } from "./artifact-service.ts";
 import { artifactsApi } from "./artifacts.ts";
 import { attemptsApi } from "./attempts.ts";
 import { checkpointsApi } from "./checkpoints.ts";
+import { experimentService } from "./experiment-service.ts";
 import { experimentsApi } from "./experiments.ts";
 import { logsApi } from "./logs.ts";
+import { metricService } from "./metric-service.ts";
 import { metricsApi } from "./metrics.ts";
 import { recoveryApi } from "./recovery.ts";
+import { runLifecycleApi } from "./run-lifecycle.ts";
+import { runNotesApi } from "./run-notes.ts";
+import { runWritesApi } from "./run-writes.ts";
 import { runsApi } from "./runs.ts";
 
 /** Every method of the service. */
@@ -24,6 +29,13 @@ export function routes(deps: Deps): (router: ConnectRouter) => void {
       ...artifactsApi(deps),
       ...recoveryApi(deps),
     });
+    router.service(tracking.MetricService, metricService(deps));
+    router.service(tracking.RunService, {
+      ...runWritesApi(deps),
+      ...runLifecycleApi(deps),
+      ...runNotesApi(deps),
+    });
+    router.service(tracking.ExperimentService, experimentService(deps));
     router.service(tracking.ArtifactService, artifactService(deps));
   };
 }

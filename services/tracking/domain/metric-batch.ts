@@ -7,12 +7,12 @@ import { addRange, missingIn, type OffsetRange, type OffsetRanges } from "./offs
 export interface MetricBatch extends OffsetRange {
   /** Metric names; `keyIndex` points into them. */
   readonly keys: readonly string[];
-  readonly keyIndex: readonly number[];
-  readonly steps: readonly number[];
-  readonly timesMs: readonly number[];
-  readonly values: readonly number[];
+  readonly keyIndex: Uint16Array;
+  readonly steps: Float64Array;
+  readonly timesMs: Float64Array;
+  readonly values: Float64Array;
   /** Ascending, each in [begin, end). Several points may share a record. */
-  readonly offsets: readonly number[];
+  readonly offsets: Float64Array;
 }
 
 /** What of a batch is new, and what is stored once it is. */
@@ -39,11 +39,11 @@ function slice(batch: MetricBatch, range: OffsetRange): MetricBatch {
     begin: range.begin,
     end: range.end,
     keys: batch.keys,
-    keyIndex: batch.keyIndex.slice(first, last),
-    steps: batch.steps.slice(first, last),
-    timesMs: batch.timesMs.slice(first, last),
-    values: batch.values.slice(first, last),
-    offsets: batch.offsets.slice(first, last),
+    keyIndex: batch.keyIndex.subarray(first, last),
+    steps: batch.steps.subarray(first, last),
+    timesMs: batch.timesMs.subarray(first, last),
+    values: batch.values.subarray(first, last),
+    offsets: batch.offsets.subarray(first, last),
   };
 }
 

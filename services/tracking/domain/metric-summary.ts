@@ -1,37 +1,58 @@
+import { addExactly, exactTotal } from "./exact-sum.ts";
 import type { MetricBatch } from "./metric-batch.ts";
 import { compareInTime, type MetricPoint } from "./metric-point.ts";
 
+/** A smallest or largest value, and the lowest step that has it. */
+export interface Extreme {
+  /** NaN when every value is NaN. */
+  readonly value: number;
+  readonly step: number;
+}
+
 /** What is kept of a metric's points without the points. */
 export interface MetricSummary {
+  /** The point of the lowest step, of the earliest time among equal steps. */
+  readonly first: MetricPoint;
   /** The point of the highest step, of the latest time among equal steps. */
   readonly last: MetricPoint;
-  /** NaN when every value is NaN. */
-  readonly min: number;
-  readonly max: number;
+  readonly min: Extreme;
+  readonly max: Extreme;
   readonly count: number;
-  /** Counted in `count`, and in neither `min` nor `max`. */
+  /** Counted in `count`, and in neither `min`, `max` nor `sum`. */
   readonly nanCount: number;
+  /** Parts of the exact sum of the values that are not NaN; see exact-sum.ts. */
+  readonly sum: readonly number[];
+}
+
+const noExtreme: Extreme = { value: Number.NaN, step: 0 };
+
+/** The mean of the values that are not NaN; NaN without any. */
+export function meanOf({ sum, count, nanCount }: Pick<MetricSummary, "sum" | "count" | "nanCount">): number {
+  return exactTotal(sum) / (count - nanCount);
 }
 
 /** The summary of a single point. */
 export function summaryOf(point: MetricPoint): MetricSummary {
-  return {
-    last: point,
-    min: point.value,
-    max: point.value,
-    count: 1,
-    nanCount: Number.isNaN(point.value) ? 1 : 0,
-  };
+  const without = Number.isNaN(point.value);
+  const extreme = without ? noExtreme : { value: point.value, step: point.step };
+  const sum: number[] = [];
+  if (!without) addExactly(sum, point.value);
+  return { first: point, last: point, min: extreme, max: extreme, count: 1, nanCount: without ? 1 : 0, sum };
 }
 
-/** The summary of both's points. Associative and, as points are told apart by rank and attempt, order-independent. */
+/** The summary of both's points: associative, and the same in whatever order points and summaries come. */
 export function mergeSummaries(a: MetricSummary, b: MetricSummary): MetricSummary {
+  const sum = [...a.sum];
+  for (const part of b.sum) if (!Number.isNaN(part)) addExactly(sum, part);
+  if (b.sum.some(Number.isNaN)) sum.splice(0, sum.length, Number.NaN);
   return {
-    last: compareInTime(a.last, b.last) > 0 ? a.last : b.last,
-    min: pickNumber(a.min, b.min, Math.min),
-    max: pickNumber(a.max, b.max, Math.max),
+    first: compareInTime(a.first, b.first) <= 0 ? a.first : b.first,
+    last: compareInTime(a.last, b.last) >= 0 ? a.last : b.last,
+    min: pickExtreme(a.min, b.min, (x, y) => x < y),
+    max: pickExtreme(a.max, b.max, (x, y) => x > y),
     count: a.count + b.count,
     nanCount: a.nanCount + b.nanCount,
+    sum,
   };
 }
 
@@ -47,12 +68,13 @@ export function* pointsOf(
   origin: { readonly rank: number; readonly attempt: number },
   visibleEnd = Number.POSITIVE_INFINITY,
 ): Generator<MetricPoint> {
-  for (const [index, offset] of batch.offsets.entries()) {
-    if (offset >= visibleEnd) return;
-    const key = batch.keys[batch.keyIndex[index] ?? -1];
-    const value = batch.values[index];
-    const step = batch.steps[index];
-    const timeMs = batch.timesMs[index];
+  const { keys, keyIndex, steps, timesMs, values, offsets } = batch;
+  for (let index = 0; index < offsets.length; index++) {
+    if ((offsets[index] ?? 0) >= visibleEnd) return;
+    const key = keys[keyIndex[index] ?? -1];
+    const value = values[index];
+    const step = steps[index];
+    const timeMs = timesMs[index];
     if (key === undefined || value === undefined || step === undefined || timeMs === undefined) {
       throw new RangeError(`metric batch at ${batch.begin}: its columns differ in length`);
     }
@@ -60,18 +82,75 @@ export function* pointsOf(
   }
 }
 
-/** Summaries of a batch's points, by key, so that reading aggregates need not read points. */
+/** Summaries of a batch's points, by key. */
 export function summarizeBatch(
   batch: MetricBatch,
   origin: { readonly rank: number; readonly attempt: number },
   visibleEnd = Number.POSITIVE_INFINITY,
 ): Map<string, MetricSummary> {
-  const summaries = new Map<string, MetricSummary>();
-  for (const point of pointsOf(batch, origin, visibleEnd)) mergeInto(summaries, summaryOf(point));
-  return summaries;
+  const builders = new Map<string, SummaryBuilder>();
+  for (const point of pointsOf(batch, origin, visibleEnd)) {
+    const builder = builders.get(point.key);
+    if (builder === undefined) builders.set(point.key, new SummaryBuilder(point));
+    else builder.add(point);
+  }
+  return new Map([...builders].map(([key, builder]) => [key, builder.build()]));
 }
 
-function pickNumber(a: number, b: number, pick: (a: number, b: number) => number): number {
-  if (Number.isNaN(a)) return b;
-  return Number.isNaN(b) ? a : pick(a, b);
+/** Makes the summary of many points of one metric without an object for each. */
+class SummaryBuilder {
+  #first: MetricPoint;
+  #last: MetricPoint;
+  #min = Number.NaN;
+  #max = Number.NaN;
+  #minStep = 0;
+  #maxStep = 0;
+  #count = 0;
+  #nanCount = 0;
+  readonly #sum: number[] = [];
+
+  constructor(point: MetricPoint) {
+    this.#first = point;
+    this.#last = point;
+    this.add(point);
+  }
+
+  add(point: MetricPoint): void {
+    const { value, step } = point;
+    this.#count += 1;
+    if (compareInTime(point, this.#first) < 0) this.#first = point;
+    if (compareInTime(point, this.#last) > 0) this.#last = point;
+    if (Number.isNaN(value)) {
+      this.#nanCount += 1;
+      return;
+    }
+    addExactly(this.#sum, value);
+    if (!(value > this.#min) && !(value === this.#min && step >= this.#minStep)) {
+      this.#min = value;
+      this.#minStep = step;
+    }
+    if (!(value < this.#max) && !(value === this.#max && step >= this.#maxStep)) {
+      this.#max = value;
+      this.#maxStep = step;
+    }
+  }
+
+  build(): MetricSummary {
+    return {
+      first: this.#first,
+      last: this.#last,
+      min: { value: this.#min, step: this.#minStep },
+      max: { value: this.#max, step: this.#maxStep },
+      count: this.#count,
+      nanCount: this.#nanCount,
+      sum: this.#sum,
+    };
+  }
+}
+
+function pickExtreme(a: Extreme, b: Extreme, better: (x: number, y: number) => boolean): Extreme {
+  if (Number.isNaN(a.value)) return b;
+  if (Number.isNaN(b.value)) return a;
+  if (a.value === b.value) return a.step <= b.step ? a : b;
+  return better(a.value, b.value) ? a : b;
 }

@@ -1,5 +1,7 @@
 import type { ReportedMetrics, StoredFile } from "./checkpoint.ts";
-import type { MetricSummary } from "./metric-summary.ts";
+import type { DatasetInput } from "./dataset-input.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { NamedText, Param } from "./named-text.ts";
 import type { Handover, Recovery } from "./recovery.ts";
 import type { AttemptSightings, RunStatus } from "./run-status.ts";
 import type { AttemptOrigin } from "./visible-history.ts";
@@ -45,9 +47,6 @@ export interface Artifact {
 
 /** What the job's submission tells about its run. The texts are contract messages as JSON, kept as they came. */
 export interface Submission {
-  readonly name: string;
-  readonly experimentId: string;
-  readonly experiment: string;
   readonly spec: string;
   readonly dataset?: string;
   readonly traceparent?: string;
@@ -56,13 +55,34 @@ export interface Submission {
 }
 
 /**
- * The record of one job. It may be opened by whichever comes first: the job's submission, its first attempt, or its end;
- * until the submission is known, `submission` is absent.
+ * The record of one job, or of what an outside client trains. A job's may be opened by whichever comes first: the job's
+ * submission, its first attempt, or its end; until the submission is known, `submission` is absent, and the name and the
+ * experiment are empty.
  */
 export interface RunRecord {
   readonly id: string;
   readonly project: string;
+  /** Empty for an outside run. */
   readonly jobId: string;
+  readonly name: string;
+  readonly experimentId: string;
+  /** What filters compare; those of a job file are in its spec with their types too. */
+  readonly params: readonly Param[];
+  readonly tags: readonly NamedText[];
+  /** Markdown. */
+  readonly note: string;
+  /** Empty when it is nested in none. */
+  readonly parentRunId: string;
+  readonly inputs: readonly DatasetInput[];
+  readonly lifecycle: Lifecycle;
+  /** Since when it is archived or deleted, and by whom; absent while it is active. */
+  readonly lifecycleChangedAt?: Date;
+  readonly lifecycleChangedBy?: string;
+  /** Of an outside run: it is ended when no sign of life has come for so long. */
+  readonly idleLimitMs?: number;
+  /** The last sign of life, by the database's clock. Only read: whatever writes the run sets it. */
+  readonly seenAt?: Date;
+  readonly updatedAt: Date;
   /** Rises by one with every change that others can see. */
   readonly version: number;
   readonly createdBy: string;
@@ -78,8 +98,6 @@ export interface RunRecord {
   readonly model?: LoggedModel;
   /** What the death of a rank costs; absent while the script has not handed its state to the SDK. */
   readonly recovery?: Recovery;
-  /** Of the whole visible history, once the run has ended; before, they are computed when asked for. */
-  readonly metrics?: readonly MetricSummary[];
   /** Why it failed: a contract message as JSON. */
   readonly failure?: string;
   readonly startedAt?: Date;
@@ -93,6 +111,15 @@ export function bareRun(
 ): RunRecord {
   return {
     ...identity,
+    name: "",
+    experimentId: "",
+    params: [],
+    tags: [],
+    note: "",
+    parentRunId: "",
+    inputs: [],
+    lifecycle: "active",
+    updatedAt: identity.createdAt,
     version: 0,
     status: "queued",
     currentAttempt: 0,
@@ -100,4 +127,9 @@ export function bareRun(
     sightings: { started: [], ended: [] },
     checkpointsCommitted: 0,
   };
+}
+
+/** Whether an outside client keeps this run, and no job. */
+export function isOutside(run: Pick<RunRecord, "jobId">): boolean {
+  return run.jobId === "";
 }

@@ -2,6 +2,9 @@
 export const runStatuses = ["queued", "running", "completed", "failed", "killed"] as const;
 export type RunStatus = (typeof runStatuses)[number];
 
+/** The statuses of a run that has not ended. */
+export const openStatuses = ["queued", "running"] as const satisfies readonly RunStatus[];
+
 /** How a run may end. */
 export type FinalStatus = Extract<RunStatus, "completed" | "failed" | "killed">;
 

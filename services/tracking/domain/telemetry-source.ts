@@ -1,3 +1,6 @@
+/** In place of a rank, for points that were logged by calls: they come from no file, and are history whatever attempt follows. */
+export const CALL_RANK = -1;
+
 /** One attempt's rank: whose file a record or an output comes from. */
 export interface RankSource {
   readonly runId: string;

@@ -184,11 +184,11 @@ function batchesOf(file: RecordFile, cuts: readonly number[], round: number): Me
       begin,
       end,
       keys: ["loss"],
-      keyIndex: records.map(() => 0),
-      steps: records.map(({ step }) => step),
-      timesMs: records.map(({ offset }) => offset),
-      values: records.map(({ step }) => step / 2),
-      offsets: records.map(({ offset }) => offset),
+      keyIndex: new Uint16Array(records.length),
+      steps: Float64Array.from(records, ({ step }) => step),
+      timesMs: Float64Array.from(records, ({ offset }) => offset),
+      values: Float64Array.from(records, ({ step }) => step / 2),
+      offsets: Float64Array.from(records, ({ offset }) => offset),
     });
     begin = end;
   }

@@ -22,29 +22,40 @@ export async function endRun(
 ): Promise<RunRecord | undefined> {
   const run = await ensureSubmitted(deps, tx, job, actor);
   if (isFinal(run.status)) return undefined;
-  const { latestCheckpoint, metrics = [] } = await viewRun(deps, run, tx);
   const endedAt = dateOf(job.endedAt) ?? deps.now();
   const startedAt = run.startedAt ?? dateOf(job.startedAt);
+  const failure = job.failure === undefined ? {} : { failure: failureText(job.failure) };
+  return await saveEnded(
+    deps,
+    tx,
+    { ...run, status, endedAt, ...(startedAt === undefined ? {} : { startedAt }), ...failure },
+    actor,
+  );
+}
+
+/** Stores a run that has ended just now, with its metrics as they are and the event of its end. */
+export async function saveEnded(deps: Deps, tx: Tx, run: RunRecord, actor: string): Promise<RunRecord> {
+  const view = await viewRun(deps, run, tx);
   const ended: RunRecord = {
     ...run,
     version: run.version + 1,
-    status,
-    metrics,
-    endedAt,
-    ...(startedAt === undefined ? {} : { startedAt }),
-    ...(job.failure === undefined ? {} : { failure: toJsonString(scheduler.FailureSchema, job.failure) }),
+    updatedAt: deps.now(),
   };
   await deps.records.runs.save(tx, ended);
   const artifacts = await deps.records.artifacts.ofRun(run.id, tx);
-  const view = { run: ended, metrics, ...(latestCheckpoint === undefined ? {} : { latestCheckpoint }) };
   await tx.emit({
     schema: tracking.RunEndedSchema,
     project: run.project,
     id: run.id,
     aggregateVersion: ended.version,
     actor,
-    data: create(tracking.RunEndedSchema, runEndedToProto(view, artifacts)),
+    data: create(tracking.RunEndedSchema, runEndedToProto({ ...view, run: ended }, artifacts)),
     traceparent: run.submission?.traceparent,
   });
   return ended;
+}
+
+/** A failure as a run's record keeps it. */
+export function failureText(failure: scheduler.Failure): string {
+  return toJsonString(scheduler.FailureSchema, failure);
 }

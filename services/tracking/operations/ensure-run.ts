@@ -1,12 +1,13 @@
 import { create, toJsonString } from "@bufbuild/protobuf";
-import { scheduler, tracking } from "@trainyard/contracts";
-import { newId } from "@trainyard/domain";
+import { scheduler } from "@trainyard/contracts";
 import type { Tx } from "@trainyard/store";
 import type { Deps } from "../deps.ts";
 import { DEFAULT_CHECKPOINTS_KEPT } from "../domain/limits.ts";
+import { paramsOfJob } from "../domain/named-text.ts";
 import { bareRun, type RunRecord, type Submission } from "../domain/run-record.ts";
-import { runToProto } from "../wire/run-to-proto.ts";
 import { dateOf } from "../wire/time.ts";
+import { emitCreated } from "./emit-run.ts";
+import { ensureExperiment } from "./ensure-experiment.ts";
 
 /**
  * The run of a job, with what its submission tells. Creates what is missing (run, experiment) and emits run.created
@@ -25,32 +26,27 @@ export async function ensureSubmitted(
   const bare =
     known ??
     bareRun({ id: job.runId, project: job.project, jobId: job.id, createdBy: job.createdBy, createdAt });
+  const spec = job.spec ?? create(scheduler.JobSpecSchema);
+  const name = spec.experiment === "" ? spec.name : spec.experiment;
+  const experiment = await ensureExperiment(deps, tx, job.project, name, { by: job.createdBy, actor });
   const run: RunRecord = {
     ...bare,
     version: bare.version + 1,
+    name: spec.name,
+    experimentId: experiment.id,
+    params: paramsOfJob(spec.params ?? {}),
     createdBy: job.createdBy,
     createdAt,
-    submission: await submissionOf(deps, tx, job),
+    updatedAt: createdAt,
+    submission: submissionOf(job, spec),
   };
   await runs.save(tx, run);
-  await tx.emit({
-    schema: tracking.RunCreatedSchema,
-    project: run.project,
-    id: run.id,
-    aggregateVersion: run.version,
-    actor,
-    data: create(tracking.RunCreatedSchema, { run: runToProto({ run }) }),
-  });
+  await emitCreated(tx, run, experiment, actor);
   return run;
 }
 
-async function submissionOf(deps: Deps, tx: Tx, job: scheduler.Job): Promise<Submission> {
-  const spec = job.spec ?? create(scheduler.JobSpecSchema);
-  const experiment = spec.experiment === "" ? spec.name : spec.experiment;
+function submissionOf(job: scheduler.Job, spec: scheduler.JobSpec): Submission {
   return {
-    name: spec.name,
-    experiment,
-    experimentId: await ensureExperiment(deps, tx, job, experiment),
     spec: toJsonString(scheduler.JobSpecSchema, spec),
     checkpointsKept: spec.checkpoint?.keep || DEFAULT_CHECKPOINTS_KEPT,
     ...(job.dataset === undefined
@@ -58,22 +54,4 @@ async function submissionOf(deps: Deps, tx: Tx, job: scheduler.Job): Promise<Sub
       : { dataset: toJsonString(scheduler.ResolvedDatasetSchema, job.dataset) }),
     ...(job.traceparent === "" ? {} : { traceparent: job.traceparent }),
   };
-}
-
-async function ensureExperiment(deps: Deps, tx: Tx, job: scheduler.Job, name: string): Promise<string> {
-  const { experiments } = deps.records;
-  const known = await experiments.findByName(job.project, name, tx);
-  if (known !== undefined) return known.id;
-  const id = newId("exp");
-  await experiments.insert(tx, {
-    id,
-    project: job.project,
-    name,
-    description: "",
-    owner: job.createdBy,
-    createdBy: job.createdBy,
-    createdAt: deps.now(),
-    version: 1,
-  });
-  return id;
 }

@@ -1,5 +1,6 @@
 import type { Deps } from "../deps.ts";
 import type { Checkpoint } from "../domain/checkpoint.ts";
+import type { Experiment } from "../domain/experiment.ts";
 import type { MetricSummary } from "../domain/metric-summary.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import type { Scope } from "../store/session.ts";
@@ -8,8 +9,11 @@ import { runMetrics } from "./run-metrics.ts";
 /** A run with what is kept beside it. */
 export interface RunView {
   readonly run: RunRecord;
-  readonly latestCheckpoint?: Checkpoint;
+  /** Absent until the run's submission is known. */
+  readonly experiment?: Experiment | undefined;
+  readonly latestCheckpoint?: Checkpoint | undefined;
   readonly metrics?: readonly MetricSummary[];
+  readonly favourite?: boolean;
 }
 
 /**
@@ -17,19 +21,17 @@ export interface RunView {
  * that was cut off may bring points of the history much later.
  */
 export async function viewRun(deps: Deps, run: RunRecord, scope?: Scope): Promise<RunView> {
-  const latest = run.latestCheckpointId;
-  const checkpoint = latest === undefined ? undefined : await deps.records.checkpoints.find(latest, scope);
-  return {
-    run,
-    metrics: await runMetrics(deps, run, { scope }),
-    ...(checkpoint === undefined ? {} : { latestCheckpoint: checkpoint }),
-  };
+  return { ...(await besides(deps, run, scope)), metrics: await runMetrics(deps, run, { scope }) };
 }
 
-/** The same for a list: an ended run's metrics as they were at its end. */
-export async function viewListedRun(deps: Deps, run: RunRecord): Promise<RunView> {
-  if (run.metrics === undefined) return viewRun(deps, run);
-  const latest = run.latestCheckpointId;
-  const checkpoint = latest === undefined ? undefined : await deps.records.checkpoints.find(latest);
-  return { run, metrics: run.metrics, ...(checkpoint === undefined ? {} : { latestCheckpoint: checkpoint }) };
+async function besides(deps: Deps, run: RunRecord, scope?: Scope): Promise<RunView> {
+  const { checkpoints, experiments } = deps.records;
+  const { latestCheckpointId, experimentId } = run;
+  // One after the other: calls within one transaction do not run side by side.
+  return {
+    run,
+    experiment: experimentId === "" ? undefined : await experiments.find(experimentId, scope),
+    latestCheckpoint:
+      latestCheckpointId === undefined ? undefined : await checkpoints.find(latestCheckpointId, scope),
+  };
 }

@@ -38,17 +38,26 @@ export async function* tailRun(
       if (run === undefined) return undefined;
       const summaries = await runMetrics(deps, run, { keys, scope: tx });
       const sources = await deps.records.storedRanges.ofRun(runId, { kinds: ["records"], scope: tx });
-      return { view: await viewRun(deps, run, tx), points: summaries.map(({ last }) => last), sources };
+      const calls = await deps.records.metrics.callsSince(runId, deps.now().getTime() - CALL_WINDOW_MS, tx);
+      return {
+        view: await viewRun(deps, run, tx),
+        points: summaries.map(({ last }) => last),
+        sources,
+        calls,
+      };
     });
     if (first === undefined) return;
     yield { points: first.points, view: first.view };
     let { run } = first.view;
     const sent = new Map(first.sources.map(({ source, ranges }) => [sourceKey(source), ranges]));
+    const nextCalls = callPoints(deps, runId, keys, first.calls);
     while (!isFinal(run.status) && !signal.aborted) {
       await listener.next(POLL_MS, signal);
       // Read before the ranges: once it has ended, every range that counts is there.
       const now = (await deps.records.runs.find(runId)) ?? run;
-      const points = await newPoints(deps, now, keys, sent);
+      const points = [...(await newPoints(deps, now, keys, sent)), ...(await nextCalls())].sort(
+        comparePoints,
+      );
       yield* updatesOf(points, now.version === run.version ? undefined : await viewRun(deps, now));
       run = now;
     }
@@ -80,7 +89,31 @@ async function newPoints(
     }
     sent.set(sourceKey(source), ranges);
   }
-  return points.sort(comparePoints);
+  return points;
+}
+
+/** Longest between a call's batch getting its time and being seen by every reader. */
+const CALL_WINDOW_MS = 30_000;
+
+/** Gives the points of calls that were stored since the last time, or are not among the `known` batches. */
+function callPoints(
+  deps: Deps,
+  runId: string,
+  keys: readonly string[],
+  known: ReadonlyMap<string, number>,
+): () => Promise<MetricPoint[]> {
+  let seen = known;
+  const begun = deps.now().getTime();
+  return async () => {
+    const since = Math.max(begun, ...seen.values()) - CALL_WINDOW_MS;
+    const found = await deps.records.metrics.readCalls(runId, since);
+    const fresh = found.filter(({ id }) => !seen.has(id));
+    // Only what the next look finds again must be remembered.
+    seen = new Map(found.map(({ id, batch }) => [id, batch.begin]));
+    return fresh.flatMap(({ source, batch }) =>
+      [...pointsOf(batch, source)].filter(({ key }) => keys.length === 0 || keys.includes(key)),
+    );
+  };
 }
 
 function* updatesOf(points: readonly MetricPoint[], view: RunView | undefined): Generator<TailUpdate> {

@@ -4,39 +4,62 @@ import { type Scope, within } from "./session.ts";
 
 interface ExperimentDocument extends Omit<Experiment, "id"> {
   readonly _id: string;
-  readonly schemaVersion: 1;
+  readonly schemaVersion: 2;
 }
 
 export const experimentIndexes: readonly IndexSpec[] = [
   { collection: "experiments", name: "one_per_name", key: { project: 1, name: 1 }, unique: true },
+  {
+    collection: "experiments",
+    name: "by_update",
+    key: { project: 1, lifecycle: 1, updatedAt: -1, _id: 1 },
+  },
 ];
 
 /** The experiments: the only place that reads and writes them. */
 export interface Experiments {
+  find(id: string, scope?: Scope): Promise<Experiment | undefined>;
+  findMany(ids: readonly string[]): Promise<Experiment[]>;
   findByName(project: string, name: string, scope?: Scope): Promise<Experiment | undefined>;
   /** Newest first; only ids before `before` when given. */
   list(project: string | undefined, before: string | undefined, limit: number): Promise<Experiment[]>;
-  /** Fails with a duplicate key when the project has one of that name. */
-  insert(tx: Tx, experiment: Experiment): Promise<void>;
+  /** Ids of the deleted ones. */
+  deleted(project: string | undefined): Promise<string[]>;
+  /** Creates or replaces it. Fails with a duplicate key when the project has another one of that name. */
+  save(tx: Tx, experiment: Experiment): Promise<void>;
 }
 
 /** The experiments in this database. */
 export function createExperiments(store: Store): Experiments {
   const documents = store.collection<ExperimentDocument>("experiments");
   return {
+    async find(id, scope) {
+      const found = await documents.findOne({ _id: id }, within(scope));
+      return found === null ? undefined : experimentOf(found);
+    },
+    async findMany(ids) {
+      return (await documents.find({ _id: { $in: [...ids] } }).toArray()).map(experimentOf);
+    },
     async findByName(project, name, scope) {
       const found = await documents.findOne({ project, name }, within(scope));
       return found === null ? undefined : experimentOf(found);
     },
     async list(project, before, limit) {
       const filter = {
+        lifecycle: "active" as const,
         ...(project === undefined ? {} : { project }),
         ...(before === undefined ? {} : { _id: { $lt: before } }),
       };
       return (await documents.find(filter).sort({ _id: -1 }).limit(limit).toArray()).map(experimentOf);
     },
-    async insert(tx, { id, ...fields }) {
-      await documents.insertOne({ _id: id, schemaVersion: 1, ...fields }, { session: tx.session });
+    async deleted(project) {
+      const filter = { lifecycle: "deleted" as const, ...(project === undefined ? {} : { project }) };
+      const found = await documents.find(filter, { projection: { _id: 1 } }).toArray();
+      return found.map(({ _id }) => _id);
+    },
+    async save(tx, { id, ...fields }) {
+      const document = { schemaVersion: 2 as const, ...fields };
+      await documents.replaceOne({ _id: id }, document, { upsert: true, session: tx.session });
     },
   };
 }

@@ -1,28 +1,37 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { IndexSpec, Store, Tx } from "@trainyard/store";
-import { Binary, type Filter, type WithId } from "mongodb";
+import {
+  Binary,
+  type Collection,
+  type Filter,
+  MongoBulkWriteError,
+  MongoNetworkError,
+  type WithId,
+} from "mongodb";
 import type { MetricBatch } from "../domain/metric-batch.ts";
 import { type MetricSummary, summarizeBatch } from "../domain/metric-summary.ts";
 import type { OffsetRange } from "../domain/offset-ranges.ts";
-import type { RankSource } from "../domain/telemetry-source.ts";
+import { CALL_RANK, type RankSource } from "../domain/telemetry-source.ts";
 import { type VisibleHistory, visibleEnd } from "../domain/visible-history.ts";
 import { packColumns, unpackColumns } from "./metric-columns.ts";
-import { type Scope, within } from "./session.ts";
+import { DUPLICATE_KEY, type Scope, within } from "./session.ts";
 
-/** Points of one rank. Batches of one rank never overlap: what was stored before is cut off. */
+/** Points as they came. Batches of one rank never overlap: what was stored before is cut off. */
 interface MetricBatchDocument extends RankSource {
-  /** `<run>:<attempt>:<rank>:<begin>` */
+  /** `<run>:<attempt>:<rank>:<begin>`; of a call see metric-calls.ts. */
   readonly _id: string;
-  readonly schemaVersion: 1;
+  readonly schemaVersion: 2;
   readonly project: string;
   readonly createdAt: Date;
-  readonly createdBy: "telemetry";
+  readonly createdBy: string;
+  /** Of a call: when it was stored, in milliseconds since 1970, twice. */
   readonly begin: number;
   readonly end: number;
   readonly keys: readonly string[];
   readonly count: number;
   readonly columns: Binary;
-  /** Of all its points, so that aggregates are read without them. */
-  readonly summaries: readonly MetricSummary[];
+  /** Of a call with a request id: digest of its points, and which process stored them. */
+  readonly call?: { readonly digest: string; readonly writer: string };
 }
 
 export const metricBatchIndexes: readonly IndexSpec[] = [
@@ -33,6 +42,17 @@ export const metricBatchIndexes: readonly IndexSpec[] = [
 export interface StoredBatch {
   readonly source: RankSource;
   readonly batch: MetricBatch;
+}
+
+/** Points that came by a call. `id` is the same when the call is repeated. */
+export interface CallBatch extends StoredBatch {
+  readonly id: string;
+  readonly project: string;
+  readonly createdBy: string;
+  /** Absent: the caller does not repeat the call. */
+  readonly digest?: string;
+  /** Tells whether a batch that is there already is this call's own. */
+  readonly writer: string;
 }
 
 /** Which points to read. */
@@ -47,10 +67,21 @@ export interface PointQuery {
 /** The metric points: the only place that reads and writes them. */
 export interface MetricBatches {
   insert(tx: Tx, batches: readonly (StoredBatch & { readonly project: string })[]): Promise<void>;
+  /**
+   * Stores what calls brought, without a transaction: each batch is whole or not there. Returns the ids of those that
+   * were there already.
+   */
+  insertCalls(batches: readonly CallBatch[]): Promise<ReadonlySet<string>>;
+  /** Who stored the call of this id, and what. */
+  findCall(id: string): Promise<{ readonly digest: string; readonly writer: string } | undefined>;
   /** Batches with visible points; some of their points may be beyond the visible end. */
   read(query: PointQuery): AsyncIterable<StoredBatch>;
   /** Batches of this rank that begin in the range. */
   readRange(source: RankSource, range: OffsetRange): Promise<StoredBatch[]>;
+  /** When each batch of a call was stored, by id, of those stored since. */
+  callsSince(runId: string, sinceMs: number, scope: Scope): Promise<ReadonlyMap<string, number>>;
+  /** Batches of calls that were stored since, with their ids. */
+  readCalls(runId: string, sinceMs: number): Promise<(StoredBatch & { readonly id: string })[]>;
   /** Summaries of the visible points, one or more per key: merge them. */
   summaries(query: PointQuery, scope?: Scope): AsyncIterable<MetricSummary>;
 }
@@ -67,6 +98,15 @@ export function createMetricBatches(store: Store): MetricBatches {
         { ordered: false, session: tx.session },
       );
     },
+    async insertCalls(batches) {
+      const createdAt = new Date();
+      const inserted = batches.map((each) => callDocumentOf(each, createdAt));
+      return insertUnlessThere(documents, inserted);
+    },
+    async findCall(id) {
+      const found = await documents.findOne({ _id: id }, { projection: { call: 1 } });
+      return found?.call;
+    },
     async *read(query) {
       for await (const document of documents.find(filterOf(query))) yield storedBatchOf(document);
     },
@@ -74,27 +114,56 @@ export function createMetricBatches(store: Store): MetricBatches {
       const filter = { runId, attempt, rank, begin: { $gte: begin, $lt: end } };
       return (await documents.find(filter).sort({ begin: 1 }).toArray()).map(storedBatchOf);
     },
+    async callsSince(runId, sinceMs, scope) {
+      const filter = { runId, rank: CALL_RANK, begin: { $gte: sinceMs } };
+      const found = await documents.find(filter, { projection: { begin: 1 }, ...within(scope) }).toArray();
+      return new Map(found.map(({ _id, begin }) => [_id, begin]));
+    },
+    async readCalls(runId, sinceMs) {
+      const found = await documents.find({ runId, rank: CALL_RANK, begin: { $gte: sinceMs } }).toArray();
+      return found.map((document) => ({ id: document._id, ...storedBatchOf(document) }));
+    },
     async *summaries(query, scope) {
-      const found = documents.find(filterOf(query), { projection: { columns: 0 }, ...within(scope) });
-      for await (const { _id, attempt, rank, end, summaries } of found) {
+      for await (const document of documents.find(filterOf(query), within(scope))) {
+        const { source, batch } = storedBatchOf(document);
+        const { attempt, rank } = source;
         const visible = visibleEnd(query.history, attempt, rank);
-        if (end <= visible) yield* summaries;
-        else yield* await cutSummaries(_id, visible, scope);
+        yield* summarizeBatch(batch, { attempt, rank }, visible).values();
       }
     },
   };
+}
 
-  async function cutSummaries(_id: string, visible: number, scope: Scope): Promise<Iterable<MetricSummary>> {
-    const document = await documents.findOne({ _id }, within(scope));
-    if (document === null) return [];
-    const { source, batch } = storedBatchOf(document);
-    return summarizeBatch(batch, originOf(source), visible).values();
+const OUTAGE_PAUSE_MS = 50;
+const MAX_TRIES = 5;
+
+/** A lost answer is asked for again: what was stored by then is there. */
+async function insertUnlessThere(
+  documents: Collection<MetricBatchDocument>,
+  inserted: MetricBatchDocument[],
+): Promise<ReadonlySet<string>> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await documents.insertMany(inserted, { ordered: false });
+      return new Set();
+    } catch (error) {
+      const there = duplicatesIn(error, inserted);
+      if (there !== undefined) return there;
+      if (!(error instanceof MongoNetworkError) || tries >= MAX_TRIES) throw error;
+      await delay(OUTAGE_PAUSE_MS * tries);
+    }
   }
 }
 
-/** Rank and attempt, as a point names them. */
-function originOf({ rank, attempt }: RankSource): { rank: number; attempt: number } {
-  return { rank, attempt };
+/** The ids of an unordered insert that were there; undefined when it failed for another reason. */
+function duplicatesIn(
+  error: unknown,
+  inserted: readonly MetricBatchDocument[],
+): ReadonlySet<string> | undefined {
+  if (!(error instanceof MongoBulkWriteError)) return undefined;
+  const failures = [error.writeErrors].flat();
+  if (failures.length === 0 || failures.some(({ code }) => code !== DUPLICATE_KEY)) return undefined;
+  return new Set(failures.map(({ index }) => inserted[index]?._id ?? ""));
 }
 
 function documentOf(
@@ -104,7 +173,7 @@ function documentOf(
   const { runId, attempt, rank } = source;
   return {
     _id: `${runId}:${attempt}:${rank}:${batch.begin}`,
-    schemaVersion: 1,
+    schemaVersion: 2,
     project,
     createdAt,
     createdBy: "telemetry",
@@ -116,7 +185,19 @@ function documentOf(
     keys: batch.keys,
     count: batch.offsets.length,
     columns: new Binary(packColumns(batch)),
-    summaries: [...summarizeBatch(batch, originOf(source)).values()],
+  };
+}
+
+function callDocumentOf(call: CallBatch, createdAt: Date): MetricBatchDocument {
+  const { id, createdBy, digest, writer } = call;
+  const begin = createdAt.getTime();
+  return {
+    ...documentOf(call, createdAt),
+    _id: id,
+    createdBy,
+    begin,
+    end: begin,
+    ...(digest === undefined ? {} : { call: { digest, writer } }),
   };
 }
 
@@ -137,7 +218,7 @@ function filterOf({ runId, history, keys, rank }: PointQuery): Filter<MetricBatc
   });
   return {
     runId,
-    ...(visible.length === 0 ? { attempt: -1 } : { $or: visible }),
+    $or: [...visible, { rank: CALL_RANK }],
     ...(keys === undefined || keys.length === 0 ? {} : { keys: { $in: [...keys] } }),
     ...(rank === undefined ? {} : { $and: [{ rank }] }),
   };

@@ -28,13 +28,7 @@ export function unpackColumns(
   }
   // A copy, because float64 views must begin at a multiple of eight.
   const views = viewsOf(Uint8Array.from(packed).buffer, count);
-  return {
-    steps: [...views.steps],
-    timesMs: [...views.timesMs],
-    values: [...views.values],
-    offsets: Array.from(views.offsets, (offset) => offset + begin),
-    keyIndex: [...views.keyIndex],
-  };
+  return { ...views, offsets: Float64Array.from(views.offsets, (offset) => offset + begin) };
 }
 
 const packedBytes = (count: number) => count * 30;

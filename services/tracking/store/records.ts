@@ -2,8 +2,10 @@ import type { IndexSpec, Store } from "@trainyard/store";
 import { type Artifacts, artifactIndexes, createArtifacts } from "./artifacts.ts";
 import { type Checkpoints, checkpointIndexes, createCheckpoints } from "./checkpoints.ts";
 import { createExperiments, type Experiments, experimentIndexes } from "./experiments.ts";
+import { createFavourites, type Favourites, favouriteIndexes } from "./favourites.ts";
 import { createLogBatches, type LogBatches, logBatchIndexes } from "./log-batches.ts";
 import { createMetricBatches, type MetricBatches, metricBatchIndexes } from "./metric-batches.ts";
+import { createRunNotes, type RunNotes, runNoteIndexes } from "./run-notes.ts";
 import { createRuns, type Runs, runIndexes } from "./runs.ts";
 import { createStoredRanges, type StoredRangesStore, storedRangesIndexes } from "./stored-ranges.ts";
 
@@ -11,6 +13,8 @@ import { createStoredRanges, type StoredRangesStore, storedRangesIndexes } from 
 export interface Records {
   readonly runs: Runs;
   readonly experiments: Experiments;
+  readonly notes: RunNotes;
+  readonly favourites: Favourites;
   readonly checkpoints: Checkpoints;
   readonly artifacts: Artifacts;
   readonly metrics: MetricBatches;
@@ -23,6 +27,8 @@ export function createRecords(store: Store): Records {
   return {
     runs: createRuns(store),
     experiments: createExperiments(store),
+    notes: createRunNotes(store),
+    favourites: createFavourites(store),
     checkpoints: createCheckpoints(store),
     artifacts: createArtifacts(store),
     metrics: createMetricBatches(store),
@@ -35,6 +41,8 @@ export function createRecords(store: Store): Records {
 export const recordIndexes: readonly IndexSpec[] = [
   ...runIndexes,
   ...experimentIndexes,
+  ...runNoteIndexes,
+  ...favouriteIndexes,
   ...checkpointIndexes,
   ...artifactIndexes,
   ...metricBatchIndexes,

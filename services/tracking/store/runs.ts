@@ -1,28 +1,57 @@
 import type { IndexSpec, Store, Tx } from "@trainyard/store";
 import type { Filter } from "mongodb";
 import type { RunRecord } from "../domain/run-record.ts";
-import type { RunStatus } from "../domain/run-status.ts";
+import { openStatuses, type RunStatus } from "../domain/run-status.ts";
 import { type Scope, within } from "./session.ts";
 
-/** A run as stored. `fences` only counts writes: raising it makes two transactions on one run conflict. */
-interface RunDocument extends Omit<RunRecord, "id"> {
+/**
+ * A run as stored. `fences` only counts writes: raising it makes two transactions on one run conflict. `startTime` is
+ * what searches order by: it is always there. `seenAt` is by the database's clock, as it is compared with that only.
+ */
+export interface RunDocument extends Omit<RunRecord, "id"> {
   readonly _id: string;
-  readonly schemaVersion: 1;
+  readonly schemaVersion: 2;
   readonly fences: number;
+  readonly startTime: Date;
 }
 
 export const runIndexes: readonly IndexSpec[] = [
   { collection: "runs", name: "by_job", key: { jobId: 1 } },
   { collection: "runs", name: "by_project", key: { project: 1, _id: -1 } },
-  { collection: "runs", name: "by_experiment", key: { "submission.experimentId": 1, _id: -1 } },
-  { collection: "runs", name: "by_experiment_name", key: { "submission.experiment": 1, _id: -1 } },
+  { collection: "runs", name: "by_experiment_and_id", key: { experimentId: 1, _id: -1 } },
+  {
+    collection: "runs",
+    name: "by_start_in_experiment",
+    key: { experimentId: 1, lifecycle: 1, startTime: -1, _id: 1 },
+  },
+  {
+    collection: "runs",
+    name: "by_start_in_project",
+    key: { project: 1, lifecycle: 1, startTime: -1, _id: 1 },
+  },
+  { collection: "runs", name: "by_param", key: { experimentId: 1, "params.key": 1, "params.value": 1 } },
+  { collection: "runs", name: "by_tag", key: { experimentId: 1, "tags.key": 1, "tags.value": 1 } },
+  { collection: "runs", name: "by_parent", key: { parentRunId: 1 } },
 ];
+
+/** Fields that a record may lose again: what it has not is removed when it is saved. */
+const optional = [
+  "submission",
+  "latestCheckpointId",
+  "model",
+  "recovery",
+  "failure",
+  "startedAt",
+  "endedAt",
+  "idleLimitMs",
+  "lifecycleChangedAt",
+  "lifecycleChangedBy",
+] as const satisfies readonly (keyof RunRecord)[];
 
 /** Which runs a list shows. */
 export interface RunFilter {
   readonly project?: string;
   readonly experimentId?: string;
-  readonly experiment?: string;
   readonly statuses?: readonly RunStatus[];
   /** Only ids before this one. */
   readonly before?: string;
@@ -38,8 +67,13 @@ export interface Runs {
   all(): AsyncIterable<RunRecord>;
   /** Creates or replaces the whole record. */
   save(tx: Tx, run: RunRecord): Promise<void>;
-  /** Writes the run without changing it, so that the transaction conflicts with whatever fences it. */
+  /**
+   * Writes the run without changing it, so that the transaction conflicts with whatever fences it. For an outside run it
+   * is also a sign of life, as every save is.
+   */
   touch(tx: Tx, runId: string): Promise<void>;
+  /** A sign of life of an outside run that has not ended, outside of any transaction; whether there is such a run. */
+  sight(runId: string): Promise<boolean>;
 }
 
 /** The runs in this database. */
@@ -50,7 +84,9 @@ export function createRuns(store: Store): Runs {
       return toRecord(await documents.findOne({ _id: id }, within(scope)));
     },
     async findByIdOrJob(id) {
-      return toRecord((await documents.findOne({ _id: id })) ?? (await documents.findOne({ jobId: id })));
+      const found = await documents.findOne({ _id: id });
+      if (found !== null || id === "") return toRecord(found);
+      return toRecord(await documents.findOne({ jobId: id }));
     },
     async list(filter, limit) {
       const found = await documents.find(filterOf(filter)).sort({ _id: -1 }).limit(limit).toArray();
@@ -60,24 +96,37 @@ export function createRuns(store: Store): Runs {
       for await (const document of documents.find().sort({ _id: 1 })) yield recordOf(document);
     },
     async save(tx, run) {
-      const { id, ...fields } = run;
+      const { id, seenAt: _, ...fields } = run;
+      const missing = optional.filter((field) => run[field] === undefined);
       await documents.updateOne(
         { _id: id },
-        { $set: { ...fields, schemaVersion: 1 }, $inc: { fences: 1 } },
+        {
+          $set: { ...fields, schemaVersion: 2, startTime: run.startedAt ?? run.createdAt },
+          ...(missing.length === 0
+            ? {}
+            : { $unset: Object.fromEntries(missing.map((field) => [field, ""])) }),
+          ...signOfLife,
+        },
         { upsert: true, session: tx.session },
       );
     },
     async touch(tx, runId) {
-      await documents.updateOne({ _id: runId }, { $inc: { fences: 1 } }, { session: tx.session });
+      await documents.updateOne({ _id: runId }, signOfLife, { session: tx.session });
+    },
+    async sight(runId) {
+      const filter = { _id: runId, jobId: "", status: { $in: [...openStatuses] } };
+      return (await documents.updateOne(filter, { $currentDate: { seenAt: true } })).matchedCount === 1;
     },
   };
 }
 
-function filterOf({ project, experimentId, experiment, statuses, before }: RunFilter): Filter<RunDocument> {
+const signOfLife = { $inc: { fences: 1 }, $currentDate: { seenAt: true } } as const;
+
+function filterOf({ project, experimentId, statuses, before }: RunFilter): Filter<RunDocument> {
   return {
     ...(project === undefined ? {} : { project }),
-    ...(experimentId === undefined ? {} : { "submission.experimentId": experimentId }),
-    ...(experiment === undefined ? {} : { "submission.experiment": experiment }),
+    lifecycle: "active",
+    ...(experimentId === undefined ? {} : { experimentId }),
     ...(statuses === undefined || statuses.length === 0 ? {} : { status: { $in: [...statuses] } }),
     ...(before === undefined ? {} : { _id: { $lt: before } }),
   };
@@ -87,7 +136,8 @@ function toRecord(document: RunDocument | null): RunRecord | undefined {
   return document === null ? undefined : recordOf(document);
 }
 
-function recordOf(document: RunDocument): RunRecord {
-  const { _id, schemaVersion: _, fences: __, ...fields } = document;
+/** The record in a document. */
+export function recordOf(document: RunDocument): RunRecord {
+  const { _id, schemaVersion: _, fences: __, startTime: ___, ...fields } = document;
   return { id: _id, ...fields };
 }

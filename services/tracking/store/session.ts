@@ -9,7 +9,8 @@ export function within(scope: Scope): { session?: ClientSession } {
   return scope === undefined ? {} : { session: scope.session };
 }
 
-const DUPLICATE_KEY = 11000;
+/** The server's code for a unique key that is taken. */
+export const DUPLICATE_KEY = 11000;
 const MAX_TRIES = 5;
 
 /** Whether a row with the same unique key was there already. */

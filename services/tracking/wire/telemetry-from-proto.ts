@@ -83,7 +83,16 @@ function metricItem(address: Address, message: workeragent.MetricBatch): Telemet
     check(offset >= before && offset < end, "its offsets are not ascending within its range");
     before = offset;
   }
-  const batch: MetricBatch = { begin, end, keys, keyIndex, steps, timesMs, values, offsets };
+  const batch: MetricBatch = {
+    begin,
+    end,
+    keys,
+    keyIndex: Uint16Array.from(keyIndex),
+    steps: Float64Array.from(steps),
+    timesMs: Float64Array.from(timesMs),
+    values: Float64Array.from(values),
+    offsets: Float64Array.from(offsets),
+  };
   return { kind: "metrics", project: address.project, source: sourceOf(address, "records"), batch };
 }
 

@@ -8,6 +8,15 @@ export interface RankPlace {
   readonly slots: readonly number[];
 }
 
+/** The Python that a job brings. */
+export interface PythonWish {
+  readonly interpreter: string;
+  /** File of the code bundle that lists what to install. */
+  readonly requirements: string;
+  /** Whether the interpreter's own packages are hidden. */
+  readonly isolated: boolean;
+}
+
 /** What runs in the ranks: the parts of a job's spec that a node needs. */
 export interface Work {
   /** SHA-256 of the code bundle; empty when the entrypoint is a module installed with the SDK. */
@@ -17,8 +26,14 @@ export interface Work {
   readonly paramsJson: string;
   /** The user's own variables; the platform's win over them. */
   readonly env: Readonly<Record<string, string>>;
-  /** "torch" makes the ranks meet before the script starts. */
-  readonly framework: "torch" | "process";
+  /** "torch" makes the ranks meet before the script starts, "tensorflow" tells each the addresses of all. */
+  readonly framework: "torch" | "process" | "tensorflow";
+  /** Whether the ranks may be forked from a process that has imported torch. */
+  readonly start: "warm" | "cold";
+  /** The Python of the ranks where it is not simply the node's; empty text: not given. */
+  readonly python?: PythonWish;
+  /** Axes of the gang's parallelism. */
+  readonly mesh?: { readonly data: number; readonly tensor: number; readonly pipeline: number };
   readonly checkpointEverySteps: number;
   /** Decimal text, since a seed may exceed what a double holds. */
   readonly seed: string;

@@ -19,6 +19,7 @@ const assignment = (action: "run" | "stop"): Assignment => ({
     paramsJson: "{}",
     env: {},
     framework: "process",
+    start: "warm",
     checkpointEverySteps: 0,
     seed: "0",
     inputs: [],

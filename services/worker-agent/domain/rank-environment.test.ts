@@ -24,8 +24,10 @@ const assignment: Assignment = {
       TRAINYARD_OTHER: "x",
       PYTHONPATH: "/mine",
       OMP_NUM_THREADS: "7",
+      NCCL_SOCKET_IFNAME: "mine",
     },
     framework: "torch",
+    start: "warm",
     checkpointEverySteps: 10,
     seed: "9007199254740993",
     inputs: [],
@@ -39,12 +41,13 @@ const assignment: Assignment = {
 };
 const node: NodeForRanks = {
   attemptDir: "/a",
-  address: "10.0.0.2",
+  rendezvous: { address: "10.0.0.2", interface: "ib0" },
   slotKind: "gpu",
   slots: 8,
   cpuCount: 16,
   sdkPath: "/sdk",
   gatewayUrl: "http://g",
+  path: "/python/bin:/usr/bin",
 };
 
 describe("a rank's environment", () => {
@@ -64,6 +67,11 @@ describe("a rank's environment", () => {
       TORCHELASTIC_RESTART_COUNT: "1",
       TORCHELASTIC_MAX_RESTARTS: "3",
       TORCHELASTIC_RUN_ID: "run_1",
+      TORCHELASTIC_USE_AGENT_STORE: "True",
+      TORCH_NCCL_ASYNC_ERROR_HANDLING: "1",
+      GLOO_SOCKET_IFNAME: "ib0",
+      NCCL_SOCKET_IFNAME: "mine",
+      PATH: "/python/bin:/usr/bin",
       TORCHELASTIC_ERROR_FILE: "/a/rank-3/error.json",
       OMP_NUM_THREADS: "7",
       CUDA_VISIBLE_DEVICES: "4,5",
@@ -79,6 +87,7 @@ describe("a rank's environment", () => {
       TRAINYARD_ATTEMPT: "2",
       TRAINYARD_PROJECT: "p",
       TRAINYARD_FRAMEWORK: "torch",
+      TRAINYARD_NODE_ADDRESS: "10.0.0.2",
       TRAINYARD_RANK_DIR: "/a/rank-3",
       TRAINYARD_ATTEMPT_DIR: "/a",
       TRAINYARD_PARAMS: '{"lr":1}',
@@ -98,5 +107,23 @@ describe("a rank's environment", () => {
       "127.0.0.1",
       undefined,
     ]);
+    expect(env.GLOO_SOCKET_IFNAME).toBeUndefined();
+  });
+
+  it("shows ranks of one device all of the gang's on this node, so that LOCAL_RANK is the number of its own", () => {
+    const second = { rank: 3, localRank: 1, slots: [6] };
+    const gang = { ...assignment, ranks: [second, { rank: 2, localRank: 0, slots: [2] }] };
+    expect(rankEnvironment(gang, second, node).CUDA_VISIBLE_DEVICES).toBe("2,6");
+  });
+
+  it("has what belongs to the framework and the mesh only where the job has them", () => {
+    const work = {
+      ...assignment.work,
+      framework: "tensorflow",
+      mesh: { data: 2, tensor: 2, pipeline: 1 },
+    } as const;
+    const env = rankEnvironment({ ...assignment, work }, place, node);
+    expect(env.TORCHELASTIC_USE_AGENT_STORE).toBeUndefined();
+    expect(env.TRAINYARD_MESH).toBe('{"data":2,"tensor":2,"pipeline":1}');
   });
 });

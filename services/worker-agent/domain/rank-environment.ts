@@ -1,11 +1,12 @@
 import type { Assignment, RankPlace } from "./assignment.ts";
+import type { RendezvousPlace } from "./rendezvous-place.ts";
 
 /** What of this node goes into the environment of its ranks. */
 export interface NodeForRanks {
   /** The attempt's directory, absolute. */
   readonly attemptDir: string;
-  /** Address under which other nodes reach this one. */
-  readonly address: string;
+  /** Where the ranks of other nodes reach those of this one. */
+  readonly rendezvous: RendezvousPlace;
   readonly slotKind: "gpu" | "cpu";
   readonly slots: number;
   readonly cpuCount: number;
@@ -13,6 +14,8 @@ export interface NodeForRanks {
   readonly sdkPath?: string | undefined;
   /** The gateway's address; empty when there is none. */
   readonly gatewayUrl: string;
+  /** Where programs are looked for: beside the ranks' interpreter, as in an activated environment, then as on the node. */
+  readonly path: string;
 }
 
 /**
@@ -29,6 +32,10 @@ export function rankEnvironment(
   const user: Record<string, string> = Object.fromEntries(own);
   return {
     OMP_NUM_THREADS: String(Math.max(1, Math.floor(node.cpuCount / node.slots))),
+    // torchrun's own default: a collective that fails or hangs ends the rank.
+    TORCH_NCCL_ASYNC_ERROR_HANDLING: "1",
+    PATH: node.path,
+    ...networkInterface(assignment, node),
     ...user,
     ...pythonPath(user.PYTHONPATH, node.sdkPath),
     ...torchrun(assignment, place, node),
@@ -49,14 +56,36 @@ function torchrun(assignment: Assignment, place: RankPlace, node: NodeForRanks):
     ROLE_WORLD_SIZE: String(assignment.worldSize),
     ROLE_NAME: "default",
     // The real address comes from rendezvous.json: rank 0 listens on a free port, so that none is raced for.
-    MASTER_ADDR: assignment.groupCount > 1 ? node.address : "127.0.0.1",
+    MASTER_ADDR: addressFor(assignment, node),
     MASTER_PORT: "0",
     TORCHELASTIC_RESTART_COUNT: String(assignment.attempt - 1),
     TORCHELASTIC_MAX_RESTARTS: String(assignment.maxRestarts),
     TORCHELASTIC_RUN_ID: assignment.runId,
+    ...(assignment.work.framework === "torch" ? { TORCHELASTIC_USE_AGENT_STORE: "True" } : {}),
     TORCHELASTIC_ERROR_FILE: `${rankDir}/error.json`,
-    ...(node.slotKind === "gpu" ? { CUDA_VISIBLE_DEVICES: place.slots.join(",") } : {}),
+    ...(node.slotKind === "gpu" ? { CUDA_VISIBLE_DEVICES: visibleDevices(assignment, place).join(",") } : {}),
   };
+}
+
+/**
+ * A script for torchrun takes the device number LOCAL_RANK of those it sees, so with one device per rank each rank sees all of
+ * the gang's devices on this node, in the ranks' order. A rank of several devices sees its own.
+ */
+function visibleDevices(assignment: Assignment, place: RankPlace): readonly number[] {
+  if (place.slots.length !== 1) return place.slots;
+  return assignment.ranks.toSorted((a, b) => a.localRank - b.localRank).flatMap(({ slots }) => slots);
+}
+
+/** Where the other ranks reach this one's. A gang on one node stays off the network. */
+function addressFor({ groupCount }: Assignment, node: NodeForRanks): string {
+  return groupCount > 1 ? node.rendezvous.address : "127.0.0.1";
+}
+
+/** Gloo and NCCL pick an interface by themselves, on a machine with several perhaps one that the others do not reach. */
+function networkInterface({ groupCount }: Assignment, node: NodeForRanks): Record<string, string> {
+  const name = node.rendezvous.interface;
+  if (groupCount < 2 || name === undefined) return {};
+  return { GLOO_SOCKET_IFNAME: name, NCCL_SOCKET_IFNAME: name };
 }
 
 function platform(assignment: Assignment, place: RankPlace, node: NodeForRanks): Record<string, string> {
@@ -74,6 +103,8 @@ function platform(assignment: Assignment, place: RankPlace, node: NodeForRanks):
     TRAINYARD_ATTEMPT: String(assignment.attempt),
     TRAINYARD_PROJECT: assignment.project,
     TRAINYARD_FRAMEWORK: work.framework,
+    TRAINYARD_NODE_ADDRESS: addressFor(assignment, node),
+    ...(work.mesh === undefined ? {} : { TRAINYARD_MESH: JSON.stringify(work.mesh) }),
     TRAINYARD_RANK_DIR: rankDirOf(node, place),
     TRAINYARD_ATTEMPT_DIR: node.attemptDir,
     TRAINYARD_PARAMS: work.paramsJson,
@@ -106,6 +137,13 @@ const inheritedNames: ReadonlySet<string> = new Set([
   "LD_LIBRARY_PATH",
 ]);
 const inheritedPrefixes = ["LC_", "CUDA_", "NVIDIA_", "NCCL_", "GLOO_"];
+
+/** What uv needs beside that: its own settings, and the way to the package registry. */
+export function uvEnvironment(agent: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const passes = /^(UV_|XDG_|SSL_CERT_|(HTTPS?|ALL|NO)_PROXY$)/i;
+  const own = Object.entries(agent).filter(([name, value]) => value !== undefined && passes.test(name));
+  return { ...shimEnvironment(agent, undefined), ...(Object.fromEntries(own) as Record<string, string>) };
+}
 
 /**
  * What the shim (and so each rank) gets of the agent's own environment: only what a program needs to find its libraries

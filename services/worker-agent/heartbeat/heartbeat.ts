@@ -4,10 +4,12 @@ import { workeragent } from "@trainyard/contracts";
 import type { Part } from "@trainyard/service";
 import type { Logger } from "@trainyard/telemetry";
 import { type DesiredVersion, PROTOCOL_VERSION } from "../domain/desired-order.ts";
+import type { GpuFacts } from "../domain/gpu-facts.ts";
 import type { AttemptStatus } from "../ranks/attempt-status.ts";
 import type { BusLink } from "./bus-link.ts";
+import type { MachineUsage } from "./machine-usage.ts";
 import type { NodeFacts } from "./node-facts.ts";
-import { attemptStatusMessage } from "./to-proto.ts";
+import { attemptStatusMessage, gpuMessage, machineMessage } from "./to-proto.ts";
 
 const INTERVAL_MS = 1_000;
 /** Changes that come together are told together. */
@@ -22,6 +24,8 @@ export interface HeartbeatOptions {
   readonly link: BusLink;
   readonly attempts: () => readonly AttemptStatus[];
   readonly applied: () => DesiredVersion | undefined;
+  readonly gpus: () => readonly GpuFacts[];
+  readonly machine: () => Promise<MachineUsage>;
   readonly logger: Logger;
 }
 
@@ -31,6 +35,7 @@ export class Heartbeat implements Part {
   readonly #options: HeartbeatOptions;
   readonly #instance = randomUUID();
   #sequence = 0n;
+  #machine: MachineUsage | undefined;
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
 
@@ -44,7 +49,16 @@ export class Heartbeat implements Part {
   }
 
   async start(): Promise<void> {
-    this.#timer = setInterval(() => this.#send(), INTERVAL_MS);
+    this.#timer = setInterval(() => {
+      this.#send();
+      // For the next one: a heartbeat waits for nothing, least of all for a disk.
+      this.#options.machine().then(
+        (machine) => {
+          this.#machine = machine;
+        },
+        () => undefined,
+      );
+    }, INTERVAL_MS);
     void this.#options.link.connected(AbortSignal.timeout(INTERVAL_MS)).then(
       () => this.changed(),
       () => undefined,
@@ -74,7 +88,7 @@ export class Heartbeat implements Part {
   }
 
   #encode(): Uint8Array {
-    const { nodeId, address, labels, facts, attempts, applied } = this.#options;
+    const { nodeId, address, labels, facts, attempts, applied, gpus } = this.#options;
     const version = applied();
     const message = create(workeragent.NodeHeartbeatSchema, {
       protocolVersion: PROTOCOL_VERSION,
@@ -91,6 +105,8 @@ export class Heartbeat implements Part {
       appliedEpoch: version?.epoch ?? 0n,
       appliedGeneration: version?.generation ?? 0n,
       attempts: attempts().map(attemptStatusMessage),
+      gpus: gpus().map(gpuMessage),
+      ...(this.#machine === undefined ? {} : { machine: machineMessage(this.#machine) }),
     });
     return toBinary(workeragent.NodeHeartbeatSchema, message);
   }

@@ -2,7 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { workeragent } from "@trainyard/contracts";
 import type { AttemptPhase } from "../domain/attempt-phase.ts";
+import type { GpuFacts } from "../domain/gpu-facts.ts";
+import type { RankUsage } from "../domain/rank-usage.ts";
 import type { AttemptStatus, RankStatus } from "../ranks/attempt-status.ts";
+import type { MachineUsage } from "./machine-usage.ts";
 
 const phases: Readonly<Record<AttemptPhase, workeragent.AttemptPhase>> = {
   preparing: workeragent.AttemptPhase.PREPARING,
@@ -27,6 +30,9 @@ export function attemptStatusMessage(status: AttemptStatus): workeragent.Attempt
     ranks: status.ranks.map(rankMessage),
     failureReason: status.failure?.reason ?? "",
     failureMessage: status.failure?.message ?? "",
+    failureTail: status.failure?.tail ?? "",
+    start: status.start?.start ?? "",
+    coldReason: status.start?.start === "cold" ? status.start.reason : "",
   });
 }
 
@@ -39,7 +45,38 @@ function rankMessage(status: RankStatus): workeragent.RankStatus {
     ...(status.startedAtMs === undefined ? {} : { startedAt: timestamp(status.startedAtMs) }),
     ...(status.firstStepAtMs === undefined ? {} : { firstStepAt: timestamp(status.firstStepAtMs) }),
     ...(exit === undefined ? {} : { exit: exitMessage(exit) }),
+    ...(status.usage === undefined ? {} : { usage: usageMessage(status.usage) }),
   });
+}
+
+function usageMessage({ memoryBytes, gpuMemoryBytes, ...rates }: RankUsage) {
+  const gpuMemory = gpuMemoryBytes === undefined ? {} : { gpuMemoryBytes: BigInt(gpuMemoryBytes) };
+  return { ...rates, memoryBytes: BigInt(memoryBytes), ...gpuMemory };
+}
+
+/** What the whole machine uses, as the heartbeat carries it. */
+export function machineMessage({ cpuPercent, memoryAvailableBytes, diskFreeBytes }: MachineUsage) {
+  return {
+    cpuPercent,
+    memoryAvailableBytes: BigInt(memoryAvailableBytes),
+    diskFreeBytes: BigInt(diskFreeBytes),
+  };
+}
+
+/** A GPU as the heartbeat carries it. */
+export function gpuMessage(gpu: GpuFacts) {
+  const { index, uuid, model, memoryUsedBytes, utilizationPercent, temperatureCelsius } = gpu;
+  return {
+    index,
+    uuid,
+    model,
+    memoryBytes: BigInt(gpu.memoryBytes),
+    ...(memoryUsedBytes === undefined ? {} : { memoryUsedBytes: BigInt(memoryUsedBytes) }),
+    ...(utilizationPercent === undefined ? {} : { utilizationPercent }),
+    ...(temperatureCelsius === undefined ? {} : { temperatureCelsius }),
+    ...(gpu.powerWatts === undefined ? {} : { powerWatts: gpu.powerWatts }),
+    ...(gpu.eccErrors === undefined ? {} : { eccErrors: BigInt(gpu.eccErrors) }),
+  };
 }
 
 function exitMessage(exit: NonNullable<RankStatus["exit"]>) {

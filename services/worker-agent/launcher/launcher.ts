@@ -31,6 +31,8 @@ export interface LauncherOptions {
   /** What becomes of it when the agent stops: left to the next agent, or stopped. */
   readonly onStop: "leave" | "stop";
   readonly logger: Logger;
+  /** Of a Python that may not have torch at all: it is given up at the first launcher that does not start. */
+  readonly optional?: boolean;
 }
 
 /**
@@ -49,6 +51,7 @@ export class Launcher implements Part {
   #next: NewLauncher | undefined;
   #failures = 0;
   #notBeforeMs = 0;
+  #givenUp: string | undefined;
   #wake = Promise.withResolvers<void>();
   #running: Promise<void> = Promise.resolve();
 
@@ -74,6 +77,17 @@ export class Launcher implements Part {
     this.#stopping.abort();
     await this.#running;
     if (this.#options.onStop === "leave" || this.#options.mode === "off") return;
+    await this.#endProcess();
+  }
+
+  /** Stops, and ends the launcher's process whatever becomes of others when the agent stops. */
+  async end(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    await this.#endProcess();
+  }
+
+  async #endProcess(): Promise<void> {
     this.#next?.kill();
     const record = await readLauncherRecord(this.#options.dir);
     if (record !== undefined) signalProcess(record, "SIGTERM");
@@ -83,6 +97,7 @@ export class Launcher implements Part {
   async startShim(attemptDir: string): Promise<ShimStart> {
     if (this.#options.mode === "off") return { start: "cold", reason: "the launcher is switched off" };
     const record = this.#serving;
+    if (this.#givenUp !== undefined) return { start: "cold", reason: this.#givenUp };
     if (record === undefined) {
       const why = this.#next === undefined ? "the launcher is not there" : "the launcher is starting";
       return { start: "cold", reason: why };
@@ -150,11 +165,16 @@ export class Launcher implements Part {
   #begin(replacing?: string): void {
     if (this.#next !== undefined || this.#stopping.signal.aborted || performance.now() < this.#notBeforeMs)
       return;
+    if (this.#givenUp !== undefined) return;
     const { dir, command, logger } = this.#options;
     logger.info(replacing === undefined ? {} : { replacing }, "starting a launcher");
     this.#next = new NewLauncher({ dir, command, label: this.#label, onExit: () => this.#wake.resolve() });
     this.#next.ready
-      .catch((error: unknown) => this.#failed("it could not be started", error))
+      .catch((error: unknown) => {
+        if (this.#options.optional === true)
+          this.#givenUp = "no launcher can be started for the job's own Python";
+        this.#failed("it could not be started", error);
+      })
       .finally(() => {
         this.#next = undefined;
         this.#wake.resolve();

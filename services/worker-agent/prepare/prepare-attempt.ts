@@ -44,12 +44,12 @@ export async function clearUnprepared(attemptsDir: string): Promise<void> {
 /**
  * Makes an attempt's directory: code, data, checkpoint, inputs and the shim's `spec.json`. Everything is put together
  * under another name and renamed when it is whole and synced, so that a directory with the attempt's name can always be
- * started from. Throws `StartError`, or the signal's reason when the attempt was stopped meanwhile.
+ * started from. Without a `spec` it lacks the shim's input, which is written when the job's Python is there. Throws `StartError`, or the signal's reason when the attempt was stopped meanwhile.
  */
 export async function prepareAttempt(
   deps: PrepareDeps,
   assignment: Assignment,
-  files: { readonly assignment: Uint8Array; readonly spec: string },
+  files: { readonly assignment: Uint8Array; readonly spec: string | undefined },
   signal: AbortSignal,
 ): Promise<void> {
   const final = join(deps.attemptsDir, attemptKey(assignment));
@@ -69,7 +69,7 @@ export async function prepareAttempt(
     await step("START_FAILED", "writing the attempt's directory", signal, async () => {
       for (const { rank } of assignment.ranks) await mkdir(join(dir, `rank-${rank}`), { mode: 0o700 });
       await writeDurably(join(dir, ASSIGNMENT_FILE), files.assignment);
-      await writeDurably(join(dir, "spec.json"), files.spec);
+      if (files.spec !== undefined) await writeDurably(join(dir, "spec.json"), files.spec);
       await rename(dir, final);
       await syncFolder(deps.attemptsDir);
     });

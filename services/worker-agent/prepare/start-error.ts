@@ -6,9 +6,13 @@ export class StartError extends Error {
   override readonly name = "StartError";
   readonly reason: StartFailure["reason"];
 
-  constructor(reason: StartFailure["reason"], message: string, cause?: unknown) {
+  /** The end of what the failed step printed. */
+  readonly tail: string;
+
+  constructor(reason: StartFailure["reason"], message: string, cause?: unknown, tail = "") {
     super(message, cause === undefined ? undefined : { cause });
     this.reason = reason;
+    this.tail = tail;
   }
 }
 

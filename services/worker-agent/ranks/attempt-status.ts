@@ -1,6 +1,8 @@
 import type { AttemptKey } from "../domain/assignment.ts";
 import type { AttemptPhase } from "../domain/attempt-phase.ts";
 import type { RankExit } from "../domain/exit-record.ts";
+import type { ShimStart } from "../domain/launcher-rules.ts";
+import type { RankUsage } from "../domain/rank-usage.ts";
 import type { StartFailure } from "./spool.ts";
 
 /** A node's part of an attempt as the heartbeat tells it. */
@@ -12,6 +14,8 @@ export interface AttemptStatus {
   readonly phase: AttemptPhase;
   readonly ranks: readonly RankStatus[];
   readonly failure?: StartFailure;
+  /** How this agent started its ranks; absent before, and where another agent did. */
+  readonly start?: ShimStart;
 }
 
 export interface RankStatus {
@@ -22,6 +26,8 @@ export interface RankStatus {
   readonly firstStepAtMs?: number;
   /** -1 when none. */
   readonly lastStep: number;
+  /** What it uses; unset before its second second and after its end. */
+  readonly usage?: RankUsage;
   /** Set when it has ended; the tail only of one that failed. */
   readonly exit?: RankExit & { readonly tracebackTail: string };
 }

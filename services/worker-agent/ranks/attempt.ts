@@ -13,6 +13,7 @@ import {
   phaseFromSpool,
 } from "../domain/attempt-phase.ts";
 import type { NodeForRanks } from "../domain/rank-environment.ts";
+import type { RankUsage } from "../domain/rank-usage.ts";
 import type { BusLink } from "../heartbeat/bus-link.ts";
 import { type PrepareDeps, prepareAttempt } from "../prepare/prepare-attempt.ts";
 import { StartError } from "../prepare/start-error.ts";
@@ -28,10 +29,21 @@ import { shimSpec } from "./shim-spec.ts";
 import { ASSIGNMENT_FILE, Spool, type StartFailure, type StopReason } from "./spool.ts";
 import type { ShimCommand, WarmStarter } from "./start-shim.ts";
 
+/** The interpreter for a job's ranks, and where the SDK is for it. */
+export interface MadePython {
+  readonly interpreter: string;
+  readonly sdkPath: string;
+}
+
+/** Makes the Python that the assignment's job brings, with its progress in the job's log. Throws `StartError`. */
+export type MakePython = (assignment: Assignment, spool: Spool, signal: AbortSignal) => Promise<MadePython>;
+
 /** How often the ranks' files are looked at. */
 const LOOK_INTERVAL_MS = 50;
 /** Between tries of a step that the file system refused. */
 const INSIST_INTERVAL_MS = 1_000;
+/** How long the log of what failed may take to be stored before the failure is told. */
+const SHIP_BEFORE_FAILING_MS = 5_000;
 const SIGTERM = 15;
 const TRACER = "worker-agent";
 
@@ -42,9 +54,13 @@ export interface AttemptDeps {
   readonly tracking: TrackingClient;
   readonly blobs: BlobStore;
   readonly shim: ShimCommand;
+  /** Makes the Python that a job brings. */
+  readonly python: MakePython;
   readonly launcher: WarmStarter;
   readonly node: Omit<NodeForRanks, "attemptDir">;
   readonly logger: Logger;
+  /** What the rank with this process and these slots uses now. */
+  readonly usage: (pid: number, slots: readonly number[]) => RankUsage | undefined;
   /** Called whenever the status has changed. */
   readonly onChange: () => void;
 }
@@ -68,6 +84,8 @@ export class Attempt {
   #failure: StartFailure | undefined;
   #stop: StopReason | undefined;
   #startingAtMs: number | undefined;
+  /** Set when it is known that no rank will run, before everybody is told: what is in the log is shipped first. */
+  #neverStarts = false;
   #running: Promise<void> = Promise.resolve();
 
   /** `message` is the assignment as received, kept for a restarted agent. */
@@ -84,6 +102,7 @@ export class Attempt {
       graceMs: assignment.graceMs,
       command: deps.shim,
       launcher: deps.launcher,
+      start: assignment.work.start,
     });
     this.#telemetry = new AttemptTelemetry({
       assignment,
@@ -91,7 +110,7 @@ export class Attempt {
       publisher: deps.publisher,
       tracking: deps.tracking,
       blobs: deps.blobs,
-      source: { ended: () => !this.mayHaveRanks, signal: this.#leaving.signal },
+      source: { ended: () => this.#neverStarts || !this.mayHaveRanks, signal: this.#leaving.signal },
       onFenced: () => this.requestStop("fenced"),
       logger: this.#logger,
     });
@@ -145,8 +164,9 @@ export class Attempt {
       runId,
       attempt,
       phase: this.#phase,
-      ranks: ranks.map(({ rank }) => this.#rankStatus(rank)),
+      ranks: ranks.map((one) => this.#rankStatus(one)),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+      ...(this.#gang.shimStart === undefined ? {} : { start: this.#gang.shimStart }),
     };
   }
 
@@ -166,6 +186,7 @@ export class Attempt {
     const shipped = this.#telemetry.run(resumed, () => crashPoint("agent.end.flushed"));
     // Handled below; an agent that stops rejects it while the ranks are still being watched.
     shipped.catch(() => undefined);
+    if (this.#phase === "preparing") await this.#makePython(shipped);
     await this.#watchRanks();
     meeting.abort(new Error("the ranks have ended"));
     await met;
@@ -195,7 +216,9 @@ export class Attempt {
 
   async #prepare(): Promise<void> {
     const { prepare, node, shim } = this.#deps;
-    const spec = shimSpec(this.#assignment, { ...node, attemptDir: this.#spool.dir }, shim.python);
+    const ownPython = this.#assignment.work.python !== undefined;
+    const nodeForRanks = { ...node, attemptDir: this.#spool.dir };
+    const spec = ownPython ? undefined : shimSpec(this.#assignment, nodeForRanks, shim.python);
     const parent = this.#assignment.traceparent;
     try {
       await withSpan(TRACER, "prepare attempt", { parent }, () =>
@@ -206,13 +229,44 @@ export class Attempt {
           this.#preparing.signal,
         ),
       );
-      this.#startingAtMs = Date.now();
-      this.#happened("prepared");
+      if (!ownPython) this.#readyToStart();
     } catch (error) {
-      this.#leaving.signal.throwIfAborted();
-      if (error instanceof StartError) await this.#fail({ reason: error.reason, message: error.message });
-      else if (this.#stop === undefined) throw error;
-      else await this.#insist(() => this.#recordAsStopped());
+      await this.#couldNotPrepare(error);
+    }
+  }
+
+  #readyToStart(): void {
+    this.#startingAtMs = Date.now();
+    this.#happened("prepared");
+  }
+
+  async #couldNotPrepare(error: unknown): Promise<void> {
+    this.#leaving.signal.throwIfAborted();
+    if (error instanceof StartError) await this.#fail(failureOf(error));
+    else if (this.#stop === undefined) throw error;
+    else await this.#insist(() => this.#recordAsStopped());
+  }
+
+  /**
+   * Has the job's own Python made, with everything else in place and its log already shipped, and then writes the shim's
+   * input. A restarted agent goes on here.
+   */
+  async #makePython(shipped: Promise<void>): Promise<void> {
+    const { python, node } = this.#deps;
+    const parent = this.#assignment.traceparent;
+    try {
+      const made = await withSpan(TRACER, "make Python environment", { parent }, () =>
+        python(this.#assignment, this.#spool, this.#preparing.signal),
+      );
+      const nodeForRanks = { ...node, sdkPath: made.sdkPath, attemptDir: this.#spool.dir };
+      const spec = shimSpec(this.#assignment, nodeForRanks, made.interpreter);
+      await this.#insist(() => writeDurably(this.#spool.path("spec.json"), spec));
+      this.#readyToStart();
+    } catch (error) {
+      this.#neverStarts = true;
+      const timeout = delay(SHIP_BEFORE_FAILING_MS, undefined, { ref: false });
+      await Promise.race([shipped.catch(() => undefined), timeout]);
+      await this.#couldNotPrepare(error);
     }
   }
 
@@ -306,17 +360,23 @@ export class Attempt {
     this.#deps.onChange();
   }
 
-  #rankStatus(rank: number): RankStatus {
+  #rankStatus({ rank, slots }: Assignment["ranks"][number]): RankStatus {
     const start = this.#gang.starts.get(rank);
     const exit = this.#gang.exits.get(rank);
     const progress = this.#telemetry.progress(rank);
+    const usage = start === undefined || exit !== undefined ? undefined : this.#deps.usage(start.pid, slots);
     return {
       rank,
       pid: start?.pid ?? 0,
       ...(start === undefined ? {} : { startedAtMs: start.atMs }),
       ...(progress?.firstStepAtMs === undefined ? {} : { firstStepAtMs: progress.firstStepAtMs }),
       lastStep: progress?.lastStep ?? -1,
+      ...(usage === undefined ? {} : { usage }),
       ...(exit === undefined ? {} : { exit }),
     };
   }
+}
+
+function failureOf({ reason, message, tail }: StartError): StartFailure {
+  return tail === "" ? { reason, message } : { reason, message, tail };
 }

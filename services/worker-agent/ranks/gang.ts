@@ -27,6 +27,7 @@ export interface GangOptions {
   readonly graceMs: number;
   readonly command: ShimCommand;
   readonly launcher: WarmStarter;
+  readonly start: "warm" | "cold";
 }
 
 /**
@@ -80,7 +81,7 @@ export class Gang {
 
   /** No shim has said that it is there: none was started, or one is just starting, or it could not. */
   async #withoutShim(stopping: boolean): Promise<GangLook> {
-    const { spool, ranks, command, launcher } = this.#options;
+    const { spool, ranks, command, launcher, start } = this.#options;
     if (stopping) await spool.retractSpec();
     if (findShimProcess(spool.dir) !== undefined) return { kind: "waiting" };
     // It may have written its file between the first look and this one.
@@ -92,7 +93,8 @@ export class Gang {
     if (this.#spawned) return { kind: "could_not_start", message: await this.#shimsLastWords() };
     try {
       this.#spawned = true;
-      this.#shimStart = await startShim(spool, command, launcher);
+      const python = (await spool.rankPython()) ?? command.python;
+      this.#shimStart = await startShim(spool, command, launcher, { start, python });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       return { kind: "could_not_start", message: `The interpreter ${command.python} cannot be run: ${why}.` };

@@ -5,15 +5,21 @@ import { buckets, openKv } from "@trainyard/bus";
 import { workeragent } from "@trainyard/contracts";
 import type { Logger } from "@trainyard/telemetry";
 import type { Assignment } from "../domain/assignment.ts";
+import { endpointFrom } from "../domain/rank-endpoint.ts";
 import type { BusLink } from "../heartbeat/bus-link.ts";
 import { readJsonIfThere, writeDurably } from "./durable-file.ts";
+import { exchangeEndpoints } from "./exchange-endpoints.ts";
 import type { Spool } from "./spool.ts";
 
 const LOOK_AGAIN_MS = 100;
 
+/** The bucket in which gangs of several nodes meet. */
+export type RendezvousBucket = Awaited<ReturnType<typeof openKv>>;
+
 /**
- * Lets the ranks of several nodes find each other: node 0's agent publishes where rank 0 listens, the others write it
- * where their ranks look for it. Does nothing for a gang on one node. Rejects only when the signal aborts.
+ * Lets the ranks of several nodes find each other: what this node's ranks have told goes into the bucket, what those of
+ * the others have told is written where this node's ranks look for it. Does nothing for a gang on one node, or one whose
+ * ranks do not meet. Rejects only when the signal aborts.
  */
 export async function exchangeRendezvous(
   deps: { readonly link: BusLink; readonly logger: Logger },
@@ -21,32 +27,14 @@ export async function exchangeRendezvous(
   spool: Spool,
   signal: AbortSignal,
 ): Promise<void> {
-  if (assignment.groupCount < 2 || assignment.work.framework !== "torch") return;
-  const path = spool.path("rendezvous.json");
+  const { framework } = assignment.work;
+  if (assignment.groupCount < 2 || framework === "process") return;
+  const exchange = framework === "torch" ? exchangeStore : exchangeEndpoints;
   for (let failed = false; ; ) {
     signal.throwIfAborted();
     try {
-      const bus = await deps.link.connected(signal);
-      const kv = await openKv(bus, buckets.rendezvous);
-      const key = `${assignment.jobId}.${assignment.attempt}`;
-      if (assignment.groupRank === 0) {
-        const point = pointFrom(await readJsonIfThere(path));
-        if (point !== undefined) {
-          const { jobId, attempt } = assignment;
-          const message = create(workeragent.RendezvousPointSchema, { jobId, attempt, ...point });
-          await kv.put(key, toBinary(workeragent.RendezvousPointSchema, message));
-          return;
-        }
-      } else if (existsSync(path)) {
-        return;
-      } else {
-        const entry = await kv.get(key);
-        if (entry !== null && entry.value.length > 0) {
-          const { host, port } = fromBinary(workeragent.RendezvousPointSchema, entry.value);
-          await writeDurably(path, JSON.stringify({ host, port }));
-          return;
-        }
-      }
+      const kv = await openKv(await deps.link.connected(signal), buckets.rendezvous);
+      if (await exchange(kv, assignment, spool)) return;
     } catch (error) {
       signal.throwIfAborted();
       if (!failed)
@@ -57,9 +45,22 @@ export async function exchangeRendezvous(
   }
 }
 
-function pointFrom(value: unknown): { readonly host: string; readonly port: number } | undefined {
-  if (typeof value !== "object" || value === null || !("host" in value) || !("port" in value))
-    return undefined;
-  const { host, port } = value;
-  return typeof host === "string" && typeof port === "number" ? { host, port } : undefined;
+/** Node 0 tells where rank 0's store listens, the others learn it. Says whether that is done. */
+async function exchangeStore(kv: RendezvousBucket, assignment: Assignment, spool: Spool): Promise<boolean> {
+  const { jobId, attempt } = assignment;
+  const path = spool.path("rendezvous.json");
+  const key = `${jobId}.${attempt}`;
+  if (assignment.groupRank === 0) {
+    const point = endpointFrom(await readJsonIfThere(path));
+    if (point === undefined) return false;
+    const message = create(workeragent.RendezvousPointSchema, { jobId, attempt, ...point });
+    await kv.put(key, toBinary(workeragent.RendezvousPointSchema, message));
+    return true;
+  }
+  if (existsSync(path)) return true;
+  const entry = await kv.get(key);
+  if (entry === null || entry.value.length === 0) return false;
+  const { host, port } = fromBinary(workeragent.RendezvousPointSchema, entry.value);
+  await writeDurably(path, JSON.stringify({ host, port }));
+  return true;
 }

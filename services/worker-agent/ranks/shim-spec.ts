@@ -1,8 +1,11 @@
+import { delimiter, dirname } from "node:path";
 import type { Assignment } from "../domain/assignment.ts";
 import { type NodeForRanks, rankEnvironment } from "../domain/rank-environment.ts";
 
 /** The shim's input, `spec.json`: what to run, and in which environment each rank runs. */
-export function shimSpec(assignment: Assignment, node: NodeForRanks, python: string): string {
+export function shimSpec(assignment: Assignment, onNode: NodeForRanks, python: string): string {
+  const path = [dirname(python), onNode.path].filter((part) => part !== "").join(delimiter);
+  const node = { ...onNode, path };
   return JSON.stringify({
     schema: 1,
     python,

@@ -18,9 +18,17 @@ export type StopReason = "requested" | "fenced" | "cut_off" | "agent_stopped";
 
 /** Why an attempt could not start. */
 export interface StartFailure {
-  readonly reason: "CODE_FETCH_FAILED" | "DATA_FETCH_FAILED" | "CHECKPOINT_FETCH_FAILED" | "START_FAILED";
+  readonly reason:
+    | "CODE_FETCH_FAILED"
+    | "DATA_FETCH_FAILED"
+    | "CHECKPOINT_FETCH_FAILED"
+    | "START_FAILED"
+    | "PYTHON_ENVIRONMENT_FAILED"
+    | "PYTHON_PACKAGES_UNREACHABLE";
   /** One sentence for people. */
   readonly message: string;
+  /** The end of what the failed step printed; empty when it printed nothing. */
+  readonly tail?: string;
 }
 
 /** Most bytes of `error.json` that are read. */
@@ -92,6 +100,14 @@ export class Spool {
 
   async markFailed(failure: StartFailure): Promise<void> {
     await writeDurably(this.path("failed.json"), JSON.stringify(failure));
+  }
+
+  /** The interpreter that the ranks run under; undefined before it is decided. */
+  async rankPython(): Promise<string | undefined> {
+    const spec = await readJsonIfThere(this.path("spec.json"));
+    return typeof spec === "object" && spec !== null && "python" in spec && typeof spec.python === "string"
+      ? spec.python
+      : undefined;
   }
 
   async shim(): Promise<ProcessIdentity | undefined> {

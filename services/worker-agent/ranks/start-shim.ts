@@ -14,10 +14,17 @@ export interface ShimCommand {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** How the ranks of an attempt are to start. */
+export interface StartWish {
+  readonly start: "warm" | "cold";
+  /** The interpreter of its ranks. */
+  readonly python: string;
+}
+
 /** Who may be able to start a shim faster: the launcher. */
 export interface WarmStarter {
   /** Never rejects; "cold" says that nothing was started. */
-  startShim(attemptDir: string): Promise<ShimStart>;
+  startShim(attemptDir: string, python: string): Promise<ShimStart>;
 }
 
 /**
@@ -29,8 +36,12 @@ export async function startShim(
   spool: Spool,
   command: ShimCommand,
   launcher: WarmStarter,
+  wish: StartWish,
 ): Promise<ShimStart> {
-  const answer = await launcher.startShim(spool.dir);
+  const answer: ShimStart =
+    wish.start === "cold"
+      ? { start: "cold", reason: "the job asks for a cold start" }
+      : await launcher.startShim(spool.dir, wish.python);
   if (answer.start === "cold") await startCold(spool, command);
   crashPoint("agent.start.spawned");
   return answer;

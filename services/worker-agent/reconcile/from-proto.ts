@@ -1,5 +1,5 @@
 import { scheduler, workeragent } from "@trainyard/contracts";
-import type { Assignment, Work } from "../domain/assignment.ts";
+import type { Assignment, PythonWish, Work } from "../domain/assignment.ts";
 
 /** Between asking ranks to end and killing them, where the scheduler told nothing. */
 const DEFAULT_GRACE_MS = 10_000;
@@ -45,9 +45,34 @@ function workFrom(spec: scheduler.JobSpec | undefined): Work {
     entrypoint: spec?.entrypoint ?? [],
     paramsJson: spec?.params === undefined ? "{}" : JSON.stringify(spec.params),
     env: spec?.env ?? {},
-    framework: spec?.framework === scheduler.Framework.PROCESS ? "process" : "torch",
+    framework: frameworkFrom(spec?.framework),
+    start: spec?.start === scheduler.StartMode.COLD ? "cold" : "warm",
     checkpointEverySteps: Number(spec?.checkpoint?.everySteps ?? DEFAULT_CHECKPOINT_EVERY_STEPS),
     seed: String(spec?.seed ?? 0n),
     inputs: (spec?.inputs ?? []).map(({ path, digest }) => ({ path, digest })),
+    ...pythonFrom(spec),
+    ...(spec?.mesh === undefined ? {} : { mesh: axesOf(spec.mesh) }),
   };
+}
+
+function frameworkFrom(framework: scheduler.Framework | undefined): Work["framework"] {
+  switch (framework) {
+    case scheduler.Framework.PROCESS:
+      return "process";
+    case scheduler.Framework.TENSORFLOW:
+      return "tensorflow";
+    default:
+      return "torch";
+  }
+}
+
+/** The variable is how torchrun is told the interpreter. */
+function pythonFrom(spec: scheduler.JobSpec | undefined): { readonly python?: PythonWish } {
+  const { requirements = "", isolated = false, interpreter: named = "" } = spec?.python ?? {};
+  const interpreter = named || (spec?.env.PYTHON_EXEC ?? "");
+  return interpreter === "" && requirements === "" ? {} : { python: { interpreter, requirements, isolated } };
+}
+
+function axesOf({ data, tensor, pipeline }: scheduler.Mesh) {
+  return { data, tensor, pipeline };
 }

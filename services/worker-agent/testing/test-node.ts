@@ -84,6 +84,13 @@ export interface JobChanges {
   readonly params?: Record<string, number>;
   readonly env?: Record<string, string>;
   readonly inputs?: { readonly path: string; readonly digest: string }[];
+  readonly start?: scheduler.StartMode;
+  readonly python?: {
+    readonly interpreter?: string;
+    readonly requirements?: string;
+    readonly isolated?: boolean;
+  };
+  readonly framework?: scheduler.Framework;
 }
 
 export interface JobOptions {
@@ -91,6 +98,8 @@ export interface JobOptions {
   readonly ranks?: number;
   readonly torch?: boolean;
   readonly spec?: JobChanges;
+  /** Files of the code bundle beside the script. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly more?: AssignmentChanges;
 }
 
@@ -189,8 +198,8 @@ export async function testNode(): Promise<TestNode> {
       ),
     attemptDir: ({ jobId, attempt }) => join(node.agentDir, "attempts", `${jobId}-${attempt}`),
     bundle: (files) => storeBundle(blobs, files),
-    async assignment({ script, ranks = 1, torch = false, spec = {}, more = {} }) {
-      const digest = await storeBundle(blobs, { "train.py": script });
+    async assignment({ script, ranks = 1, torch = false, spec = {}, files = {}, more = {} }) {
+      const digest = await storeBundle(blobs, { "train.py": script, ...files });
       return create(workeragent.AssignmentSchema, {
         jobId: newId("job"),
         runId: newId("run"),

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from trainyard.runtime.program import NO_PYTHON
+
 #: Variables that are read when Python, the C library, OpenMP, BLAS or torch is loaded. A warm start needs each to have the
 #: value that it had for the launcher. OMP_NUM_THREADS is set anew in the rank (see `fresh`).
 NAMES = frozenset({"HOME", "LANG", "LANGUAGE", "GLIBC_TUNABLES", "VIRTUAL_ENV"})
@@ -55,6 +57,8 @@ def cold_reason(
 
     `environments` are the ranks' whole environments, `own` the one that this process was started with.
     """
+    if spec["argv"][0] == NO_PYTHON:
+        return "the job runs a program that is not Python"
     if spec["python"] != sys.orig_argv[0]:
         return f"the job runs under another interpreter, {spec['python']}"
     for env in environments:

@@ -16,7 +16,9 @@ from types import TracebackType
 from typing import Any
 
 from trainyard.runtime.files import read_json, write_json
+from trainyard.runtime.program import NO_PYTHON, become, run_beneath
 from trainyard.runtime.rendezvous import Rendezvous
+from trainyard.runtime.tf_config import join_cluster
 
 
 def main(rank_dir: str) -> None:
@@ -27,17 +29,29 @@ def main(rank_dir: str) -> None:
     rank_dir = os.path.abspath(rank_dir)
     attempt_dir = os.environ.get("TRAINYARD_ATTEMPT_DIR") or os.path.dirname(rank_dir)
     argv: list[str] = read_json(os.path.join(attempt_dir, "spec.json"))["argv"]
-    meeting = _meet(attempt_dir)
-    _run(argv)
+    is_program = argv[0] == NO_PYTHON
+    framework = os.environ.get("TRAINYARD_FRAMEWORK", "torch")
+    held = join_cluster(attempt_dir, rank_dir) if framework == "tensorflow" else None
+    meeting = _meet(attempt_dir, is_program) if framework == "torch" else None
+    if not is_program:
+        _run(argv)
+    elif meeting is None:
+        become(argv[1:])
+    else:
+        run_beneath(argv[1:])
     if meeting is not None:
         meeting.leave()
+    if held is not None:
+        held.close()
 
 
-def _meet(attempt_dir: str) -> Rendezvous | None:
-    if os.environ.get("TRAINYARD_FRAMEWORK", "torch") != "torch" or importlib.util.find_spec("torch") is None:
+def _meet(attempt_dir: str, is_program: bool) -> Rendezvous | None:
+    if importlib.util.find_spec("torch") is None:
         return None
-    meeting = Rendezvous(attempt_dir, int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
-    import torch  # noqa: F401 (imported while rank 0's address is already known to all; the script then finds it loaded)
+    rank = int(os.environ["RANK"])
+    meeting = Rendezvous(attempt_dir, rank, int(os.environ["WORLD_SIZE"]))
+    if rank == 0 or not is_program:
+        import torch  # noqa: F401 (while rank 0's address is already known to all; the script then finds it loaded)
 
     meeting.open()
     return meeting

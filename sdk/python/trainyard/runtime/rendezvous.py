@@ -7,8 +7,10 @@ MASTER_ADDR, MASTER_PORT and TORCHELASTIC_USE_AGENT_STORE=True, so `init_process
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import sys
 import time
 from typing import Any
 
@@ -17,6 +19,17 @@ from trainyard.runtime.files import read_json, write_json
 WAIT_SECONDS = 600.0
 LINGER_SECONDS = 60.0
 _LEFT_KEY = "trainyard/ranks-left"
+
+
+def _listen(host: str, backlog: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, 0), family=family, backlog=backlog)
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL and not isinstance(error, socket.gaierror):
+            raise
+        message = f"cannot listen on {host}, under which other nodes are to reach this one: {error.strerror}"
+        raise OSError(error.errno, f"{message}; set TRAINYARD_ADDRESS of its agent to an address of this machine") from None
 
 
 class Rendezvous:
@@ -31,7 +44,7 @@ class Rendezvous:
         self._store: Any = None
         if rank == 0:
             host = os.environ.get("MASTER_ADDR") or "127.0.0.1"
-            self._socket = socket.create_server((host, 0), backlog=max(128, world_size))
+            self._socket = _listen(host, max(128, world_size))
             write_json(self._path, {"host": host, "port": self._socket.getsockname()[1]})
 
     def open(self) -> None:
@@ -74,7 +87,9 @@ class Rendezvous:
             return
         try:
             if self._store is None:
-                self._tell_rank_0()
+                # On one node rank 0 sees the exit records too; a program's wrapper need not load torch only to say good-bye.
+                if not self._on_one_node() or "torch" in sys.modules:
+                    self._tell_rank_0()
                 return
             deadline = time.monotonic() + LINGER_SECONDS
             while self._store.add(_LEFT_KEY, 0) < self._world_size - 1 and time.monotonic() < deadline:
@@ -83,6 +98,9 @@ class Rendezvous:
                 time.sleep(0.02)
         except Exception:
             return
+
+    def _on_one_node(self) -> bool:
+        return os.environ.get("LOCAL_WORLD_SIZE") == str(self._world_size)
 
     def _tell_rank_0(self) -> None:
         from datetime import timedelta
@@ -94,7 +112,7 @@ class Rendezvous:
         store.add(_LEFT_KEY, 1)
 
     def _others_have_ended(self) -> bool:
-        if os.environ.get("LOCAL_WORLD_SIZE") != str(self._world_size):
+        if not self._on_one_node():
             return False
         others = (rank for rank in range(self._world_size) if rank != self._rank)
         return all(os.path.exists(os.path.join(self._attempt_dir, f"rank-{rank}", "exit.json")) for rank in others)

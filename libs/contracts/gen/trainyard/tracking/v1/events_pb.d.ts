@@ -60,14 +60,14 @@ export declare type RunEnded = Message<"trainyard.tracking.v1.RunEnded"> & {
 export declare const RunEndedSchema: GenMessage<RunEnded>;
 
 /**
- * RunUpdated: what people say about a run changed: its name, note, tags, parameters logged to it, datasets, or an outside run's status other than its end.
- * Aggregate: the run.
+ * RunUpdated: what people say about a run changed (its name, note or tags), or what an outside client says about its run's status and times, other
+ * than its end. Parameters and datasets that are logged make no event. Aggregate: the run.
  *
  * @generated from message trainyard.tracking.v1.RunUpdated
  */
 export declare type RunUpdated = Message<"trainyard.tracking.v1.RunUpdated"> & {
   /**
-   * The run as it is now, without its metrics.
+   * The run as it is now, without its metrics; very many parameters and tags are cut, and read by GetRun.
    *
    * @generated from field: trainyard.tracking.v1.Run run = 1;
    */
@@ -87,7 +87,7 @@ export declare const RunUpdatedSchema: GenMessage<RunUpdated>;
  */
 export declare type RunLifecycleChanged = Message<"trainyard.tracking.v1.RunLifecycleChanged"> & {
   /**
-   * The run as it is now, without its metrics.
+   * The run as it is now, without its metrics; very many parameters and tags are cut, and read by GetRun.
    *
    * @generated from field: trainyard.tracking.v1.Run run = 1;
    */

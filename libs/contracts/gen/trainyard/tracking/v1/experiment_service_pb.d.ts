@@ -129,7 +129,7 @@ export declare const SearchExperimentsResponseSchema: GenMessage<SearchExperimen
  */
 export declare type UpdateExperimentRequest = Message<"trainyard.tracking.v1.UpdateExperimentRequest"> & {
   /**
-   * Client-chosen, 1 to 128 characters; the same id gives the same answer for 7 days. Empty means that the caller does not repeat the call.
+   * Client-chosen, 1 to 128 characters; the same id gives the same answer for 7 days.
    *
    * @generated from field: string request_id = 1;
    */

@@ -568,13 +568,13 @@ export declare type RunAttempt = Message<"trainyard.tracking.v1.RunAttempt"> & {
 export declare const RunAttemptSchema: GenMessage<RunAttempt>;
 
 /**
- * MetricSummary aggregates one metric of a run over its visible history.
+ * MetricSummary aggregates one metric of a run over its visible history. Equal values of min and max are told by the lowest step.
  *
  * @generated from message trainyard.tracking.v1.MetricSummary
  */
 export declare type MetricSummary = Message<"trainyard.tracking.v1.MetricSummary"> & {
   /**
-   * Value of the highest step (of the latest time among equal steps).
+   * Value of the highest step (of the latest time among equal steps, of the largest value among equal times).
    *
    * @generated from field: double last = 1;
    */
@@ -609,11 +609,53 @@ export declare type MetricSummary = Message<"trainyard.tracking.v1.MetricSummary
   count: bigint;
 
   /**
-   * Number of points that are NaN; they count in count, and not in min and max.
+   * Number of points that are NaN; they count in count, and not in min, max and mean.
    *
    * @generated from field: int64 nan_count = 6;
    */
   nanCount: bigint;
+
+  /**
+   * Value of the lowest step (of the earliest time among equal steps).
+   *
+   * @generated from field: double first = 7;
+   */
+  first: number;
+
+  /**
+   * Step of that value.
+   *
+   * @generated from field: int64 first_step = 8;
+   */
+  firstStep: bigint;
+
+  /**
+   * Step of min; 0 when every value is NaN.
+   *
+   * @generated from field: int64 min_step = 9;
+   */
+  minStep: bigint;
+
+  /**
+   * Step of max; 0 when every value is NaN.
+   *
+   * @generated from field: int64 max_step = 10;
+   */
+  maxStep: bigint;
+
+  /**
+   * Mean of the values that are not NaN, correctly rounded; NaN when every value is NaN.
+   *
+   * @generated from field: double mean = 11;
+   */
+  mean: number;
+
+  /**
+   * Wall time of last, milliseconds since 1970.
+   *
+   * @generated from field: double last_time_ms = 12;
+   */
+  lastTimeMs: number;
 };
 
 /**
@@ -986,14 +1028,14 @@ export declare type MetricPoint = Message<"trainyard.tracking.v1.MetricPoint"> &
   timeMs: number;
 
   /**
-   * The rank that logged it.
+   * The rank that logged it; -1 for a point that was logged by a call.
    *
    * @generated from field: int32 rank = 5;
    */
   rank: number;
 
   /**
-   * The attempt that logged it.
+   * The attempt that logged it; 0 for a run without a job.
    *
    * @generated from field: int32 attempt = 6;
    */

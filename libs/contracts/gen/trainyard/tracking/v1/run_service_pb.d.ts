@@ -20,7 +20,7 @@ export declare const file_trainyard_tracking_v1_run_service: GenFile;
  */
 export declare type CreateRunRequest = Message<"trainyard.tracking.v1.CreateRunRequest"> & {
   /**
-   * Client-chosen, 1 to 128 characters; the same id gives the same answer for 7 days. Empty means that the caller does not repeat the call.
+   * Client-chosen, 1 to 128 characters; the same id gives the same answer for 7 days.
    *
    * @generated from field: string request_id = 1;
    */

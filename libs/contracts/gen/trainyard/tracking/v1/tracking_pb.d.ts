@@ -250,18 +250,53 @@ export declare type GetMetricHistoryRequest = Message<"trainyard.tracking.v1.Get
   keys: string[];
 
   /**
-   * Only this rank; absent means all.
+   * Only this rank; absent means all, -1 what was logged by calls.
    *
    * @generated from field: optional int32 rank = 3;
    */
   rank?: number | undefined;
 
   /**
-   * At most so many points, the first by step; 0 means 100000.
+   * At most so many points, the first by step; 0 means 100000, which is also the most.
    *
    * @generated from field: int32 max_points = 4;
    */
   maxPoints: number;
+
+  /**
+   * Only points from this step on.
+   *
+   * @generated from field: optional int64 min_step = 5;
+   */
+  minStep?: bigint | undefined;
+
+  /**
+   * Only points up to and with this step.
+   *
+   * @generated from field: optional int64 max_step = 6;
+   */
+  maxStep?: bigint | undefined;
+
+  /**
+   * Only points from this time on, milliseconds since 1970.
+   *
+   * @generated from field: optional double min_time_ms = 7;
+   */
+  minTimeMs?: number | undefined;
+
+  /**
+   * Only points up to and with this time, milliseconds since 1970.
+   *
+   * @generated from field: optional double max_time_ms = 8;
+   */
+  maxTimeMs?: number | undefined;
+
+  /**
+   * The token of the previous answer; empty for the first. It belongs to the query that made it.
+   *
+   * @generated from field: string page_token = 9;
+   */
+  pageToken: string;
 };
 
 /**
@@ -289,6 +324,13 @@ export declare type GetMetricHistoryResponse = Message<"trainyard.tracking.v1.Ge
    * @generated from field: bool truncated = 2;
    */
   truncated: boolean;
+
+  /**
+   * The token that continues behind the last of these steps; empty when nothing is left.
+   *
+   * @generated from field: string next_page_token = 3;
+   */
+  nextPageToken: string;
 };
 
 /**

@@ -110,6 +110,20 @@ export declare type NodeHeartbeat = Message<"trainyard.workeragent.v1.NodeHeartb
   appliedGeneration: bigint;
 
   /**
+   * Its GPUs, by index; empty on a node without.
+   *
+   * @generated from field: repeated trainyard.workeragent.v1.GpuStatus gpus = 60;
+   */
+  gpus: GpuStatus[];
+
+  /**
+   * What the whole machine uses; absent in the first heartbeats.
+   *
+   * @generated from field: trainyard.workeragent.v1.MachineUsage machine = 61;
+   */
+  machine?: MachineUsage | undefined;
+
+  /**
    * Every attempt the node has anything of, also ended ones until the scheduler no longer lists them.
    *
    * @generated from field: repeated trainyard.workeragent.v1.AttemptStatus attempts = 14;
@@ -318,6 +332,13 @@ export declare type RankStatus = Message<"trainyard.workeragent.v1.RankStatus"> 
   exit?: RankExit | undefined;
 
   /**
+   * What it uses; absent before its second second and after its end.
+   *
+   * @generated from field: trainyard.workeragent.v1.RankUsage usage = 60;
+   */
+  usage?: RankUsage | undefined;
+
+  /**
    * Processor time of every process in the rank's session until now, in milliseconds; 0 when it is not known.
    *
    * @generated from field: int64 cpu_ms = 30;
@@ -344,6 +365,178 @@ export declare type RankStatus = Message<"trainyard.workeragent.v1.RankStatus"> 
  * Use `create(RankStatusSchema)` to create a new message.
  */
 export declare const RankStatusSchema: GenMessage<RankStatus>;
+
+/**
+ * RankUsage is what a rank, with every process it has started, used in the last second.
+ *
+ * @generated from message trainyard.workeragent.v1.RankUsage
+ */
+export declare type RankUsage = Message<"trainyard.workeragent.v1.RankUsage"> & {
+  /**
+   * Processor time in percent of one core: 100 is one core wholly busy.
+   *
+   * @generated from field: double cpu_percent = 1;
+   */
+  cpuPercent: number;
+
+  /**
+   * Resident memory in bytes; what its processes share is counted once for each.
+   *
+   * @generated from field: int64 memory_bytes = 2;
+   */
+  memoryBytes: bigint;
+
+  /**
+   * Bytes a second read from storage.
+   *
+   * @generated from field: double read_bytes_per_second = 3;
+   */
+  readBytesPerSecond: number;
+
+  /**
+   * Bytes a second written to storage.
+   *
+   * @generated from field: double written_bytes_per_second = 4;
+   */
+  writtenBytesPerSecond: number;
+
+  /**
+   * Live processes.
+   *
+   * @generated from field: int32 processes = 5;
+   */
+  processes: number;
+
+  /**
+   * Mean utilisation of the GPUs it was given, 0 to 100; absent on nodes without.
+   *
+   * @generated from field: optional double gpu_percent = 6;
+   */
+  gpuPercent?: number | undefined;
+
+  /**
+   * Memory used on the GPUs it was given, in bytes; absent on nodes without.
+   *
+   * @generated from field: optional int64 gpu_memory_bytes = 7;
+   */
+  gpuMemoryBytes?: bigint | undefined;
+};
+
+/**
+ * Describes the message trainyard.workeragent.v1.RankUsage.
+ * Use `create(RankUsageSchema)` to create a new message.
+ */
+export declare const RankUsageSchema: GenMessage<RankUsage>;
+
+/**
+ * MachineUsage is what a whole node uses.
+ *
+ * @generated from message trainyard.workeragent.v1.MachineUsage
+ */
+export declare type MachineUsage = Message<"trainyard.workeragent.v1.MachineUsage"> & {
+  /**
+   * Of all cores together, 0 to 100.
+   *
+   * @generated from field: double cpu_percent = 1;
+   */
+  cpuPercent: number;
+
+  /**
+   * Memory that can be had without swapping.
+   *
+   * @generated from field: int64 memory_available_bytes = 2;
+   */
+  memoryAvailableBytes: bigint;
+
+  /**
+   * Free on the disk where attempts and caches are.
+   *
+   * @generated from field: int64 disk_free_bytes = 3;
+   */
+  diskFreeBytes: bigint;
+};
+
+/**
+ * Describes the message trainyard.workeragent.v1.MachineUsage.
+ * Use `create(MachineUsageSchema)` to create a new message.
+ */
+export declare const MachineUsageSchema: GenMessage<MachineUsage>;
+
+/**
+ * GpuStatus is one GPU as its driver tells. Fields that a device does not support are absent.
+ *
+ * @generated from message trainyard.workeragent.v1.GpuStatus
+ */
+export declare type GpuStatus = Message<"trainyard.workeragent.v1.GpuStatus"> & {
+  /**
+   * Index, as in CUDA_VISIBLE_DEVICES.
+   *
+   * @generated from field: int32 index = 1;
+   */
+  index: number;
+
+  /**
+   * "GPU-…": stays with the device.
+   *
+   * @generated from field: string uuid = 2;
+   */
+  uuid: string;
+
+  /**
+   * Model, such as "NVIDIA H100 80GB HBM3".
+   *
+   * @generated from field: string model = 3;
+   */
+  model: string;
+
+  /**
+   * Memory in bytes.
+   *
+   * @generated from field: int64 memory_bytes = 4;
+   */
+  memoryBytes: bigint;
+
+  /**
+   * Memory in use, in bytes.
+   *
+   * @generated from field: optional int64 memory_used_bytes = 5;
+   */
+  memoryUsedBytes?: bigint | undefined;
+
+  /**
+   * Share of the last second in which a kernel ran, 0 to 100.
+   *
+   * @generated from field: optional double utilization_percent = 6;
+   */
+  utilizationPercent?: number | undefined;
+
+  /**
+   * Temperature of the chip in degrees Celsius.
+   *
+   * @generated from field: optional double temperature_celsius = 7;
+   */
+  temperatureCelsius?: number | undefined;
+
+  /**
+   * Power drawn in watts.
+   *
+   * @generated from field: optional double power_watts = 8;
+   */
+  powerWatts?: number | undefined;
+
+  /**
+   * Uncorrected ECC errors since the driver was loaded.
+   *
+   * @generated from field: optional int64 ecc_errors = 9;
+   */
+  eccErrors?: bigint | undefined;
+};
+
+/**
+ * Describes the message trainyard.workeragent.v1.GpuStatus.
+ * Use `create(GpuStatusSchema)` to create a new message.
+ */
+export declare const GpuStatusSchema: GenMessage<GpuStatus>;
 
 /**
  * RankExit is how a rank ended.

@@ -1,0 +1,50 @@
+import type { IndexSpec, Store, Tx } from "@trainyard/store";
+import type { RunNote } from "../domain/run-note.ts";
+import { type Scope, within } from "./session.ts";
+
+interface NoteDocument extends Omit<RunNote, "id"> {
+  readonly _id: string;
+  readonly schemaVersion: 1;
+}
+
+export const runNoteIndexes: readonly IndexSpec[] = [
+  { collection: "run_notes", name: "by_run", key: { runId: 1, _id: -1 } },
+];
+
+/** The annotations of runs: the only place that reads and writes them. */
+export interface RunNotes {
+  find(id: string, scope?: Scope): Promise<RunNote | undefined>;
+  count(runId: string, scope?: Scope): Promise<number>;
+  /** Newest first; only ids before `before` when given. */
+  list(runId: string, before: string | undefined, limit: number): Promise<RunNote[]>;
+  insert(tx: Tx, note: RunNote): Promise<void>;
+  remove(tx: Tx, id: string): Promise<void>;
+}
+
+/** The annotations in this database. */
+export function createRunNotes(store: Store): RunNotes {
+  const documents = store.collection<NoteDocument>("run_notes");
+  return {
+    async find(id, scope) {
+      const found = await documents.findOne({ _id: id }, within(scope));
+      return found === null ? undefined : noteOf(found);
+    },
+    async count(runId, scope) {
+      return await documents.countDocuments({ runId }, within(scope));
+    },
+    async list(runId, before, limit) {
+      const filter = { runId, ...(before === undefined ? {} : { _id: { $lt: before } }) };
+      return (await documents.find(filter).sort({ _id: -1 }).limit(limit).toArray()).map(noteOf);
+    },
+    async insert(tx, { id, ...fields }) {
+      await documents.insertOne({ _id: id, schemaVersion: 1, ...fields }, { session: tx.session });
+    },
+    async remove(tx, id) {
+      await documents.deleteOne({ _id: id }, { session: tx.session });
+    },
+  };
+}
+
+function noteOf({ _id, schemaVersion: _, ...fields }: NoteDocument): RunNote {
+  return { id: _id, ...fields };
+}
