@@ -55,6 +55,7 @@ function servicePublishes(service: string): readonly string[] {
       // The only user that may write desired state: whoever can, runs code on every node.
       return [
         ...own,
+        "agents.*.stacks",
         ...Object.values(buckets).flatMap((bucket) => [
           ...owns(kvStream(bucket)),
           ...consumes(kvStream(bucket)),
@@ -88,6 +89,8 @@ function agentPublishes(nodeId: string): readonly string[] {
   return [
     ...basics,
     `agents.${nodeId}.heartbeat`,
+    // Answers have a subject of their own: in another's inbox a forged answer of JetStream could lie.
+    `agents.${nodeId}.stack-replies.*`,
     "telemetry.*.*.*.*.*",
     `$KV.${buckets.rendezvous}.>`,
     `$JS.API.STREAM.INFO.${desired}`,
@@ -125,11 +128,19 @@ export function natsPermissions(
     case "agent":
     case "worker-agent": {
       if (nodeId === undefined) throw new Error("an agent's permissions need its node");
-      return { publish: { allow: agentPublishes(nodeId) }, subscribe: { allow: [inbox(`agent-${nodeId}`)] } };
+      return {
+        publish: { allow: agentPublishes(nodeId) },
+        subscribe: { allow: [inbox(`agent-${nodeId}`), `agents.${nodeId}.stacks`] },
+      };
     }
     default: {
       if (!eventServices.includes(role)) throw new Error(`no permissions are known for "${role}"`);
-      const extra = role === "scheduler" ? ["agents.*.heartbeat"] : role === "gateway" ? ["trainyard.>"] : [];
+      const extra =
+        role === "scheduler"
+          ? ["agents.*.heartbeat", "agents.*.stack-replies.*"]
+          : role === "gateway"
+            ? ["trainyard.>"]
+            : [];
       return { publish: { allow: servicePublishes(role) }, subscribe: { allow: [inbox(role), ...extra] } };
     }
   }

@@ -33,6 +33,7 @@ export {
   readDesiredState,
   signDesiredState,
 } from "./signed-desired-state.ts";
+export { readStackRequest, signStackRequest } from "./signed-stack-request.ts";
 export { createSigner, type Signer } from "./signer.ts";
 export { ERROR_DOMAIN, toConnectError } from "./to-connect-error.ts";
 export { createVerifier, mayAssert, type Verifier } from "./verifier.ts";

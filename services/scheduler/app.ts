@@ -18,7 +18,9 @@ import { heartbeats } from "./consumers/heartbeats.ts";
 import { createFleet } from "./fleet.ts";
 import { openDesiredBucket } from "./leader/desired-bucket.ts";
 import { leaderLoop } from "./leader/leader-loop.ts";
+import { createStacks } from "./stacks.ts";
 import { createJobs, jobIndexes } from "./store/jobs.ts";
+import { createNodeOrders, nodeOrderIndexes } from "./store/node-orders.ts";
 import { createNodes, nodeIndexes } from "./store/nodes.ts";
 import { createQueues, queueIndexes } from "./store/queues.ts";
 import { createWake } from "./wake.ts";
@@ -38,7 +40,7 @@ const RANK_TOKEN_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** Builds the scheduler: connects to the database and the bus, and composes the parts. Nothing runs before `start`. */
 export async function build(config: Config, { logger }: Deps): Promise<SchedulerApp> {
-  const indexes = [...jobIndexes, ...nodeIndexes, ...queueIndexes];
+  const indexes = [...jobIndexes, ...nodeIndexes, ...nodeOrderIndexes, ...queueIndexes];
   const foundation = await layFoundation("scheduler", config, logger, indexes);
   return compose(config, foundation, logger);
 }
@@ -49,6 +51,8 @@ async function compose(config: Config, foundation: Foundation, logger: Logger): 
   const jobs = createJobs(store);
   const nodes = createNodes(store);
   const queues = createQueues(store);
+  const nodeOrders = createNodeOrders(store);
+  const stacks = createStacks({ bus, signer, logger });
   const fleet = createFleet();
   const wake = createWake();
   await queues.ensureDefault(new Date());
@@ -65,6 +69,8 @@ async function compose(config: Config, foundation: Foundation, logger: Logger): 
     lease: leadership,
     jobs,
     nodes,
+    nodeOrders,
+    stacks,
     fleet,
     probe,
     tracking: rpcClient(tracking.TrackingService, config.trackingUrl, { signer }),
@@ -85,7 +91,9 @@ async function compose(config: Config, foundation: Foundation, logger: Logger): 
       blobs,
       datasets,
       wake,
-      lastHeardAt: (nodeId) => fleet.latest(nodeId)?.heardAt,
+      nodeOrders,
+      stacks,
+      latest: (nodeId) => fleet.latest(nodeId),
     }),
     access,
   });

@@ -12,6 +12,10 @@ const schema = z.object({
   nodeSuspectAfterMs: intVar(200, 600_000).default(3_000),
   /** Silence after which a node's attempts are given up. */
   nodeLostAfterMs: intVar(400, 3_600_000).default(5_000),
+  /** Silence that an agent may take which said that it ends and left its ranks running: a restart or an upgrade. */
+  nodeRestartWithinMs: intVar(400, 3_600_000).default(60_000),
+  /** An elastic gang runs so long before it may grow: each growth costs a restart. */
+  growAfterMs: intVar(0, 86_400_000).default(60_000),
   /** How often the bus is probed; silence counts only while the probes succeed. */
   busProbeEveryMs: intVar(50, 10_000).default(500),
   /** Time between asking ranks to end and killing them. */

@@ -36,5 +36,7 @@ export function createFleet(): Fleet {
 
 /** Everything but what changes with each heartbeat of a healthy node. */
 function contentOf({ sequence: _sequence, ...rest }: Heartbeat): string {
-  return JSON.stringify(rest, (key, value) => (key === "lastStep" ? undefined : value));
+  return JSON.stringify(rest, (key, value) =>
+    key === "lastStep" || key === "busyPercent" ? undefined : value,
+  );
 }

@@ -3,7 +3,7 @@ import type { dataset as datasetContract } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
 import { fromConnectError, inProject } from "@trainyard/service";
 import { neverFits } from "../domain/fits-ever.ts";
-import { type JobSpec, type ResolvedDataset, shapeOf } from "../domain/job-spec.ts";
+import { fewestRanks, type JobSpec, type ResolvedDataset, shapeOf } from "../domain/job-spec.ts";
 import { validateSpec } from "../domain/validate-spec.ts";
 import type { Nodes } from "../store/nodes.ts";
 import type { Queues } from "../store/queues.ts";
@@ -56,7 +56,7 @@ async function assertQueue(queues: Queues, { queue }: JobSpec): Promise<void> {
 }
 
 async function assertFitsFleet(nodes: Nodes, spec: JobSpec): Promise<void> {
-  const problem = neverFits(await nodes.all(), shapeOf(spec));
+  const problem = neverFits(await nodes.all(), { ...shapeOf(spec), ranks: fewestRanks(spec) });
   if (problem === undefined) return;
   const { message, slotsNeeded, slotsKnown, ranksThatFit } = problem;
   throw new DomainError("failed_precondition", "WOULD_NEVER_FIT", message, {

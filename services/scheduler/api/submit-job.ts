@@ -7,7 +7,7 @@ import { actorOf, methodPath, type Principal, principalOf, requestHash, requestI
 import { messageAnswer, onceByRequest, type Store } from "@trainyard/store";
 import { currentTraceparent, withSpan } from "@trainyard/telemetry";
 import type { Job } from "../domain/job.ts";
-import type { JobSpec, ResolvedDataset } from "../domain/job-spec.ts";
+import { fewestRanks, type JobSpec, type ResolvedDataset } from "../domain/job-spec.ts";
 import type { Jobs } from "../store/jobs.ts";
 import { LEADER_TOPIC, type Wake } from "../wake.ts";
 import { jobToProto } from "../wire/job-to-proto.ts";
@@ -85,7 +85,7 @@ function newJob(spec: JobSpec, project: string, createdBy: string): Job {
     pending: {
       reason: "not-yet-considered",
       message: "Accepted a moment ago.",
-      slotsNeeded: spec.ranks * spec.slotsPerRank,
+      slotsNeeded: fewestRanks(spec) * spec.slotsPerRank,
       slotsFree: 0,
       behindJobId: "",
       position: 0,

@@ -6,7 +6,7 @@ import { type Job, withLiveAttempt } from "./job.ts";
 import { advance, change, endJob, requireLive } from "./job-changes.ts";
 import type { Transition } from "./observe.ts";
 import { hasFailed } from "./part-view.ts";
-import { byEnd } from "./root-cause.ts";
+import { byBlame, missedItsPeers } from "./root-cause.ts";
 
 /** The job after one step of its live attempt, with what follows from the attempt's end. */
 export function applyTransition(job: Job, transition: Transition, now: Date): Change {
@@ -27,27 +27,57 @@ export function applyTransition(job: Job, transition: Transition, now: Date): Ch
       return start(job, attempt, transition);
     case "stop":
       assertAttemptTransition(attempt.state, "stopping");
-      return change(
-        job,
-        withLiveAttempt(advance(job, job.state), {
-          ...attempt,
-          state: "stopping",
-          stopCause: transition.cause,
-        }),
-      );
+      return stop(job, attempt, transition);
+    case "yield": {
+      const yielding: Attempt = { ...attempt, yielding: transition.yielding };
+      const asked = withLiveAttempt(advance(job, job.state), yielding);
+      return change(job, asked, [{ kind: "attempt-yielding", job: asked, attempt: yielding }]);
+    }
+    case "idle":
+      return idle(job, attempt, transition.idleSince);
     case "end":
       return end(job, attempt, now);
   }
 }
 
-/** Keeps one traceback of a part, that of its first failed rank: with thousands of ranks a job would outgrow its document. */
+/**
+ * Keeps one traceback of a part, that of the rank that is most to blame: with thousands of ranks a job would outgrow its
+ * document. Of the others it stays known whether they only missed their peers.
+ */
 function trimPart({ nodeId, outcome }: EndedPart): EndedPart {
   if (outcome.kind !== "finalized") return { nodeId, outcome };
-  const first = outcome.ranks.filter(hasFailed).sort(byEnd)[0];
-  const ranks = outcome.ranks.map((rank) =>
-    rank === first || rank.exit === undefined ? rank : { ...rank, exit: { ...rank.exit, tracebackTail: "" } },
+  const first = outcome.ranks.filter(hasFailed).sort(byBlame)[0];
+  const ranks = outcome.ranks.map((rank) => {
+    if (rank === first || rank.exit === undefined) return rank;
+    const missedPeers = missedItsPeers(rank.exit) ? { missedPeers: true } : {};
+    return { ...rank, exit: { ...rank.exit, tracebackTail: "", ...missedPeers } };
+  });
+  return { nodeId, outcome: { ...outcome, ranks } };
+}
+
+function stop(job: Job, attempt: Attempt, { cause, hung }: Extract<Transition, { kind: "stop" }>): Change {
+  assertAttemptTransition(attempt.state, "stopping");
+  const stopping: Attempt = {
+    ...attempt,
+    state: "stopping",
+    stopCause: cause,
+    ...(hung === undefined ? {} : { hung }),
+  };
+  const moved = withLiveAttempt(advance(job, job.state), stopping);
+  return change(
+    job,
+    moved,
+    hung === undefined ? [] : [{ kind: "hung", job: moved, attempt: stopping, hung }],
   );
-  return { nodeId, outcome: { kind: "finalized", ranks } };
+}
+
+/** The gang has become idle, as long as its policy allows, or works again. */
+function idle(job: Job, attempt: Attempt, idleSince: Date | undefined): Change {
+  const { idleSince: _before, ...rest } = attempt;
+  if (idleSince === undefined) return change(job, withLiveAttempt(advance(job, job.state), rest));
+  const idling: Attempt = { ...rest, idleSince };
+  const moved = withLiveAttempt(advance(job, job.state), idling);
+  return change(job, moved, [{ kind: "idle", job: moved, attempt: idling, idleSince }]);
 }
 
 function byNode(a: EndedPart, b: EndedPart): number {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { afterAttempt, MAX_INFRA_RETRIES, MAX_RETRY_BACKOFF_MS } from "./after-attempt.ts";
+import { afterAttempt } from "./after-attempt.ts";
 import { applyTransition } from "./apply-transition.ts";
 import type { Attempt, EndedPart, PartOutcome, RankReport } from "./attempt.ts";
 import type { Heartbeat, PartPhase } from "./heartbeat.ts";
@@ -290,23 +290,6 @@ describe("what follows an attempt", () => {
     expect(afterAttempt(again, attempt(parts, { number: 2 })).kind).toBe(kind);
   });
 
-  it("has a budget of its own for failures that are not the user's, with a growing, bounded wait", () => {
-    const parts: PartOutcome[] = [...ranks(exited(0)), { kind: "lost" }];
-    const waits: number[] = [];
-    for (let infra = 0; infra < MAX_INFRA_RETRIES; infra++) {
-      const verdict = afterAttempt(job({ retriesUsed: { user: 0, infra } }), attempt(parts));
-      if (verdict.kind === "retry") waits.push(verdict.afterMs);
-    }
-    expect(waits).toEqual([...waits].sort((a, b) => a - b));
-    expect(waits.slice(0, 3)).toEqual([0, 1000, 2000]);
-    expect(waits.at(-1)).toBe(MAX_RETRY_BACKOFF_MS);
-    const spent = job({ retriesUsed: { user: 0, infra: MAX_INFRA_RETRIES } });
-    expect(afterAttempt(spent, attempt(parts))).toMatchObject({
-      kind: "fail",
-      failure: { reason: "NODE_LOST" },
-    });
-  });
-
   it.each([
     ["DATA_FETCH_FAILED", "data"],
     ["CODE_FETCH_FAILED", "platform"],
@@ -328,7 +311,7 @@ describe("what follows an attempt", () => {
     expect(after).toMatchObject({
       state: "queued",
       createdAt: t0,
-      notBefore: at(11),
+      notBefore: at(10),
       retriesUsed: { infra: 2 },
     });
   });

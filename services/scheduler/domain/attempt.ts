@@ -21,6 +21,10 @@ export interface RankExit {
   /** 1 for the first rank of its node that ended. */
   readonly order: number;
   readonly tracebackTail: string;
+  /** The kernel killed it because its memory was used up. */
+  readonly outOfMemory?: boolean;
+  /** It said that a peer was gone; kept where its traceback is not. */
+  readonly missedPeers?: boolean;
 }
 
 /** One rank as its node reports it. */
@@ -31,6 +35,12 @@ export interface RankReport {
   /** -1 when none. */
   readonly lastStep: number;
   readonly exit?: RankExit;
+  /** What it uses of one core or of its GPUs, whichever is more; absent when it is not told. */
+  readonly busyPercent?: number;
+  /** What it does besides training steps; absent while it trains. */
+  readonly phase?: string;
+  /** Step of the newest checkpoint part that tracking has taken. */
+  readonly checkpointStep?: number;
 }
 
 /**
@@ -39,7 +49,7 @@ export interface RankReport {
  * `lost`: the node was declared lost.
  */
 export type PartOutcome =
-  | { readonly kind: "finalized"; readonly ranks: readonly RankReport[] }
+  | { readonly kind: "finalized"; readonly ranks: readonly RankReport[]; readonly nonFinite?: NonFinite }
   | {
       readonly kind: "failed-to-start";
       readonly reason: string;
@@ -76,7 +86,42 @@ export interface NodeStart extends PartStart {
 }
 
 /** Why an attempt is being stopped. */
-export type StopCause = "failure" | "cancel" | "timeout";
+export type StopCause = "failure" | "cancel" | "timeout" | "non-finite" | "hung" | "yield";
+
+/** Why a gang is asked to give way. */
+export type YieldCause = "drain" | "grow" | "idle";
+
+/** A gang's way from being asked to checkpoint to being stopped. */
+export interface Yielding {
+  readonly cause: YieldCause;
+  /** The step at which the ranks are asked to checkpoint; -1 when they are not asked. */
+  readonly checkpointStep: number;
+  readonly askedAt: Date;
+  /** When the gang is stopped, checkpoint or not. */
+  readonly deadlineAt: Date;
+  /** One sentence: for whom, or for what. */
+  readonly why: string;
+}
+
+/** How a gang was found hung. */
+export interface Hung {
+  /** The rank that is not where the others wait; -1 when the stacks do not tell. */
+  readonly rank: number;
+  readonly step: number;
+  readonly silentMs: number;
+  readonly limitMs: number;
+  /** Its stack, or another's when none stands out. */
+  readonly stack: string;
+}
+
+/** A point that halted a run. */
+export interface NonFinite {
+  readonly key: string;
+  readonly step: number;
+  readonly rank: number;
+  /** "NaN", "Infinity" or "-Infinity": what JSON and BSON alike can hold. */
+  readonly value: string;
+}
 
 /** One launch of a job's gang. */
 export interface Attempt {
@@ -94,8 +139,17 @@ export interface Attempt {
   readonly starts?: readonly NodeStart[];
   readonly firstStepAt?: Date;
   readonly stopCause?: StopCause;
+  readonly yielding?: Yielding;
+  readonly hung?: Hung;
+  /** Since when it does nothing; absent while it works. */
+  readonly idleSince?: Date;
   /** The parts that are over, by node. */
   readonly endedParts: readonly EndedPart[];
   readonly endedAt?: Date;
   readonly failure?: Failure;
+}
+
+/** Ranks of the attempt's gang. */
+export function gangSize(attempt: Pick<Attempt, "placements">): number {
+  return attempt.placements.reduce((sum, { ranks }) => sum + ranks.length, 0);
 }

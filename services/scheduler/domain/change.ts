@@ -1,4 +1,4 @@
-import type { Attempt } from "./attempt.ts";
+import type { Attempt, Hung } from "./attempt.ts";
 import type { Job } from "./job.ts";
 
 /** What a change of a job tells the world. `job` is as it was right after the change: its version is the event's. */
@@ -8,6 +8,9 @@ export type JobEvent =
   | { readonly kind: "ended"; readonly job: Job }
   | { readonly kind: "attempt-admitted"; readonly job: Job; readonly attempt: Attempt }
   | { readonly kind: "attempt-started"; readonly job: Job; readonly attempt: Attempt }
+  | { readonly kind: "attempt-yielding"; readonly job: Job; readonly attempt: Attempt }
+  | { readonly kind: "hung"; readonly job: Job; readonly attempt: Attempt; readonly hung: Hung }
+  | { readonly kind: "idle"; readonly job: Job; readonly attempt: Attempt; readonly idleSince: Date }
   | {
       readonly kind: "attempt-ended";
       readonly job: Job;

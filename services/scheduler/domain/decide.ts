@@ -4,7 +4,7 @@
  * The line is ordered by `compareWaiting`. It is worked through from the front: a gang is admitted whole or not at all,
  * and once one cannot be placed, nobody behind it is, because a later job that took slots would delay it. Two kinds of
  * jobs keep their place without holding up the line, since nobody who passes delays them: one whose back-off has not
- * passed, and one that the present fleet could not run even if it were empty.
+ * passed, and one that the present fleet could not run even if it were empty. An elastic gang takes what fits, up to its most.
  *
  * Pure: the same snapshot and time give the same decision, whatever the order of the snapshot's lists.
  */
@@ -18,7 +18,8 @@ import type { Snapshot, WaitingJob } from "./snapshot.ts";
 import { compareWaiting } from "./waiting-order.ts";
 
 export function decide(snapshot: Snapshot, nowMs: number): Decision {
-  const present = snapshot.nodes.filter((node) => node.present);
+  const present = snapshot.nodes.filter((node) => node.present && node.withheld === undefined);
+  const withheld = snapshot.nodes.filter((node) => node.present && node.withheld !== undefined);
   const slotsPresent = present.reduce((sum, { slots }) => sum + slots, 0);
   const free = new FreeSlots(
     present.filter((node) => node.usable),
@@ -46,14 +47,16 @@ export function decide(snapshot: Snapshot, nowMs: number): Decision {
     slotsFree: free.total,
     slotsPresent,
     rankCapacity: capacityNow(free, job),
+    rankCapacityEmpty: emptyCapacity(job),
     nodesKnown: snapshot.nodes.length,
+    withheld,
   });
 
   const consider = (job: WaitingJob): Pending | Admission => {
     if (job.notBeforeMs !== undefined && job.notBeforeMs > nowMs) {
       return explainBackoff(job, job.notBeforeMs, free.total);
     }
-    if (emptyCapacity(job) < job.ranks) return explainTooLarge(job, numbers(job));
+    if (emptyCapacity(job) < (job.minRanks ?? job.ranks)) return explainTooLarge(job, numbers(job));
     if (head !== undefined) return explainBehind(job, head, free.total);
     const placements = placeGang(free, job);
     if (placements !== undefined) return { jobId: job.id, placements };

@@ -1,8 +1,8 @@
-import { unitsOf } from "./gang-shape.ts";
+import { ranksThatFit, unitsOf } from "./gang-shape.ts";
 import type { HeldBack } from "./held-back.ts";
 import type { Job } from "./job.ts";
 import type { Pending, PendingReason } from "./pending.ts";
-import type { WaitingJob } from "./snapshot.ts";
+import type { NodeCapacity, WaitingJob } from "./snapshot.ts";
 
 /** "1 slot", "3 slots". */
 export function count(number: number, what: string): string {
@@ -17,22 +17,31 @@ export interface FleetNumbers {
   readonly slotsPresent: number;
   /** Ranks of the job's size that fit on usable nodes now. */
   readonly rankCapacity: number;
+  /** Ranks of the job's size that the nodes that are here would hold if they were empty. */
+  readonly rankCapacityEmpty: number;
   readonly nodesKnown: number;
+  /** Nodes that are well and kept from new work. */
+  readonly withheld: readonly NodeCapacity[];
 }
 
-function need(job: WaitingJob): string {
-  const slots = count(job.ranks * job.slotsPerRank, "slot");
-  return job.ranks === 1 ? slots : `${slots} (${job.ranks} ranks of ${job.slotsPerRank})`;
+/** Nodes that a sentence names one by one. */
+const NAMED_NODES = 4;
+
+/** What the gang needs at the least. */
+function need(job: Pick<WaitingJob, "ranks" | "minRanks" | "slotsPerRank">): string {
+  const ranks = job.minRanks ?? job.ranks;
+  const slots = `${job.minRanks === undefined ? "" : "at least "}${count(ranks * job.slotsPerRank, "slot")}`;
+  return ranks === 1 ? slots : `${slots} (${ranks} ranks of ${job.slotsPerRank})`;
 }
 
 function pending(
-  job: Pick<WaitingJob, "ranks" | "slotsPerRank">,
+  job: Pick<WaitingJob, "ranks" | "minRanks" | "slotsPerRank">,
   reason: PendingReason,
   message: string,
   slotsFree: number,
   behindJobId = "",
 ): Pending {
-  const slotsNeeded = job.ranks * job.slotsPerRank;
+  const slotsNeeded = (job.minRanks ?? job.ranks) * job.slotsPerRank;
   return { reason, message, slotsNeeded, slotsFree, behindJobId, position: 0 };
 }
 
@@ -45,6 +54,11 @@ export function explainBackoff(job: WaitingJob, notBeforeMs: number, slotsFree: 
 
 /** The fleet as it is could not run the job, even without any other job: it holds nobody up. */
 export function explainTooLarge(job: WaitingJob, fleet: FleetNumbers): Pending {
+  const more = ranksThatFit(
+    fleet.withheld.map(({ slots }) => slots),
+    job,
+  );
+  if (fleet.rankCapacityEmpty + more >= (job.minRanks ?? job.ranks)) return explainWithheld(job, fleet);
   const message =
     fleet.nodesKnown === 0
       ? `No node has joined yet; the gang needs ${need(job)}.`
@@ -52,9 +66,22 @@ export function explainTooLarge(job: WaitingJob, fleet: FleetNumbers): Pending {
   return pending(job, "not-enough-slots", message, fleet.slotsFree);
 }
 
+/** It would fit on nodes that are well, were they not kept from new work. */
+function explainWithheld(job: WaitingJob, { withheld, slotsFree, slotsPresent }: FleetNumbers): Pending {
+  const named = withheld
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    .slice(0, NAMED_NODES)
+    .map(({ id, slots, withheld: why }) => `node ${id} (${count(slots, "slot")}) ${why}`);
+  const others =
+    withheld.length > NAMED_NODES ? `, and ${count(withheld.length - NAMED_NODES, "other node")} more` : "";
+  const message = `The gang needs ${need(job)}; the nodes that take work have ${slotsPresent} in all: ${named.join("; ")}${others}.`;
+  return pending(job, "nodes-withheld", message, slotsFree);
+}
+
 /** It stands at the head of the line and waits for slots to become free. */
 export function explainHead(job: WaitingJob, fleet: FleetNumbers): Pending {
-  const slotsNeeded = job.ranks * job.slotsPerRank;
+  const fewest = job.minRanks ?? job.ranks;
+  const slotsNeeded = fewest * job.slotsPerRank;
   if (fleet.slotsFree < slotsNeeded) {
     const message = `The gang needs ${need(job)}; ${fleet.slotsFree} of ${fleet.slotsPresent} are free.`;
     return pending(job, "not-enough-slots", message, fleet.slotsFree);
@@ -62,7 +89,7 @@ export function explainHead(job: WaitingJob, fleet: FleetNumbers): Pending {
   const units = unitsOf(job);
   const what = units.ranks === 1 && !units.apart ? "a rank" : `${units.ranks} ranks together`;
   const where = units.apart ? `on each of ${units.count} nodes` : "on one node";
-  const message = `${fleet.slotsFree} slots are free, but ${what === "a rank" ? "a rank needs" : `${what} need`} ${count(units.slots, "slot")} ${where}, and only ${fleet.rankCapacity} of ${job.ranks} ranks find such a node.`;
+  const message = `${fleet.slotsFree} slots are free, but ${what === "a rank" ? "a rank needs" : `${what} need`} ${count(units.slots, "slot")} ${where}, and only ${fleet.rankCapacity} of ${fewest} ranks find such a node.`;
   return pending(job, "fragmented", message, fleet.slotsFree);
 }
 

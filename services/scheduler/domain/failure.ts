@@ -18,11 +18,21 @@ export interface Failure {
   readonly tracebackTail: string;
   /** The highest step that any rank of the gang had reported; -1 when none. */
   readonly step: number;
+  /** The node that failed, or on which the rank ran; absent when none is to blame. */
+  readonly nodeId?: string;
+  /** The metric that became NaN or infinite. */
+  readonly metricKey?: string;
 }
 
 /** A failure that no rank is to blame for. */
-export function failureWithoutRank(failureClass: FailureClass, reason: string, message: string): Failure {
+export function failureWithoutRank(
+  failureClass: FailureClass,
+  reason: string,
+  message: string,
+  nodeId?: string,
+): Failure {
   return {
+    ...(nodeId === undefined ? {} : { nodeId }),
     class: failureClass,
     reason,
     message,

@@ -1,6 +1,9 @@
 /** How many ranks a gang has, what each occupies, and which of them belong on one node. */
 export interface GangShape {
+  /** The most of an elastic gang. */
   readonly ranks: number;
+  /** The fewest of an elastic gang, which has neither tensor groups nor a fixed number of nodes; left out where the number is fixed. */
+  readonly minRanks?: number;
   /** Slots each rank occupies on one node. */
   readonly slotsPerRank: number;
   /** Ranks of one tensor-parallel group, which stay on one node; 1 when left out. */

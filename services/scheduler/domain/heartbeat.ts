@@ -1,4 +1,4 @@
-import type { RankReport } from "./attempt.ts";
+import type { NonFinite, RankReport } from "./attempt.ts";
 import type { StartMode } from "./job-spec.ts";
 
 /** Version of the agent protocol that the scheduler speaks; agents of the one before are served too. */
@@ -28,6 +28,8 @@ export interface PartReport {
   readonly failureTail?: string;
   /** How its ranks were started; absent before, and after a restart of the agent. */
   readonly start?: PartStart;
+  /** The first watched metric that became NaN or infinite. */
+  readonly nonFinite?: NonFinite;
 }
 
 /** How the ranks of one node were started, with the reason where they could not be forked. */
@@ -36,6 +38,9 @@ export interface PartStart {
   /** Empty for warm. */
   readonly coldReason: string;
 }
+
+/** Where an agent is in its own life. */
+export type AgentLifecycle = "registering" | "ready" | "draining" | "drained" | "stopped";
 
 /** A point in the sequence of desired states of a node. */
 export interface Generation {
@@ -62,6 +67,10 @@ export interface Heartbeat {
   /** The desired state last applied. */
   readonly applied: Generation;
   readonly parts: readonly PartReport[];
+  /** Absent from agents that do not tell. */
+  readonly lifecycle?: AgentLifecycle;
+  /** An agent that is ending stops its ranks by itself after so long; absent when it is not. */
+  readonly drainWithinMs?: number;
 }
 
 /** Whether the agent had applied a desired state that is this one or newer. */

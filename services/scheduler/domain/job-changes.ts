@@ -1,5 +1,5 @@
 /** Every change that a job goes through, as values. Each raises the version by one. */
-import type { Attempt, Placement, ResumePoint } from "./attempt.ts";
+import { type Attempt, gangSize, type Placement, type ResumePoint } from "./attempt.ts";
 import { assertAttemptTransition } from "./attempt-state.ts";
 import type { Change, JobEvent } from "./change.ts";
 import { explainStarting } from "./explain.ts";
@@ -34,7 +34,7 @@ export function admit(job: Job, placements: readonly Placement[], now: Date): Ch
   const pending = {
     reason: "opening-attempt",
     message: `Slots are reserved on ${placements.map(({ nodeId }) => nodeId).join(", ")}; the record of the run is being opened.`,
-    slotsNeeded: job.spec.ranks * job.spec.slotsPerRank,
+    slotsNeeded: gangSize(attempt) * job.spec.slotsPerRank,
     slotsFree: 0,
     behindJobId: "",
     position: 0,

@@ -37,6 +37,21 @@ export interface ResolvedDataset {
   readonly manifestDigest: string;
 }
 
+/** Classes of failure with a budget that a job may set. */
+export type BudgetedClass = "infra" | "platform" | "data" | "preempted";
+
+/** When a gang that makes no step counts as hung; `afterSeconds` 0: by its own pace. */
+export interface HangPolicy {
+  readonly off: boolean;
+  readonly afterSeconds: number;
+}
+
+/** What becomes of an idle gang; `afterSeconds` 0: nothing. */
+export interface IdlePolicy {
+  readonly afterSeconds: number;
+  readonly action: "warn" | "checkpoint" | "release";
+}
+
 /** What a user asks for, with every default filled in. Never changed after submission. */
 export interface JobSpec {
   readonly name: string;
@@ -70,6 +85,15 @@ export interface JobSpec {
   readonly mesh?: Mesh;
   /** Spread over exactly so many nodes, with so many ranks on each. */
   readonly spread?: { readonly nodes: number; readonly ranksPerNode: number };
+  /** Fewest ranks of an elastic gang, of which `ranks` is the most; absent when the number is fixed. */
+  readonly minRanks?: number;
+  readonly budgets?: Readonly<Partial<Record<BudgetedClass, number>>>;
+  /** Metrics whose first NaN or infinity halts the run. */
+  readonly haltOnNonFinite?: readonly string[];
+  /** By its own pace when absent. */
+  readonly hang?: HangPolicy;
+  /** A warning after ten minutes when absent. */
+  readonly idle?: IdlePolicy;
 }
 
 /** Forked from a process that has imported torch where that can be, or each rank with an interpreter of its own. */
@@ -92,10 +116,11 @@ export interface Mesh {
 }
 
 /** The gang as placement sees it. */
-export function shapeOf({ ranks, slotsPerRank, mesh, spread }: JobSpec): GangShape {
+export function shapeOf({ ranks, minRanks, slotsPerRank, mesh, spread }: JobSpec): GangShape {
   return {
     ranks,
     slotsPerRank,
+    ...(minRanks === undefined ? {} : { minRanks }),
     ...(mesh === undefined ? {} : { tensor: mesh.tensor }),
     ...(spread === undefined ? {} : { nodes: spread.nodes }),
   };
@@ -104,4 +129,17 @@ export function shapeOf({ ranks, slotsPerRank, mesh, spread }: JobSpec): GangSha
 /** Slots that the whole gang occupies. */
 export function slotsNeeded(spec: Pick<JobSpec, "ranks" | "slotsPerRank">): number {
   return spec.ranks * spec.slotsPerRank;
+}
+
+/** A gang that nobody gave a policy is reported after ten minutes of doing nothing. */
+const DEFAULT_IDLE: IdlePolicy = { afterSeconds: 600, action: "warn" };
+
+/** What becomes of the job's gang when it is idle. */
+export function idlePolicyOf(spec: Pick<JobSpec, "idle">): IdlePolicy {
+  return spec.idle ?? DEFAULT_IDLE;
+}
+
+/** Fewest ranks that the gang may run with. */
+export function fewestRanks(spec: Pick<JobSpec, "ranks" | "minRanks">): number {
+  return spec.minRanks ?? spec.ranks;
 }

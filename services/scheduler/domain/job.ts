@@ -32,10 +32,13 @@ export interface Job {
   readonly cancel?: { readonly by: string; readonly reason: string; readonly at: Date };
 }
 
-/** Retries consumed: the user's own, and those of machines, platform and data. */
+/** Retries consumed, by whose failure it was; jobs of before there were so many classes lack the later ones. */
 export interface RetriesUsed {
   readonly user: number;
   readonly infra: number;
+  readonly platform?: number;
+  readonly data?: number;
+  readonly preempted?: number;
 }
 
 /** The attempt that holds slots now, if one does. It is always the newest. */

@@ -38,3 +38,11 @@ export const MAX_SPEC_BYTES = 128 * 1024;
 export const MAX_REQUEST_ID_LENGTH = 128;
 /** Characters of the reason given with a cancel. */
 export const MAX_REASON_LENGTH = 1024;
+/** Retries of one class of failure that a job may set. */
+export const MAX_BUDGET = 1000;
+/** Metrics whose NaN or infinity halts a run. */
+export const MAX_WATCHED_METRICS = 32;
+/** UTF-8 bytes of a metric's name. */
+export const MAX_METRIC_KEY_BYTES = 512;
+/** Seconds that a drain may leave the gangs of its node. */
+export const MAX_DRAIN_SECONDS = 24 * 60 * 60;

@@ -1,3 +1,6 @@
+import type { NodeCooldown } from "./node-cooldown.ts";
+import type { NodeDuty } from "./node-duty.ts";
+
 /** What the scheduler believes of a node. */
 export type NodeState = "ready" | "suspect" | "lost";
 
@@ -23,6 +26,10 @@ export interface Node {
   readonly cpuCount: number;
   readonly memoryBytes: number;
   readonly unreaped: readonly Unreaped[];
+  /** Open when absent. */
+  readonly duty?: NodeDuty;
+  /** Failures of jobs that were its own; absent when there are none. */
+  readonly cooldown?: NodeCooldown;
   readonly version: number;
   /** By the scheduler's clock; up to a few seconds old while heartbeats arrive. */
   readonly lastHeartbeatAt: Date;

@@ -2,10 +2,19 @@
  * What the nodes' reports mean for an attempt: one step of its state machine, as a value. Called again until it says
  * nothing more, so that an attempt whose ranks started and ended between two looks still passes every state.
  */
-import type { Attempt, EndedPart, NodeStart, Placement, StopCause } from "./attempt.ts";
+import {
+  type Attempt,
+  type EndedPart,
+  gangSize,
+  type Hung,
+  type NodeStart,
+  type Placement,
+  type StopCause,
+  type Yielding,
+} from "./attempt.ts";
 import type { Job } from "./job.ts";
 import { liveAttempt } from "./job.ts";
-import { hasFailed, newlyEnded, type PartView, ranksOf } from "./part-view.ts";
+import { hasFailed, newlyEnded, nonFiniteOf, type PartView, ranksOf } from "./part-view.ts";
 
 /** The next step of an attempt. Each may also record parts that are over. */
 export type Transition =
@@ -18,15 +27,37 @@ export type Transition =
       readonly starts: readonly NodeStart[];
     }
   | { readonly kind: "first-step"; readonly parts: readonly EndedPart[]; readonly firstStepAt: Date }
-  | { readonly kind: "stop"; readonly parts: readonly EndedPart[]; readonly cause: StopCause }
+  | {
+      readonly kind: "stop";
+      readonly parts: readonly EndedPart[];
+      readonly cause: StopCause;
+      readonly hung?: Hung;
+    }
+  | { readonly kind: "yield"; readonly parts: readonly EndedPart[]; readonly yielding: Yielding }
+  | { readonly kind: "idle"; readonly parts: readonly EndedPart[]; readonly idleSince: Date | undefined }
   | { readonly kind: "end"; readonly parts: readonly EndedPart[] };
 
+/** What was found out about a gang beside its parts' reports. */
+export interface Findings {
+  /** It is to give way. */
+  readonly giveWay?: Yielding;
+  /** It makes no step, and its stacks were taken. */
+  readonly hung?: Hung;
+  /** Since when it does nothing, as long as its policy allows and longer. */
+  readonly idleSince?: Date;
+}
+
 /** The next step of the job's live attempt by its parts' views (one per placement); `undefined` when nothing changes. */
-export function observe(job: Job, views: ReadonlyMap<string, PartView>, now: Date): Transition | undefined {
+export function observe(
+  job: Job,
+  views: ReadonlyMap<string, PartView>,
+  now: Date,
+  findings: Findings = {},
+): Transition | undefined {
   const attempt = liveAttempt(job);
   if (attempt === undefined) return undefined;
   const parts = newlyEnded(attempt, views);
-  const step = nextStep(job, attempt, views, now);
+  const step = nextStep(job, attempt, views, now, findings);
   if (step !== undefined) return { ...step, parts };
   return parts.length > 0 ? { kind: "parts-ended", parts } : undefined;
 }
@@ -38,15 +69,28 @@ function nextStep(
   attempt: Attempt,
   views: ReadonlyMap<string, PartView>,
   now: Date,
+  findings: Findings,
 ): Step | undefined {
   switch (attempt.state) {
     case "opening":
       // Nobody was told of it, so there is nothing to stop.
       return job.cancel === undefined ? undefined : { kind: "end" };
     case "placed":
-      return startedStep(job, views) ?? stopStep(job, attempt, views, now);
+      return (
+        startedStep(attempt, views) ??
+        stopStep(job, attempt, views, now) ??
+        giveWayStep(attempt, views, now, findings) ??
+        idleStep(attempt, findings)
+      );
     case "running":
-      return stopStep(job, attempt, views, now) ?? endStep(views) ?? firstStepStep(attempt, views);
+      return (
+        stopStep(job, attempt, views, now) ??
+        endStep(views) ??
+        firstStepStep(attempt, views) ??
+        hungStep(findings) ??
+        giveWayStep(attempt, views, now, findings) ??
+        idleStep(attempt, findings)
+      );
     case "stopping":
       return endStep(views);
     case "ended":
@@ -54,11 +98,11 @@ function nextStep(
   }
 }
 
-function startedStep(job: Job, views: ReadonlyMap<string, PartView>): Step | undefined {
+function startedStep(attempt: Attempt, views: ReadonlyMap<string, PartView>): Step | undefined {
   const started = [...views.values()]
     .flatMap(ranksOf)
     .flatMap(({ startedAt, exit }) => startedAt ?? exit?.at ?? []);
-  if (started.length < job.spec.ranks) return undefined;
+  if (started.length < gangSize(attempt)) return undefined;
   const ranksStartedAt = new Date(Math.max(...started.map((at) => at.getTime())));
   const firstStepAt = earliestFirstStep(views);
   const starts = [...views].flatMap(([nodeId, view]) =>
@@ -74,11 +118,54 @@ function stopStep(
   now: Date,
 ): Step | undefined {
   if (job.cancel !== undefined) return { kind: "stop", cause: "cancel" };
+  if ([...views.values()].some((view) => nonFiniteOf(view) !== undefined)) {
+    return { kind: "stop", cause: "non-finite" };
+  }
   if (attempt.placements.some((placement) => isBroken(placement, views.get(placement.nodeId)))) {
     return { kind: "stop", cause: "failure" };
   }
   const limitMs = job.spec.timeoutSeconds * 1000;
   return limitMs > 0 && ranMs(job, attempt, now) > limitMs ? { kind: "stop", cause: "timeout" } : undefined;
+}
+
+function hungStep({ hung }: Findings): Step | undefined {
+  return hung === undefined ? undefined : { kind: "stop", cause: "hung", hung };
+}
+
+/** Asks the gang to give way, and stops it when its checkpoint is stored or its time is up. */
+function giveWayStep(
+  attempt: Attempt,
+  views: ReadonlyMap<string, PartView>,
+  now: Date,
+  { giveWay }: Findings,
+): Step | undefined {
+  const { yielding } = attempt;
+  if (yielding === undefined) return giveWay === undefined ? undefined : { kind: "yield", yielding: giveWay };
+  if (giveWay !== undefined && giveWay.cause !== yielding.cause && yielding.cause === "grow") {
+    // More urgent than what it was asked for. The step stays: ranks may be on their way to it.
+    return { kind: "yield", yielding: { ...giveWay, checkpointStep: yielding.checkpointStep } };
+  }
+  const isStored = isCheckpointed(attempt, views, yielding);
+  // Growing is worth no lost step. Nothing is due any more when the reason is gone: an uncordoned node, slots that were taken.
+  const isDue = isStored || (yielding.cause !== "grow" && now >= yielding.deadlineAt);
+  return isDue && giveWay !== undefined ? { kind: "stop", cause: "yield" } : undefined;
+}
+
+/** Whether tracking has the parts of every rank of a checkpoint at the step that was asked for, or of a later one. */
+function isCheckpointed(
+  attempt: Attempt,
+  views: ReadonlyMap<string, PartView>,
+  { checkpointStep }: Yielding,
+): boolean {
+  if (checkpointStep < 0) return false;
+  const stored = [...views.values()]
+    .flatMap(ranksOf)
+    .filter((rank) => rank.checkpointStep !== undefined && rank.checkpointStep >= checkpointStep);
+  return stored.length === gangSize(attempt);
+}
+
+function idleStep({ idleSince: known }: Attempt, { idleSince }: Findings): Step | undefined {
+  return known?.getTime() === idleSince?.getTime() ? undefined : { kind: "idle", idleSince };
 }
 
 /** Whether the gang cannot succeed any more because of this part: a rank of it failed, or it is over without a rank's exit. */

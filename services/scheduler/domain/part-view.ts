@@ -1,4 +1,4 @@
-import type { Attempt, EndedPart, PartOutcome, RankReport } from "./attempt.ts";
+import type { Attempt, EndedPart, NonFinite, PartOutcome, RankReport } from "./attempt.ts";
 import { type Generation, type Heartbeat, hasApplied, type PartReport, type PartStart } from "./heartbeat.ts";
 import type { NodeState } from "./node.ts";
 
@@ -12,7 +12,12 @@ export interface NodeView {
 /** A node's part of an attempt as it is now: over, alive with reports, or not heard of yet. */
 export type PartView =
   | { readonly kind: "over"; readonly outcome: PartOutcome; readonly start?: PartStart }
-  | { readonly kind: "alive"; readonly ranks: readonly RankReport[]; readonly start?: PartStart }
+  | {
+      readonly kind: "alive";
+      readonly ranks: readonly RankReport[];
+      readonly nonFinite?: NonFinite;
+      readonly start?: PartStart;
+    }
   | { readonly kind: "unheard" };
 
 /**
@@ -39,9 +44,10 @@ export function viewPart(
 
 function viewReport(report: PartReport): PartView {
   const start = report.start === undefined ? {} : { start: report.start };
+  const halted = report.nonFinite === undefined ? {} : { nonFinite: report.nonFinite };
   switch (report.phase) {
     case "finalized":
-      return { kind: "over", outcome: { kind: "finalized", ranks: report.ranks }, ...start };
+      return { kind: "over", outcome: { kind: "finalized", ranks: report.ranks, ...halted }, ...start };
     case "failed-to-start": {
       const { failureReason: reason, failureMessage: message, failureTail: tail } = report;
       const outcome = { kind: "failed-to-start", reason, message } as const;
@@ -52,7 +58,7 @@ function viewReport(report: PartReport): PartView {
     case "running":
     case "stopping":
     case "flushing":
-      return { kind: "alive", ranks: report.ranks, ...start };
+      return { kind: "alive", ranks: report.ranks, ...halted, ...start };
   }
 }
 
@@ -65,6 +71,18 @@ export function ranksOf(view: PartView): readonly RankReport[] {
       return view.outcome.kind === "finalized" ? view.outcome.ranks : [];
     case "unheard":
       return [];
+  }
+}
+
+/** The point that halts the run, if this part has seen one. */
+export function nonFiniteOf(view: PartView): NonFinite | undefined {
+  switch (view.kind) {
+    case "alive":
+      return view.nonFinite;
+    case "over":
+      return view.outcome.kind === "finalized" ? view.outcome.nonFinite : undefined;
+    case "unheard":
+      return undefined;
   }
 }
 

@@ -8,7 +8,8 @@ export type PendingReason =
   | "opening-attempt"
   | "starting-ranks"
   | "waiting-for-previous-attempt"
-  | "node-orders-full";
+  | "node-orders-full"
+  | "nodes-withheld";
 
 /** Why a job waits, explained. */
 export interface Pending {

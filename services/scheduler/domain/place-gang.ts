@@ -3,12 +3,16 @@ import type { FreeSlots } from "./free-slots.ts";
 import { type GangShape, type GangUnits, unitsOf } from "./gang-shape.ts";
 
 /**
- * Places a whole gang, or nothing (`undefined`). It takes the fewest nodes that can hold it: roomiest first, and for
+ * Places a whole gang, or nothing (`undefined`): of an elastic one as many ranks as fit, from its fewest. It takes the fewest nodes that can hold it: roomiest first, and for
  * the rest of the gang the tightest node that still fits, so that whole nodes stay free for large gangs. Taking the
  * roomiest first is what makes the number of nodes smallest. What belongs on one node (see `GangShape`) stays on one.
  */
 export function placeGang(free: FreeSlots, gang: GangShape): readonly Placement[] | undefined {
-  const units = unitsOf(gang);
+  const fewest = gang.minRanks ?? gang.ranks;
+  const ranks =
+    gang.minRanks === undefined ? gang.ranks : Math.min(gang.ranks, free.rankCapacity(gang.slotsPerRank));
+  if (ranks < fewest) return undefined;
+  const units = unitsOf({ ...gang, ranks });
   if (units.apart) return placeApart(free, units);
   if (free.rankCapacity(units.slots) < units.count) return undefined;
   const placements: Placement[] = [];

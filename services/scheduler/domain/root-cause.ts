@@ -1,4 +1,6 @@
-import type { Attempt, RankReport } from "./attempt.ts";
+import type { Attempt, NonFinite, RankExit, RankReport } from "./attempt.ts";
+import { isPeerLost } from "./collateral.ts";
+import { exceptionType } from "./error-signature.ts";
 import { exceptionLine } from "./exception-line.ts";
 import { type Failure, type FailureClass, failureWithoutRank } from "./failure.ts";
 import { hasFailed } from "./part-view.ts";
@@ -15,30 +17,51 @@ const startFailureClasses: Readonly<Record<string, FailureClass>> = {
   PYTHON_PACKAGES_UNREACHABLE: "data",
 };
 
+const SIGTERM = 15;
+
 /**
- * Why an ended attempt did not succeed; `undefined` when every rank did. What a lost machine does to the survivors
- * (their collectives raise, they exit 1) looks like a failure of the user's code, so a lost node comes first. After it
- * comes a part that never started, and then the rank that failed first, by its node's clock and, on one node, by order.
+ * Why an ended attempt did not succeed; `undefined` when every rank did. A point that halted the run explains all the
+ * rest. What a lost machine does to the survivors (their collectives raise, they exit 1) looks like a failure of the
+ * user's code, so a lost node comes next. After it comes the rank that is to blame, and then a part that never started.
  * The step is the gang's: ranks go in step, and often only rank 0 reports it.
  */
 export function rootCause(attempt: Attempt): Failure | undefined {
+  const halt = haltedBy(attempt);
+  if (halt !== undefined) return nonFiniteFailure(attempt, halt);
   const cause = lostPart(attempt) ?? failedRank(attempt) ?? failedStart(attempt) ?? missingExit(attempt);
   return cause === undefined ? undefined : { ...cause, step: gangStep(attempt) };
 }
 
 /** The highest step that any rank reported; -1 when none did. */
-function gangStep(attempt: Attempt): number {
+export function gangStep(attempt: Pick<Attempt, "endedParts">): number {
   return reports(attempt).reduce((highest, { lastStep }) => Math.max(highest, lastStep), -1);
+}
+
+/** The earliest point that halted the run, if one did. */
+function haltedBy(attempt: Attempt): NonFinite | undefined {
+  const points = attempt.endedParts.flatMap(({ outcome }) =>
+    outcome.kind === "finalized" ? (outcome.nonFinite ?? []) : [],
+  );
+  return points.sort((a, b) => a.step - b.step || a.rank - b.rank)[0];
+}
+
+function nonFiniteFailure(attempt: Attempt, { key, step, rank, value }: NonFinite): Failure {
+  const message = `Metric ${key} of rank ${rank} was ${value} at step ${step}: the run was halted. Checkpoints of step ${step} or later were not kept; the last good one is before it.`;
+  const nodeId = nodeOf(attempt, rank);
+  const failure = failureWithoutRank("user", "NON_FINITE_METRIC", message, nodeId);
+  return { ...failure, rank, step, metricKey: key };
 }
 
 function lostPart(attempt: Attempt): Failure | undefined {
   const part = attempt.endedParts.find(({ outcome }) => outcome.kind === "lost" || outcome.kind === "gone");
   if (part === undefined) return undefined;
+  const { nodeId } = part;
   if (part.outcome.kind === "lost") {
-    return failureWithoutRank("infra", "NODE_LOST", `Node ${part.nodeId} fell silent and was declared lost.`);
+    const message = `Node ${nodeId} fell silent and was declared lost.`;
+    return failureWithoutRank("infra", "NODE_LOST", message, nodeId);
   }
-  const message = `Node ${part.nodeId} has nothing of the attempt any more: the machine or its agent's folder was lost.`;
-  return failureWithoutRank("infra", "RANKS_GONE", message);
+  const message = `Node ${nodeId} has nothing of the attempt any more: the machine or its agent's folder was lost.`;
+  return failureWithoutRank("infra", "RANKS_GONE", message, nodeId);
 }
 
 function failedStart(attempt: Attempt): Failure | undefined {
@@ -46,13 +69,14 @@ function failedStart(attempt: Attempt): Failure | undefined {
     if (outcome.kind !== "failed-to-start") continue;
     const failureClass = startFailureClasses[outcome.reason] ?? "platform";
     const reason = outcome.reason || "START_FAILED";
-    const failure = failureWithoutRank(failureClass, reason, `Node ${nodeId}: ${outcome.message}`);
+    const message = `Node ${nodeId}: ${outcome.message}`;
+    const failure = failureWithoutRank(failureClass, reason, message, nodeId);
     return { ...failure, tracebackTail: outcome.tail ?? "" };
   }
   return undefined;
 }
 
-function reports(attempt: Attempt): readonly RankReport[] {
+function reports(attempt: Pick<Attempt, "endedParts">): readonly RankReport[] {
   return attempt.endedParts.flatMap(({ outcome }) => (outcome.kind === "finalized" ? outcome.ranks : []));
 }
 
@@ -62,25 +86,73 @@ export function byEnd(a: RankReport, b: RankReport): number {
   return at(a) - at(b) || (a.exit?.order ?? 0) - (b.exit?.order ?? 0) || a.rank - b.rank;
 }
 
+/**
+ * Who is to blame: a rank that failed by itself before one that was asked to end, and that before one that only missed its
+ * peers; among equals, who ended first. The times alone do not tell, for nodes' clocks differ.
+ */
+export function byBlame(a: RankReport, b: RankReport): number {
+  return innocence(a) - innocence(b) || byEnd(a, b);
+}
+
+function innocence({ exit }: RankReport): number {
+  if (exit === undefined || (exit.signal !== 0 && exit.signal !== SIGTERM)) return 0;
+  if (exit.signal === SIGTERM) return 1;
+  return missedItsPeers(exit) ? 2 : 0;
+}
+
+/** Tracebacks that a heartbeat carries for a node's part: of the ranks that ended first. */
+const TOLD_TRACEBACKS = 4;
+
+/** Whether a rank that exited only missed its peers, as far as it is known: of those that ended late, nothing else is told. */
+export function missedItsPeers({ missedPeers, tracebackTail, order }: RankExit): boolean {
+  return (
+    missedPeers === true || isPeerLost(tracebackTail) || (tracebackTail === "" && order > TOLD_TRACEBACKS)
+  );
+}
+
 function failedRank(attempt: Attempt): Failure | undefined {
-  const first = reports(attempt).filter(hasFailed).sort(byEnd)[0];
+  const failed = reports(attempt).filter(hasFailed).sort(byBlame);
+  const first = failed[0];
   if (first?.exit === undefined) return undefined;
-  const { code, signal, tracebackTail } = first.exit;
+  const { code, signal, tracebackTail, outOfMemory } = first.exit;
   const step = gangStep(attempt);
   const when = step < 0 ? "before its first step" : `at step ${step}`;
-  const rest = { rank: first.rank, exitCode: code, signal, tracebackTail, step };
+  const nodeId = nodeOf(attempt, first.rank);
+  const rest = {
+    rank: first.rank,
+    exitCode: code,
+    signal,
+    tracebackTail,
+    step,
+    ...(nodeId === undefined ? {} : { nodeId }),
+  };
+  if (outOfMemory === true) {
+    const message = `Rank ${first.rank} was killed ${when} because its memory was used up. Give it more, or a smaller batch.`;
+    return { class: "user", reason: "OUT_OF_MEMORY", message, ...rest };
+  }
   if (signal !== 0) {
     const message = `Rank ${first.rank} was killed by ${describeSignal(signal)} ${when}.`;
     return { class: "infra", reason: "RANK_KILLED", message, ...rest };
   }
   const raised = exceptionLine(tracebackTail);
+  if (step >= 0 && innocence(first) === 2 && failed.length > 1 && failed.length === reports(attempt).length) {
+    const message = `Every rank lost its peers ${when}, and none of them failed by itself; rank ${first.rank} said so first: ${raised}`;
+    return { class: "infra", reason: "PEERS_UNREACHABLE", message, ...rest };
+  }
   const message = `Rank ${first.rank} exited with ${code} ${when}${raised === undefined ? "." : `: ${raised}`}`;
-  return { class: "user", reason: "RANK_EXITED", message, ...rest };
+  const reason = exceptionType(rest) === "OutOfMemoryError" ? "OUT_OF_MEMORY" : "RANK_EXITED";
+  return { class: "user", reason, message, ...rest };
+}
+
+/** Where a rank of the attempt ran. */
+function nodeOf(attempt: Pick<Attempt, "placements">, rank: number): string | undefined {
+  return attempt.placements.find(({ ranks }) => ranks.includes(rank))?.nodeId;
 }
 
 function missingExit(attempt: Attempt): Failure | undefined {
   const ended = new Set(reports(attempt).flatMap(({ rank, exit }) => (exit === undefined ? [] : [rank])));
   const missing = attempt.placements.flatMap(({ ranks }) => ranks).find((rank) => !ended.has(rank));
   if (missing === undefined) return undefined;
-  return failureWithoutRank("infra", "RANK_LOST", `Rank ${missing} ended and left no record of how.`);
+  const message = `Rank ${missing} ended and left no record of how.`;
+  return failureWithoutRank("infra", "RANK_LOST", message, nodeOf(attempt, missing));
 }

@@ -10,6 +10,8 @@ export interface NodeCapacity {
   readonly usable: boolean;
   /** Whether its slots count as the fleet's: false for a lost node, which may never return. */
   readonly present: boolean;
+  /** Why a node that is well gets no new gangs, after its name: "is cordoned by user:ada". Its slots do not count as the fleet's. */
+  readonly withheld?: string;
 }
 
 /** A job that waits for slots. */

@@ -1,5 +1,6 @@
 import { assertName, parseSemver } from "@trainyard/domain";
 import { checkEnv } from "./check-env.ts";
+import { checkFailureFields } from "./check-failure-fields.ts";
 import { checkParallelism } from "./check-parallelism.ts";
 import { checkParams } from "./check-params.ts";
 import { checkProgram } from "./check-program.ts";
@@ -39,6 +40,7 @@ export function validateSpec(spec: JobSpec): readonly Violation[] {
     ...checkParams(spec.params),
     ...checkEnv(spec.env),
     ...checkDataset(spec),
+    ...checkFailureFields(spec),
     ...checkLabels(spec),
     ...expectText("spec.source_yaml", spec.sourceYaml, MAX_SOURCE_YAML_BYTES),
   ];

@@ -1,12 +1,15 @@
 import { crashPoint } from "@trainyard/failpoint";
 import { recordSpan } from "@trainyard/telemetry";
+import { gangSize } from "../domain/attempt.ts";
 import { decide } from "../domain/decide.ts";
 import type { Decision } from "../domain/decision.ts";
+import { mayGrow, type RunningElastic } from "../domain/grow.ts";
 import { type Job, liveAttempt } from "../domain/job.ts";
 import { admit } from "../domain/job-changes.ts";
 import { shapeOf } from "../domain/job-spec.ts";
 import { attemptKey, whyUnusable } from "../domain/node-usable.ts";
 import type { NodeCapacity, Snapshot, WaitingJob } from "../domain/snapshot.ts";
+import { whyWithheld } from "../domain/withheld.ts";
 import type { ActiveJobs } from "./active-jobs.ts";
 import type { KeptNodes } from "./keep-nodes.ts";
 import type { Term } from "./term.ts";
@@ -15,6 +18,8 @@ import type { Term } from "./term.ts";
 export interface Admitter {
   /** The new decision after admitting what it says; `undefined` when nothing has changed since the last. */
   round(): Promise<Decision | undefined>;
+  /** The elastic gang that may grow now, with how many ranks it would have. */
+  growth(): { readonly jobId: string; readonly ranks: number } | undefined;
 }
 
 /** The admitter of a term. */
@@ -37,10 +42,34 @@ export function createAdmitter(term: Term, jobs: ActiveJobs, nodes: KeptNodes): 
       for (const admission of decision.admissions) await admitOne(term, jobs, admission);
       return decision;
     },
+    growth() {
+      const running = jobs.list().flatMap(runningElastic);
+      if (running.length === 0) return undefined;
+      const { nodes: capacities, held, waiting } = snapshotOf(capacitiesOf(term, jobs, nodes), jobs);
+      const fleet = { nodes: capacities, held, waiting: waiting.length };
+      return mayGrow(running, fleet, Date.now(), term.config.growAfterMs);
+    },
   };
 }
 
+function runningElastic(job: Job): RunningElastic[] {
+  const { id: jobId, spec, createdAt } = job;
+  const attempt = liveAttempt(job);
+  if (spec.minRanks === undefined || job.cancel !== undefined || attempt?.state !== "running") return [];
+  return [
+    {
+      jobId,
+      createdAtMs: createdAt.getTime(),
+      ranks: gangSize(attempt),
+      mostRanks: spec.ranks,
+      slotsPerRank: spec.slotsPerRank,
+      sinceMs: (attempt.ranksStartedAt ?? attempt.admittedAt).getTime(),
+    },
+  ];
+}
+
 function capacitiesOf({ fleet }: Term, jobs: ActiveJobs, nodes: KeptNodes): readonly NodeCapacity[] {
+  const now = new Date();
   const live = new Map<string, Set<string>>();
   for (const job of jobs.list()) {
     const attempt = liveAttempt(job);
@@ -49,12 +78,17 @@ function capacitiesOf({ fleet }: Term, jobs: ActiveJobs, nodes: KeptNodes): read
       live.set(nodeId, own.add(attemptKey(job.id, attempt?.number ?? 0)));
     }
   }
-  return nodes.list().map((node) => ({
-    id: node.id,
-    slots: node.slots,
-    usable: whyUnusable(node, fleet.latest(node.id)?.heartbeat, live.get(node.id) ?? new Set()) === undefined,
-    present: node.state !== "lost",
-  }));
+  return nodes.list().map((node) => {
+    const withheld = whyWithheld(node, now);
+    return {
+      id: node.id,
+      slots: node.slots,
+      usable:
+        whyUnusable(node, fleet.latest(node.id)?.heartbeat, live.get(node.id) ?? new Set()) === undefined,
+      present: node.state !== "lost",
+      ...(withheld === undefined ? {} : { withheld }),
+    };
+  });
 }
 
 function snapshotOf(nodes: readonly NodeCapacity[], jobs: ActiveJobs): Snapshot {
@@ -107,7 +141,7 @@ async function admitOne(
     attributes: {
       "trainyard.job": jobId,
       "trainyard.attempt": number,
-      "trainyard.ranks": job.spec.ranks,
+      "trainyard.ranks": placements.reduce((sum, { ranks }) => sum + ranks.length, 0),
       "trainyard.nodes": placements.length,
     },
   });

@@ -6,9 +6,11 @@ import type { Unreaped } from "../domain/node.ts";
 import { observe, type Transition } from "../domain/observe.ts";
 import { type NodeView, type PartView, viewPart } from "../domain/part-view.ts";
 import type { ActiveJobs } from "./active-jobs.ts";
+import { cooledBy, storeCooled } from "./cool-nodes.ts";
 import type { KeptNodes } from "./keep-nodes.ts";
 import type { Projector } from "./projector.ts";
 import type { Term } from "./term.ts";
+import type { GangWatch } from "./watch-gangs.ts";
 
 /** More steps than an attempt has states: a bound that is never reached. */
 const MAX_STEPS = 8;
@@ -19,6 +21,7 @@ export async function driveAttempts(
   jobs: ActiveJobs,
   nodes: KeptNodes,
   projector: Projector,
+  watch: GangWatch,
 ): Promise<void> {
   for (const { id } of jobs.list()) {
     for (let step = 0; step < MAX_STEPS; step++) {
@@ -26,7 +29,8 @@ export async function driveAttempts(
       const attempt = job === undefined ? undefined : liveAttempt(job);
       if (job === undefined || attempt === undefined) break;
       const now = new Date();
-      const transition = observe(job, viewParts(term, job, attempt, nodes, projector), now);
+      const views = viewParts(term, job, attempt, nodes, projector);
+      const transition = observe(job, views, now, watch.findings(job, attempt, views, now));
       if (transition === undefined || !(await applyStep(term, jobs, nodes, job, attempt, transition, now)))
         break;
     }
@@ -70,11 +74,16 @@ async function applyStep(
   // What was given up without the node's word is remembered with the node, until the agent has reaped it.
   const lost = transition.parts.filter(({ outcome }) => outcome.kind === "lost").map(({ nodeId }) => nodeId);
   const change = applyTransition(job, transition, now);
+  const ended = change.job.attempts.find(({ number }) => number === attempt.number);
+  const cooled = ended === undefined ? [] : cooledBy(nodes, job.id, ended, now);
   const stored = await jobs.commit(change, `attempt ${transition.kind}`, async (tx) => {
+    // First the whole records of nodes, then what is added to them.
+    for (const node of cooled) await storeCooled(tx, term, node);
     for (const nodeId of lost) await term.nodes.addUnreaped(tx, nodeId, unreaped);
   });
   if (!stored) return false;
   crashPoint(`scheduler.${transition.kind}.committed`);
+  for (const node of cooled) nodes.keep(node);
   for (const nodeId of lost) nodes.noteUnreaped(nodeId, unreaped);
   const { state, failure } = change.job;
   term.logger.info(

@@ -1,6 +1,8 @@
 import type { Part } from "@trainyard/service";
 import { StaleLeaseError } from "@trainyard/store";
 import { desiredParts } from "../domain/desired-parts.ts";
+import { type Job, liveAttempt } from "../domain/job.ts";
+import type { Node } from "../domain/node.ts";
 import { reaped } from "../domain/reaped.ts";
 import { LEADER_TOPIC } from "../wake.ts";
 import { createActiveJobs } from "./active-jobs.ts";
@@ -11,6 +13,7 @@ import { createKeptNodes, type KeptNodes } from "./keep-nodes.ts";
 import { createOpener } from "./open-attempts.ts";
 import { createProjector, type Projector } from "./projector.ts";
 import { createTerm, type LeaderDeps, type Term } from "./term.ts";
+import { createGangWatch } from "./watch-gangs.ts";
 
 /** The leader looks again after so long when nothing wakes it: for what other replicas accept, and for time that passes. */
 const ROUND_EVERY_MS = 200;
@@ -22,6 +25,7 @@ function createRounds(term: Term): () => Promise<void> {
   const projector = createProjector(term);
   const opener = createOpener(term, jobs);
   const admitter = createAdmitter(term, jobs, nodes);
+  const watch = createGangWatch(term, jobs, nodes);
   const explainer = createExplainer(term, jobs);
   let loaded = false;
 
@@ -30,19 +34,33 @@ function createRounds(term: Term): () => Promise<void> {
     loaded = true;
     // 1. Heads: the jobs that are not over, and what the nodes say and do not say.
     await jobs.refresh();
-    await nodes.update(performance.now(), new Date());
+    await nodes.update(performance.now(), new Date(), busyNodes(jobs.list()));
     // 2. Observe: attempts go as far as the reports carry them; what nodes have reaped is forgotten.
-    await driveAttempts(term, jobs, nodes, projector);
+    await driveAttempts(term, jobs, nodes, projector, watch);
     await forgetReaped(term, nodes, projector);
     // 3. Snapshot, decide, and reserve the slots of the gangs that are admitted.
     const decision = await admitter.round();
+    watch.round(admitter.growth());
     // 4. Open: tracking is told, and attempts that it has opened are placed.
     await opener.round();
     // 5. Project: the agents are told.
-    const held = await projector.project(desiredParts(jobs.list(), nodes.list()));
+    const held = await projector.project(
+      desiredParts(jobs.list(), nodes.list()),
+      drainingNodes(nodes.list()),
+    );
     // 6. Explain: whoever waits is told why.
     await explainer.round(decision, held);
   };
+}
+
+/** The nodes on which live attempts hold slots. */
+function busyNodes(jobs: readonly Job[]): ReadonlySet<string> {
+  return new Set(jobs.flatMap((job) => liveAttempt(job)?.placements ?? []).map(({ nodeId }) => nodeId));
+}
+
+function drainingNodes(nodes: readonly Node[]): ReadonlySet<string> {
+  const leaving = nodes.filter(({ duty }) => duty?.state === "draining" || duty?.state === "drained");
+  return new Set(leaving.map(({ id }) => id));
 }
 
 async function forgetReaped(term: Term, nodes: KeptNodes, projector: Projector): Promise<void> {

@@ -31,7 +31,10 @@ export interface Projector {
    * Makes the bucket say this; what cannot be written now is tried again by the next call. Gives back the gangs that
    * it must leave out, because a node's orders would grow too long.
    */
-  project(desired: ReadonlyMap<string, readonly DesiredPart[]>): Promise<readonly HeldBack[]>;
+  project(
+    desired: ReadonlyMap<string, readonly DesiredPart[]>,
+    draining: ReadonlySet<string>,
+  ): Promise<readonly HeldBack[]>;
   /** Since which desired state the node has been told of the attempt, to run or to stop it. */
   carriedSince(nodeId: string, jobId: string, attempt: number): Generation | undefined;
   /** Since which desired state the node has been told to stop it. */
@@ -68,9 +71,9 @@ export function createProjector(term: Term): Projector {
     return now;
   }
 
-  async function writeNode(nodeId: string, parts: readonly DesiredPart[]): Promise<void> {
+  async function writeNode(nodeId: string, parts: readonly DesiredPart[], draining: boolean): Promise<void> {
     const before = await known(nodeId);
-    const digest = parts.flatMap(orderKeys).join(" ");
+    const digest = [...parts.flatMap(orderKeys), ...(draining ? ["draining"] : [])].join(" ");
     if (before.digest === digest || isNewerLeaders(before.stored)) return;
     const stored = Number(before.stored.state?.generation ?? 0n);
     const generation = Math.max(stored, generations.get(nodeId) ?? 0) + 1;
@@ -79,6 +82,7 @@ export function createProjector(term: Term): Projector {
       nodeId,
       leaderEpoch: BigInt(grant.token),
       generation: BigInt(generation),
+      draining,
       assignments: await Promise.all(parts.map((part) => assignmentOf(part, before.stored.state))),
     });
     grant.signal.throwIfAborted();
@@ -144,14 +148,14 @@ export function createProjector(term: Term): Projector {
   }
 
   return {
-    async project(desired) {
+    async project(desired, draining) {
       await recheck([...desired.keys()]);
       for (const nodeId of desired.keys()) await attemptOn(nodeId, () => known(nodeId));
       const held = heldBack(desired, { maxBytes: MAX_ORDERS_BYTES, sizeOf, isTold });
       const left = new Set(held.map(({ jobId, attempt }) => attemptKey(jobId, attempt)));
       for (const [nodeId, parts] of desired) {
         const told = parts.filter((part) => !orderKeys(part).some((key) => left.has(key)));
-        await attemptOn(nodeId, () => writeNode(nodeId, told));
+        await attemptOn(nodeId, () => writeNode(nodeId, told, draining.has(nodeId)));
       }
       return held;
     },
@@ -174,12 +178,14 @@ function assignedIn(state: workeragent.NodeDesiredState | undefined, jobId: stri
   return state?.assignments.find((each) => each.jobId === jobId && each.attempt === attempt);
 }
 
-/** An order's names: the attempt, and for a stop that too. */
+/** An order's names: the attempt, and for a stop or a checkpoint that too. */
 function orderKeys(part: DesiredPart): readonly string[] {
   if (part.kind === "reap") {
     const key = attemptKey(part.unreaped.jobId, part.unreaped.attempt);
     return [key, `${key}/stop`];
   }
   const key = attemptKey(part.job.id, part.attempt.number);
-  return part.action === "stop" ? [key, `${key}/stop`] : [key];
+  if (part.action === "stop") return [key, `${key}/stop`];
+  const step = part.attempt.yielding?.checkpointStep ?? -1;
+  return step < 0 ? [key] : [key, `${key}/checkpoint@${step}`];
 }

@@ -5,17 +5,24 @@ import type { Logger } from "@trainyard/telemetry";
 import type { BusProbe } from "../bus-probe.ts";
 import type { Config } from "../config.ts";
 import type { Fleet } from "../fleet.ts";
+import type { Stacks } from "../stacks.ts";
 import type { Jobs } from "../store/jobs.ts";
+import type { NodeOrders } from "../store/node-orders.ts";
 import type { Nodes } from "../store/nodes.ts";
 import type { Wake } from "../wake.ts";
 import type { DesiredBucket } from "./desired-bucket.ts";
 
 /** What the leader works with. */
 export interface LeaderDeps {
-  readonly config: Pick<Config, "nodeSuspectAfterMs" | "nodeLostAfterMs" | "stopGraceMs">;
+  readonly config: Pick<
+    Config,
+    "nodeSuspectAfterMs" | "nodeLostAfterMs" | "nodeRestartWithinMs" | "stopGraceMs" | "growAfterMs"
+  >;
   readonly lease: Lease;
   readonly jobs: Jobs;
   readonly nodes: Nodes;
+  readonly nodeOrders: NodeOrders;
+  readonly stacks: Stacks;
   readonly fleet: Fleet;
   readonly probe: BusProbe;
   readonly tracking: Client<typeof trackingContract.TrackingService>;

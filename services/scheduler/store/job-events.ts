@@ -1,9 +1,12 @@
 import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { scheduler } from "@trainyard/contracts";
 import type { Tx } from "@trainyard/store";
 import type { JobEvent } from "../domain/change.ts";
 import type { Job } from "../domain/job.ts";
+import { idlePolicyOf } from "../domain/job-spec.ts";
 import { attemptToProto } from "../wire/attempt-to-proto.ts";
+import { idleActionToProto } from "../wire/enums.ts";
 import { jobToProto } from "../wire/job-to-proto.ts";
 
 /** Who is named as the cause of what the scheduler does of its own. */
@@ -57,6 +60,38 @@ function emitOne(tx: Tx, event: JobEvent): Promise<string> {
         ...envelope(job, SCHEDULER_ACTOR),
         schema: scheduler.AttemptStartedSchema,
         data: create(scheduler.AttemptStartedSchema, { ...about, attempt: attemptToProto(event.attempt) }),
+      });
+    case "attempt-yielding":
+      return tx.emit({
+        ...envelope(job, SCHEDULER_ACTOR),
+        schema: scheduler.AttemptYieldingSchema,
+        data: create(scheduler.AttemptYieldingSchema, { ...about, attempt: attemptToProto(event.attempt) }),
+      });
+    case "hung": {
+      const { rank, step, silentMs, limitMs } = event.hung;
+      return tx.emit({
+        ...envelope(job, SCHEDULER_ACTOR),
+        schema: scheduler.JobHungSchema,
+        data: create(scheduler.JobHungSchema, {
+          ...about,
+          attempt: event.attempt.number,
+          rank,
+          step: BigInt(step),
+          silentMs: BigInt(Math.round(silentMs)),
+          limitMs: BigInt(Math.round(limitMs)),
+        }),
+      });
+    }
+    case "idle":
+      return tx.emit({
+        ...envelope(job, SCHEDULER_ACTOR),
+        schema: scheduler.JobIdleSchema,
+        data: create(scheduler.JobIdleSchema, {
+          ...about,
+          attempt: event.attempt.number,
+          idleSince: timestampFromDate(event.idleSince),
+          action: idleActionToProto[idlePolicyOf(job.spec).action],
+        }),
       });
     case "attempt-ended":
       return tx.emit({

@@ -14,8 +14,11 @@ type NodeDocument = Omit<Node, "id"> & {
   readonly createdBy: string;
 };
 
-/** What `touch` refreshes: all but state, version and what is not reaped. */
-export type NodeInventory = Omit<Node, "id" | "project" | "state" | "version" | "unreaped" | "createdAt">;
+/** What `touch` refreshes: all that the agent tells, and nothing that is decided here. */
+export type NodeInventory = Omit<
+  Node,
+  "id" | "project" | "state" | "version" | "unreaped" | "createdAt" | "duty" | "cooldown"
+>;
 
 /** The nodes: their only reader and writer. */
 export interface Nodes {
@@ -26,16 +29,26 @@ export interface Nodes {
   touch(id: string, inventory: NodeInventory): Promise<void>;
   /** Remembers an attempt that was ended without the node's word. */
   addUnreaped(tx: Tx, id: string, unreaped: Unreaped): Promise<void>;
+  /** `undefined` when there is no such node. */
+  find(id: string, tx?: Tx): Promise<Node | undefined>;
   removeUnreaped(tx: Tx, id: string, reaped: readonly Unreaped[]): Promise<void>;
 }
 
 /** The nodes in this store. */
 export function createNodes(store: Store): Nodes {
   const rows = store.collection<NodeDocument>(COLLECTION);
+  const fromDocument = ({ _id, schemaVersion: _shape, createdBy: _by, ...rest }: NodeDocument): Node => ({
+    ...rest,
+    id: _id,
+  });
   return {
     async all() {
       const found = await rows.find().sort({ _id: 1 }).toArray();
-      return found.map(({ _id, schemaVersion: _shape, createdBy: _by, ...rest }) => ({ ...rest, id: _id }));
+      return found.map(fromDocument);
+    },
+    async find(id, tx) {
+      const found = await rows.findOne({ _id: id }, tx === undefined ? {} : { session: tx.session });
+      return found === null ? undefined : fromDocument(found);
     },
     async put(tx, { id, ...rest }) {
       const document = { ...rest, schemaVersion: 1, createdBy: `agent:${id}` } as const;

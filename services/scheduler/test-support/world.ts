@@ -86,6 +86,8 @@ export async function createWorld(overrides: Partial<Config> = {}): Promise<Worl
     leaderTtlMs: 600,
     nodeSuspectAfterMs: 400,
     nodeLostAfterMs: 800,
+    nodeRestartWithinMs: 5_000,
+    growAfterMs: 200,
     busProbeEveryMs: 100,
     stopGraceMs: 1_000,
     ...overrides,

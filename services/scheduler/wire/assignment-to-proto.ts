@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { workeragent } from "@trainyard/contracts";
-import { MAX_INFRA_RETRIES } from "../domain/after-attempt.ts";
+import { gangSize } from "../domain/attempt.ts";
 import type { DesiredPart } from "../domain/desired-parts.ts";
+import { totalBudget } from "../domain/failure-policy.ts";
 import { datasetToProto, workToProto } from "./spec-to-proto.ts";
 
 /** What only the caller knows of an assignment. */
@@ -34,13 +35,14 @@ function partToProto(
   const { spec, dataset, retriesUsed } = job;
   const { resume } = attempt;
   const run = part.action === "run";
+  const spent = Object.values(retriesUsed).reduce((sum: number, used: number) => sum + used, 0);
   return create(workeragent.AssignmentSchema, {
     jobId: job.id,
     runId: job.runId,
     project: job.project,
     attempt: attempt.number,
     action: run ? workeragent.AssignmentAction.RUN : workeragent.AssignmentAction.STOP,
-    worldSize: spec.ranks,
+    worldSize: gangSize(attempt),
     ranks: placement.ranks.map((rank, localRank) => ({
       rank,
       localRank,
@@ -50,8 +52,9 @@ function partToProto(
     groupCount: attempt.placements.length,
     traceparent: attempt.traceparent ?? job.traceparent ?? "",
     rankToken,
-    maxRestarts: spec.retries - retriesUsed.user + MAX_INFRA_RETRIES - retriesUsed.infra,
+    maxRestarts: totalBudget(spec) - spent,
     graceMs,
+    checkpointAtStep: run ? BigInt(Math.max(0, attempt.yielding?.checkpointStep ?? 0)) : 0n,
     // Stopping ranks takes nothing of what starting them took.
     ...(run ? { spec: workToProto(spec) } : {}),
     ...(run && dataset !== undefined ? { dataset: datasetToProto(dataset) } : {}),

@@ -1,9 +1,9 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { scheduler } from "@trainyard/contracts";
-import type { Attempt } from "../domain/attempt.ts";
+import { type Attempt, gangSize, type Yielding } from "../domain/attempt.ts";
 import type { Failure } from "../domain/failure.ts";
-import { attemptStateToProto, failureClassToProto, startModeToProto } from "./enums.ts";
+import { attemptStateToProto, failureClassToProto, startModeToProto, yieldCauseToProto } from "./enums.ts";
 
 type AttemptInit = MessageInitShape<typeof scheduler.AttemptSchema>;
 
@@ -16,9 +16,18 @@ export function failureToProto({ class: failureClass, step, ...rest }: Failure):
   });
 }
 
+function yieldingToProto({ cause, checkpointStep, askedAt, deadlineAt }: Yielding) {
+  return {
+    cause: yieldCauseToProto[cause],
+    checkpointStep: BigInt(checkpointStep),
+    askedAt: timestampFromDate(askedAt),
+    deadlineAt: timestampFromDate(deadlineAt),
+  };
+}
+
 /** An attempt for the wire. Its ranks' token is no part of it. */
 export function attemptToProto(attempt: Attempt): scheduler.Attempt {
-  const { resume, ranksStartedAt, firstStepAt, endedAt, failure } = attempt;
+  const { resume, ranksStartedAt, firstStepAt, endedAt, failure, yielding, idleSince } = attempt;
   const init: AttemptInit = {
     number: attempt.number,
     state: attemptStateToProto[attempt.state],
@@ -39,6 +48,9 @@ export function attemptToProto(attempt: Attempt): scheduler.Attempt {
     ...(firstStepAt === undefined ? {} : { firstStepAt: timestampFromDate(firstStepAt) }),
     ...(endedAt === undefined ? {} : { endedAt: timestampFromDate(endedAt) }),
     ...(failure === undefined ? {} : { failure: failureToProto(failure) }),
+    worldSize: gangSize(attempt),
+    ...(yielding === undefined ? {} : { yielding: yieldingToProto(yielding) }),
+    ...(idleSince === undefined ? {} : { idleSince: timestampFromDate(idleSince) }),
   };
   return create(scheduler.AttemptSchema, init);
 }

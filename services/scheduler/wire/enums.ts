@@ -1,23 +1,29 @@
 /** The domain's words and the contract's numbers, both ways, in one table each. */
 import { scheduler, workeragent } from "@trainyard/contracts";
+import type { YieldCause } from "../domain/attempt.ts";
 import type { AttemptState } from "../domain/attempt-state.ts";
 import type { FailureClass } from "../domain/failure.ts";
-import type { PartPhase } from "../domain/heartbeat.ts";
-import type { JobSpec, Priority, StartMode } from "../domain/job-spec.ts";
+import type { AgentLifecycle, PartPhase } from "../domain/heartbeat.ts";
+import type { IdlePolicy, JobSpec, Priority, StartMode } from "../domain/job-spec.ts";
 import type { JobState } from "../domain/job-state.ts";
 import type { NodeState } from "../domain/node.ts";
+import type { NodeDuty } from "../domain/node-duty.ts";
 import type { PendingReason } from "../domain/pending.ts";
 
 const {
+  AgentLifecycle: WireAgentLifecycle,
   AttemptState: WireAttemptState,
   FailureClass: WireFailureClass,
   Framework,
+  IdleAction,
   JobKind,
   JobState: WireJobState,
+  NodeDuty: WireNodeDuty,
   NodeState: WireNodeState,
   PendingReason: WirePendingReason,
   Priority: WirePriority,
   StartMode: WireStartMode,
+  YieldCause: WireYieldCause,
 } = scheduler;
 const { AttemptPhase } = workeragent;
 
@@ -38,6 +44,29 @@ export const startModeToProto: Readonly<Record<StartMode, scheduler.StartMode>> 
 export const kindToProto: Readonly<Record<JobSpec["kind"], scheduler.JobKind>> = {
   training: JobKind.TRAINING,
   evaluation: JobKind.EVALUATION,
+};
+export const idleActionToProto: Readonly<Record<IdlePolicy["action"], scheduler.IdleAction>> = {
+  warn: IdleAction.WARN,
+  checkpoint: IdleAction.CHECKPOINT,
+  release: IdleAction.RELEASE,
+};
+export const yieldCauseToProto: Readonly<Record<YieldCause, scheduler.YieldCause>> = {
+  drain: WireYieldCause.DRAIN,
+  grow: WireYieldCause.GROW,
+  idle: WireYieldCause.IDLE,
+};
+export const dutyToProto: Readonly<Record<NodeDuty["state"], scheduler.NodeDuty>> = {
+  open: WireNodeDuty.OPEN,
+  cordoned: WireNodeDuty.CORDONED,
+  draining: WireNodeDuty.DRAINING,
+  drained: WireNodeDuty.DRAINED,
+};
+export const lifecycleToProto: Readonly<Record<AgentLifecycle, scheduler.AgentLifecycle>> = {
+  registering: WireAgentLifecycle.REGISTERING,
+  ready: WireAgentLifecycle.READY,
+  draining: WireAgentLifecycle.DRAINING,
+  drained: WireAgentLifecycle.DRAINED,
+  stopped: WireAgentLifecycle.STOPPED,
 };
 export const jobStateToProto: Readonly<Record<JobState, scheduler.JobState>> = {
   queued: WireJobState.QUEUED,
@@ -72,6 +101,7 @@ export const pendingReasonToProto: Readonly<Record<PendingReason, scheduler.Pend
   "starting-ranks": WirePendingReason.STARTING_RANKS,
   "waiting-for-previous-attempt": WirePendingReason.WAITING_FOR_PREVIOUS_ATTEMPT,
   "node-orders-full": WirePendingReason.NODE_ORDERS_FULL,
+  "nodes-withheld": WirePendingReason.NODES_WITHHELD,
 };
 export const nodeStateToProto: Readonly<Record<NodeState, scheduler.NodeState>> = {
   ready: WireNodeState.READY,
@@ -100,6 +130,8 @@ function inverse<K extends string, V extends number>(
 export const priorityFromProto = inverse(priorityToProto);
 export const frameworkFromProto = inverse(frameworkToProto);
 export const startModeFromProto = inverse(startModeToProto);
+export const idleActionFromProto = inverse(idleActionToProto);
+export const lifecycleFromProto = inverse(lifecycleToProto);
 export const kindFromProto = inverse(kindToProto);
 export const jobStateFromProto = inverse(jobStateToProto);
 export const phaseFromProto = inverse(phaseToProto);

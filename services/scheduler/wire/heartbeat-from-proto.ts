@@ -1,8 +1,8 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { workeragent } from "@trainyard/contracts";
-import type { RankExit, RankReport } from "../domain/attempt.ts";
+import type { NonFinite, RankExit, RankReport } from "../domain/attempt.ts";
 import type { Heartbeat, PartReport, PartStart } from "../domain/heartbeat.ts";
-import { phaseFromProto } from "./enums.ts";
+import { lifecycleFromProto, phaseFromProto } from "./enums.ts";
 
 /** Slots that one node may claim to have. */
 export const MAX_NODE_SLOTS = 1024;
@@ -12,6 +12,10 @@ export const MAX_REPORTED_ATTEMPTS = 4096;
 export const MAX_TRACEBACK_LENGTH = 4096;
 /** The reason for a cold start that is kept, in characters. */
 export const MAX_COLD_REASON_LENGTH = 512;
+/** Characters kept of a metric's name. */
+const MAX_METRIC_KEY_LENGTH = 512;
+/** Characters kept of what a rank says it does. */
+const MAX_PHASE_LENGTH = 64;
 /** A node's id is one token of a subject and of a key. */
 const NODE_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
@@ -29,6 +33,7 @@ export function heartbeatFromProto(wire: workeragent.NodeHeartbeat): Heartbeat {
   if (wire.attempts.length > MAX_REPORTED_ATTEMPTS) {
     throw new HeartbeatError(`${wire.attempts.length} attempts; the limit is ${MAX_REPORTED_ATTEMPTS}`);
   }
+  const lifecycle = lifecycleFromProto(wire.lifecycle);
   return {
     protocolVersion: wire.protocolVersion,
     nodeId: wire.nodeId,
@@ -43,6 +48,8 @@ export function heartbeatFromProto(wire: workeragent.NodeHeartbeat): Heartbeat {
     memoryBytes: Number(wire.memoryBytes),
     applied: { epoch: Number(wire.appliedEpoch), generation: Number(wire.appliedGeneration) },
     parts: wire.attempts.flatMap(partOf),
+    ...(lifecycle === undefined ? {} : { lifecycle }),
+    ...(wire.drainWithinMs > 0n ? { drainWithinMs: Number(wire.drainWithinMs) } : {}),
   };
 }
 
@@ -50,13 +57,14 @@ export function heartbeatFromProto(wire: workeragent.NodeHeartbeat): Heartbeat {
 function partOf(status: workeragent.AttemptStatus): PartReport[] {
   const phase = phaseFromProto(status.phase);
   if (phase === undefined) return [];
-  const { jobId, attempt, failureReason, failureMessage } = status;
+  const { jobId, attempt, failureReason, failureMessage, nonFinite } = status;
   const failureTail = status.failureTail.slice(-MAX_TRACEBACK_LENGTH);
   const start = startOf(status);
   const ranks = status.ranks.map(rankOf);
   const optional = {
     ...(failureTail === "" ? {} : { failureTail }),
     ...(start === undefined ? {} : { start }),
+    ...(nonFinite === undefined ? {} : { nonFinite: nonFiniteOf(nonFinite) }),
   };
   return [{ jobId, attempt, phase, ranks, failureReason, failureMessage, ...optional }];
 }
@@ -67,8 +75,16 @@ function startOf({ start, coldReason }: workeragent.AttemptStatus): PartStart | 
   return { mode: "cold", coldReason: coldReason.slice(0, MAX_COLD_REASON_LENGTH) };
 }
 
-function rankOf({ rank, startedAt, firstStepAt, lastStep, exit }: workeragent.RankStatus): RankReport {
+function nonFiniteOf({ key, step, rank, value }: workeragent.NonFiniteMetric): NonFinite {
+  return { key: key.slice(0, MAX_METRIC_KEY_LENGTH), step: Number(step), rank, value: String(value) };
+}
+
+function rankOf(status: workeragent.RankStatus): RankReport {
+  const { rank, startedAt, firstStepAt, lastStep, exit, usage, phase, checkpointStep } = status;
   return {
+    ...(usage === undefined ? {} : { busyPercent: Math.max(usage.cpuPercent, usage.gpuPercent ?? 0) }),
+    ...(phase === "" ? {} : { phase: phase.slice(0, MAX_PHASE_LENGTH) }),
+    ...(checkpointStep === undefined ? {} : { checkpointStep: Number(checkpointStep) }),
     rank,
     lastStep: Number(lastStep),
     ...(startedAt === undefined ? {} : { startedAt: timestampDate(startedAt) }),
@@ -77,8 +93,9 @@ function rankOf({ rank, startedAt, firstStepAt, lastStep, exit }: workeragent.Ra
   };
 }
 
-function exitOf({ code, signal, at, order, tracebackTail }: workeragent.RankExit): RankExit {
+function exitOf({ code, signal, at, order, tracebackTail, outOfMemory }: workeragent.RankExit): RankExit {
   return {
+    ...(outOfMemory ? { outOfMemory } : {}),
     code,
     signal,
     order,

@@ -1,6 +1,12 @@
 import type { scheduler } from "@trainyard/contracts";
 import type { JobSpec } from "../domain/job-spec.ts";
-import { frameworkFromProto, kindFromProto, priorityFromProto, startModeFromProto } from "./enums.ts";
+import {
+  frameworkFromProto,
+  idleActionFromProto,
+  kindFromProto,
+  priorityFromProto,
+  startModeFromProto,
+} from "./enums.ts";
 
 const DEFAULT_QUEUE = "default";
 const DEFAULT_CHECKPOINTS_KEPT = 3;
@@ -45,6 +51,20 @@ export function specFromProto(spec: scheduler.JobSpec): JobSpec {
       ? {}
       : { mesh: { data: mesh.data || 1, tensor: mesh.tensor || 1, pipeline: mesh.pipeline || 1 } }),
     ...(nodes === 0 && ranksPerNode === 0 ? {} : { spread: { nodes, ranksPerNode } }),
+    ...(spec.minRanks === 0 || spec.minRanks === spec.ranks ? {} : { minRanks: spec.minRanks }),
+    ...(spec.failureBudgets === undefined ? {} : { budgets: budgetsFrom(spec.failureBudgets) }),
+    ...(spec.haltOnNonFinite.length === 0 ? {} : { haltOnNonFinite: [...spec.haltOnNonFinite] }),
+    ...(spec.hang === undefined
+      ? {}
+      : { hang: { off: spec.hang.off, afterSeconds: Number(spec.hang.afterSeconds) } }),
+    ...(spec.idle === undefined
+      ? {}
+      : {
+          idle: {
+            afterSeconds: Number(spec.idle.afterSeconds),
+            action: idleActionFromProto(spec.idle.action) ?? "warn",
+          },
+        }),
     ...(dataset === undefined
       ? {}
       : {
@@ -60,4 +80,14 @@ export function specFromProto(spec: scheduler.JobSpec): JobSpec {
 
 function pythonFrom({ interpreter, requirements, isolated }: scheduler.PythonEnvironment) {
   return { interpreter, requirements, isolated };
+}
+
+function budgetsFrom(wire: scheduler.FailureBudgets): NonNullable<JobSpec["budgets"]> {
+  const { infra, platform, data, preempted } = wire;
+  return {
+    ...(infra === undefined ? {} : { infra }),
+    ...(platform === undefined ? {} : { platform }),
+    ...(data === undefined ? {} : { data }),
+    ...(preempted === undefined ? {} : { preempted }),
+  };
 }

@@ -1,7 +1,13 @@
 import { create, type JsonObject, type MessageInitShape } from "@bufbuild/protobuf";
 import { scheduler } from "@trainyard/contracts";
 import type { JobSpec, ResolvedDataset } from "../domain/job-spec.ts";
-import { frameworkToProto, kindToProto, priorityToProto, startModeToProto } from "./enums.ts";
+import {
+  frameworkToProto,
+  idleActionToProto,
+  kindToProto,
+  priorityToProto,
+  startModeToProto,
+} from "./enums.ts";
 
 type SpecInit = MessageInitShape<typeof scheduler.JobSpecSchema>;
 
@@ -32,6 +38,20 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
     ...(spec.python === undefined ? {} : { python: { ...spec.python } }),
     ...(spec.mesh === undefined ? {} : { mesh: { ...spec.mesh } }),
     ...(spec.spread ?? {}),
+    minRanks: spec.minRanks ?? 0,
+    haltOnNonFinite: [...(spec.haltOnNonFinite ?? [])],
+    ...(spec.budgets === undefined ? {} : { failureBudgets: { ...spec.budgets } }),
+    ...(spec.hang === undefined
+      ? {}
+      : { hang: { off: spec.hang.off, afterSeconds: BigInt(spec.hang.afterSeconds) } }),
+    ...(spec.idle === undefined
+      ? {}
+      : {
+          idle: {
+            afterSeconds: BigInt(spec.idle.afterSeconds),
+            action: idleActionToProto[spec.idle.action],
+          },
+        }),
     ...(spec.dataset === undefined ? {} : { dataset: { ...spec.dataset } }),
     ...(spec.model === undefined ? {} : { model: { ...spec.model } }),
   };
@@ -40,9 +60,10 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
 
 /** What a node needs of a spec to run its ranks: no more than that travels with each change of the node's orders. */
 export function workToProto(spec: JobSpec): scheduler.JobSpec {
-  const { code, entrypoint, params, env, checkpoint, seed, framework, inputs, start, python, mesh } =
-    specToProto(spec);
-  const work = { code, entrypoint, params, env, checkpoint, seed, framework, inputs, start, python, mesh };
+  const { code, entrypoint, params, env, checkpoint, seed, framework, inputs } = specToProto(spec);
+  const { start, python, mesh, haltOnNonFinite } = specToProto(spec);
+  const own = { code, entrypoint, params, env, checkpoint, seed, framework, inputs };
+  const work = { ...own, start, python, mesh, haltOnNonFinite };
   return create(scheduler.JobSpecSchema, work as SpecInit); // Absent members stay absent.
 }
 

@@ -231,7 +231,7 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
   hang?: HangPolicy | undefined;
 
   /**
-   * What becomes of a gang that holds slots and does nothing.
+   * What becomes of a gang that holds slots and does nothing; WARN after 600 s when absent.
    *
    * @generated from field: trainyard.scheduler.v1.IdlePolicy idle = 44;
    */

@@ -339,13 +339,6 @@ export declare type RankStatus = Message<"trainyard.workeragent.v1.RankStatus"> 
   usage?: RankUsage | undefined;
 
   /**
-   * Processor time of every process in the rank's session until now, in milliseconds; 0 when it is not known.
-   *
-   * @generated from field: int64 cpu_ms = 30;
-   */
-  cpuMs: bigint;
-
-  /**
    * What the rank says it does besides training steps, such as "evaluation"; empty while it trains.
    *
    * @generated from field: string phase = 31;
