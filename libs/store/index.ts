@@ -12,5 +12,5 @@ export { type OutboxRelayOptions, outboxRelay } from "./outbox-relay.ts";
 export { decodePageToken, encodePageToken, type Json, MAX_PAGE_TOKEN_LENGTH } from "./page-token.ts";
 export type { StorePart } from "./part.ts";
 export { redactUri } from "./redact-uri.ts";
-export type { EmitRequest, Store, TransactionOptions, Tx } from "./store.ts";
+export type { EmitRequest, Snapshot, Store, TransactionOptions, Tx } from "./store.ts";
 export { CommitUnknownError } from "./transaction.ts";

@@ -3,6 +3,7 @@ import { type Collection, type Document, MongoClient } from "mongodb";
 import { createCommitSignal } from "./commit-signal.ts";
 import { StoreOpenError } from "./errors.ts";
 import { ensureIndexes } from "./indexes.ts";
+import { readSnapshot } from "./read-snapshot.ts";
 import { redactUri } from "./redact-uri.ts";
 import { storeIndexes } from "./schema.ts";
 import type { Store } from "./store.ts";
@@ -41,6 +42,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     logger,
     outboxWritten,
     collection: <T extends Document>(name: string): Collection<T> => db.collection<T>(name),
+    snapshot: (fn) => readSnapshot(client, fn),
     transaction: (label, fn, limits) => runner.run(store, label, fn, limits),
     async ping() {
       await db.command({ ping: 1 }, { timeoutMS: PING_TIMEOUT_MS });

@@ -27,6 +27,11 @@ export interface Tx {
   emit<T extends Message>(event: EmitRequest<T>): Promise<string>;
 }
 
+/** One moment of the database. Pass `session` to every read. */
+export interface Snapshot {
+  readonly session: ClientSession;
+}
+
 /** Limits of one transaction. */
 export interface TransactionOptions {
   /** Give up retrying after so long; the last error is thrown. */
@@ -46,6 +51,11 @@ export interface Store {
    * recognise its own effect: ids are made by the caller, outside `fn`.
    */
   transaction<T>(label: string, fn: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /**
+   * Runs `fn` over the database as it is at one moment, for reads of several collections that must agree. Unlike a
+   * transaction's, its moment is kept for minutes. The function runs again when the server gave the moment up.
+   */
+  snapshot<T>(fn: (snapshot: Snapshot) => Promise<T>): Promise<T>;
   /** Proves that the database answers, within two seconds. */
   ping(): Promise<void>;
   close(): Promise<void>;

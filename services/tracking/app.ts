@@ -13,6 +13,7 @@ import { jobSubmitted } from "./consumers/job-submitted.ts";
 import { telemetryConsumer } from "./consumers/telemetry.ts";
 import type { Deps } from "./deps.ts";
 import { createLogTrimmer } from "./operations/log-trimmer.ts";
+import { metricWorker } from "./operations/metric-worker.ts";
 import { createRunSignals } from "./run-signals.ts";
 import { migrations } from "./store/migrations.ts";
 import { createRecords, recordIndexes } from "./store/records.ts";
@@ -48,6 +49,7 @@ export async function build(
     telemetryStream(bus),
     jobsConsumer(deps, bus),
     telemetryConsumer(deps, bus, trimmer),
+    metricWorker(deps),
     server,
   ];
   return { ...createApp({ name, logger, parts, health }), server };

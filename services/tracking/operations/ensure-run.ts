@@ -41,6 +41,7 @@ export async function ensureSubmitted(
     submission: submissionOf(job, spec),
   };
   await runs.save(tx, run);
+  if (known !== undefined) await deps.records.metricStates.markStale(tx, run.id);
   await emitCreated(tx, run, experiment, actor);
   return run;
 }

@@ -23,7 +23,7 @@ export interface AttemptToOpen {
  */
 export async function openAttempt(deps: Deps, request: AttemptToOpen): Promise<Checkpoint | undefined> {
   const { runId, jobId, project, attempt, actor } = request;
-  const { runs, checkpoints } = deps.records;
+  const { runs, checkpoints, metricStates } = deps.records;
   const openedAt = deps.now();
   const resume = await creatingTransaction(deps.store, "open attempt", async (tx) => {
     const identity = { id: runId, project, jobId, createdBy: actor, createdAt: openedAt };
@@ -42,6 +42,7 @@ export async function openAttempt(deps: Deps, request: AttemptToOpen): Promise<C
       attempts: [...run.attempts, { number: attempt, openedAt, ...resumedFrom }],
       startedAt: run.startedAt ?? openedAt,
     });
+    await metricStates.markStale(tx, runId);
     return resume;
   });
   crashPoint("tracking.attempt.opened");

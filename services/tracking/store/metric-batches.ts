@@ -9,10 +9,9 @@ import {
   type WithId,
 } from "mongodb";
 import type { MetricBatch } from "../domain/metric-batch.ts";
-import { type MetricSummary, summarizeBatch } from "../domain/metric-summary.ts";
 import type { OffsetRange } from "../domain/offset-ranges.ts";
 import { CALL_RANK, type RankSource } from "../domain/telemetry-source.ts";
-import { type VisibleHistory, visibleEnd } from "../domain/visible-history.ts";
+import type { VisibleHistory } from "../domain/visible-history.ts";
 import { packColumns, unpackColumns } from "./metric-columns.ts";
 import { DUPLICATE_KEY, type Scope, within } from "./session.ts";
 
@@ -30,11 +29,19 @@ interface MetricBatchDocument extends RankSource {
   readonly keys: readonly string[];
   readonly count: number;
   readonly columns: Binary;
+  /** Whether its points count in the run's summaries. */
+  readonly folded: boolean;
   /** Of a call with a request id: digest of its points, and which process stored them. */
   readonly call?: { readonly digest: string; readonly writer: string };
 }
 
 export const metricBatchIndexes: readonly IndexSpec[] = [
+  {
+    collection: "metric_batches",
+    name: "unfolded",
+    key: { folded: 1, runId: 1, rank: 1 },
+    partialFilterExpression: { folded: false },
+  },
   { collection: "metric_batches", name: "by_rank", key: { runId: 1, attempt: 1, rank: 1, begin: 1 } },
 ];
 
@@ -62,6 +69,8 @@ export interface PointQuery {
   /** Absent or empty means all. */
   readonly keys?: readonly string[];
   readonly rank?: number;
+  /** Only what is, or is not, folded into the summaries. */
+  readonly folded?: boolean;
 }
 
 /** The metric points: the only place that reads and writes them. */
@@ -75,15 +84,18 @@ export interface MetricBatches {
   /** Who stored the call of this id, and what. */
   findCall(id: string): Promise<{ readonly digest: string; readonly writer: string } | undefined>;
   /** Batches with visible points; some of their points may be beyond the visible end. */
-  read(query: PointQuery): AsyncIterable<StoredBatch>;
+  read(query: PointQuery, scope?: Scope): AsyncIterable<StoredBatch>;
   /** Batches of this rank that begin in the range. */
   readRange(source: RankSource, range: OffsetRange): Promise<StoredBatch[]>;
   /** When each batch of a call was stored, by id, of those stored since. */
   callsSince(runId: string, sinceMs: number, scope: Scope): Promise<ReadonlyMap<string, number>>;
   /** Batches of calls that were stored since, with their ids. */
   readCalls(runId: string, sinceMs: number): Promise<(StoredBatch & { readonly id: string })[]>;
-  /** Summaries of the visible points, one or more per key: merge them. */
-  summaries(query: PointQuery, scope?: Scope): AsyncIterable<MetricSummary>;
+  /** Runs with batches that are not folded; only those with batches of calls when `calls`. */
+  unfoldedRuns(options?: { readonly calls: boolean }): Promise<string[]>;
+  /** Batches of the run that are not folded, visible or not. */
+  unfolded(runId: string, limit: number, scope: Scope): Promise<(StoredBatch & { readonly id: string })[]>;
+  markFolded(tx: Tx, ids: readonly string[]): Promise<void>;
 }
 
 /** The metric points in this database. */
@@ -107,8 +119,9 @@ export function createMetricBatches(store: Store): MetricBatches {
       const found = await documents.findOne({ _id: id }, { projection: { call: 1 } });
       return found?.call;
     },
-    async *read(query) {
-      for await (const document of documents.find(filterOf(query))) yield storedBatchOf(document);
+    async *read(query, scope) {
+      for await (const document of documents.find(filterOf(query), within(scope)))
+        yield storedBatchOf(document);
     },
     async readRange({ runId, attempt, rank }, { begin, end }) {
       const filter = { runId, attempt, rank, begin: { $gte: begin, $lt: end } };
@@ -121,15 +134,22 @@ export function createMetricBatches(store: Store): MetricBatches {
     },
     async readCalls(runId, sinceMs) {
       const found = await documents.find({ runId, rank: CALL_RANK, begin: { $gte: sinceMs } }).toArray();
-      return found.map((document) => ({ id: document._id, ...storedBatchOf(document) }));
+      return found.map(identifiedBatchOf);
     },
-    async *summaries(query, scope) {
-      for await (const document of documents.find(filterOf(query), within(scope))) {
-        const { source, batch } = storedBatchOf(document);
-        const { attempt, rank } = source;
-        const visible = visibleEnd(query.history, attempt, rank);
-        yield* summarizeBatch(batch, { attempt, rank }, visible).values();
-      }
+    async unfoldedRuns({ calls } = { calls: false }) {
+      const filter = { folded: false, ...(calls ? { rank: CALL_RANK } : {}) };
+      const stages = [{ $match: filter }, { $group: { _id: "$runId" } }];
+      const found = await documents.aggregate<{ _id: string }>(stages, { hint: "unfolded" }).toArray();
+      return found.map(({ _id }) => _id);
+    },
+    async unfolded(runId, limit, scope) {
+      const found = documents.find({ folded: false, runId }, { limit, hint: "unfolded", ...within(scope) });
+      return (await found.toArray()).map(identifiedBatchOf);
+    },
+    async markFolded(tx, ids) {
+      if (ids.length === 0) return;
+      const filter = { _id: { $in: [...ids] }, folded: false };
+      await documents.updateMany(filter, { $set: { folded: true } }, { session: tx.session });
     },
   };
 }
@@ -185,6 +205,7 @@ function documentOf(
     keys: batch.keys,
     count: batch.offsets.length,
     columns: new Binary(packColumns(batch)),
+    folded: false,
   };
 }
 
@@ -201,13 +222,17 @@ function callDocumentOf(call: CallBatch, createdAt: Date): MetricBatchDocument {
   };
 }
 
+function identifiedBatchOf(document: WithId<MetricBatchDocument>): StoredBatch & { readonly id: string } {
+  return { id: document._id, ...storedBatchOf(document) };
+}
+
 function storedBatchOf(document: WithId<MetricBatchDocument>): StoredBatch {
   const { runId, attempt, rank, begin, end, keys, count, columns } = document;
   const batch = { begin, end, keys, ...unpackColumns(columns.value(), count, begin) };
   return { source: { runId, attempt, rank }, batch };
 }
 
-function filterOf({ runId, history, keys, rank }: PointQuery): Filter<MetricBatchDocument> {
+function filterOf({ runId, history, keys, rank, folded }: PointQuery): Filter<MetricBatchDocument> {
   const visible = [...history].flatMap(([attempt, visibility]): Filter<MetricBatchDocument>[] => {
     if (visibility.kind === "whole") return [{ attempt }];
     return visibility.offsets.map((prefix) => ({
@@ -221,5 +246,6 @@ function filterOf({ runId, history, keys, rank }: PointQuery): Filter<MetricBatc
     $or: [...visible, { rank: CALL_RANK }],
     ...(keys === undefined || keys.length === 0 ? {} : { keys: { $in: [...keys] } }),
     ...(rank === undefined ? {} : { $and: [{ rank }] }),
+    ...(folded === undefined ? {} : { folded }),
   };
 }

@@ -10,7 +10,18 @@ const BATCH = 500;
 export const migrations: readonly Migration[] = [
   { id: "2026-11-21-experiments-have-a-lifecycle", up: giveExperimentsALifecycle },
   { id: "2026-11-21-runs-without-jobs", up: liftRunFields },
+  { id: "2026-11-21-metrics-are-folded", up: haveMetricsFolded },
 ];
+
+/** Batches of older versions are folded into summaries as if they had come now; their own summaries go. */
+async function haveMetricsFolded(db: Db): Promise<void> {
+  await db
+    .collection("metric_batches")
+    .updateMany(
+      { folded: { $exists: false } },
+      { $set: { folded: false, schemaVersion: 2 }, $unset: { summaries: "" } },
+    );
+}
 
 async function giveExperimentsALifecycle(db: Db): Promise<void> {
   await db

@@ -5,6 +5,9 @@ import { createExperiments, type Experiments, experimentIndexes } from "./experi
 import { createFavourites, type Favourites, favouriteIndexes } from "./favourites.ts";
 import { createLogBatches, type LogBatches, logBatchIndexes } from "./log-batches.ts";
 import { createMetricBatches, type MetricBatches, metricBatchIndexes } from "./metric-batches.ts";
+import { createMetricStates, type MetricStates, metricStateIndexes } from "./metric-states.ts";
+import { createMetricSummaries, type MetricSummaries, metricSummaryIndexes } from "./metric-summaries.ts";
+import { createMetricWorkers, type MetricWorkers, metricWorkerIndexes } from "./metric-workers.ts";
 import { createRunNotes, type RunNotes, runNoteIndexes } from "./run-notes.ts";
 import { createRuns, type Runs, runIndexes } from "./runs.ts";
 import { createStoredRanges, type StoredRangesStore, storedRangesIndexes } from "./stored-ranges.ts";
@@ -18,6 +21,9 @@ export interface Records {
   readonly checkpoints: Checkpoints;
   readonly artifacts: Artifacts;
   readonly metrics: MetricBatches;
+  readonly metricStates: MetricStates;
+  readonly metricSummaries: MetricSummaries;
+  readonly metricWorkers: MetricWorkers;
   readonly logs: LogBatches;
   readonly storedRanges: StoredRangesStore;
 }
@@ -32,6 +38,9 @@ export function createRecords(store: Store): Records {
     checkpoints: createCheckpoints(store),
     artifacts: createArtifacts(store),
     metrics: createMetricBatches(store),
+    metricStates: createMetricStates(store),
+    metricSummaries: createMetricSummaries(store),
+    metricWorkers: createMetricWorkers(store),
     logs: createLogBatches(store),
     storedRanges: createStoredRanges(store),
   };
@@ -46,6 +55,9 @@ export const recordIndexes: readonly IndexSpec[] = [
   ...checkpointIndexes,
   ...artifactIndexes,
   ...metricBatchIndexes,
+  ...metricStateIndexes,
+  ...metricSummaryIndexes,
+  ...metricWorkerIndexes,
   ...logBatchIndexes,
   ...storedRangesIndexes,
 ];

@@ -1,8 +1,13 @@
-import type { Store, Tx } from "@trainyard/store";
+import type { Snapshot, Store, Tx } from "@trainyard/store";
 import { type ClientSession, MongoServerError } from "mongodb";
 
-/** Where a read happens: in a transaction, or outside of any. */
-export type Scope = Tx | undefined;
+/** Where a read happens: in a transaction, at one moment, or as it comes. */
+export type Scope = Pick<Snapshot, "session"> | undefined;
+
+/** Reads in the scope that is given, or all at one moment. */
+export function atOneMoment<T>(store: Store, scope: Scope, read: (scope: Scope) => Promise<T>): Promise<T> {
+  return scope === undefined ? store.snapshot(read) : read(scope);
+}
 
 /** The option that puts a call into the transaction. */
 export function within(scope: Scope): { session?: ClientSession } {

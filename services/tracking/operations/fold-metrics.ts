@@ -1,0 +1,74 @@
+import { crashPoint } from "@trainyard/failpoint";
+import type { Tx } from "@trainyard/store";
+import type { Deps } from "../deps.ts";
+import { mergeInto } from "../domain/metric-summary.ts";
+import type { RunRecord } from "../domain/run-record.ts";
+import { visibleHistory } from "../domain/visible-history.ts";
+import type { StoredBatch } from "../store/metric-batches.ts";
+import { creatingTransaction } from "../store/session.ts";
+import { isCurrent, summarizeBatches, summarizeFolded } from "./run-metrics.ts";
+
+/** Batches folded in one transaction: few enough to be done long before the database would end it. */
+const MAX_BATCHES = 200;
+
+/**
+ * Adds what was stored of a run since the last time to its summaries, in transactions that also mark the batches as
+ * folded, so that each point counts once whoever folds and whenever it dies. Another attempt changes which points are
+ * history: then the summaries are made anew from all of them. Does nothing for a run that is not known yet.
+ */
+export async function foldMetrics(deps: Deps, runId: string): Promise<void> {
+  for (;;) {
+    const folded = await creatingTransaction(deps.store, "fold metrics", (tx) => foldSome(deps, tx, runId));
+    crashPoint("tracking.metrics.folded");
+    if (folded < MAX_BATCHES) return;
+  }
+}
+
+async function foldSome(deps: Deps, tx: Tx, runId: string): Promise<number> {
+  const { runs, metrics, metricStates } = deps.records;
+  const run = await runs.find(runId, tx);
+  if (run === undefined) return 0;
+  const state = await metricStates.find(runId, tx);
+  const batches = await metrics.unfolded(runId, MAX_BATCHES, tx);
+  if (batches.length === 0 && state?.stale !== true) return 0;
+  if (state !== undefined && !isCurrent(state, run)) await makeAnew(deps, tx, run);
+  await add(deps, tx, run, batches);
+  await metrics.markFolded(
+    tx,
+    batches.map(({ id }) => id),
+  );
+  const loosePoints = batches.reduce((sum, { batch }) => sum + batch.values.length, 0);
+  await metricStates.save(tx, {
+    runId,
+    project: run.project,
+    experimentId: run.experimentId,
+    attempt: run.currentAttempt,
+    stale: false,
+    looseBatches: (state?.looseBatches ?? 0) + batches.length,
+    loosePoints: (state?.loosePoints ?? 0) + loosePoints,
+    openPoints: state?.openPoints ?? 0,
+    updatedAt: deps.now(),
+  });
+  return batches.length;
+}
+
+const ownerOf = (run: RunRecord) => ({
+  runId: run.id,
+  project: run.project,
+  experimentId: run.experimentId,
+});
+
+async function add(deps: Deps, tx: Tx, run: RunRecord, batches: readonly StoredBatch[]): Promise<void> {
+  const more = summarizeBatches(batches, visibleHistory(run.attempts));
+  if (more.size === 0) return;
+  const known = await deps.records.metricSummaries.ofRun(run.id, [...more.keys()], tx);
+  for (const summary of more.values()) mergeInto(known, summary);
+  await deps.records.metricSummaries.save(tx, ownerOf(run), known.values());
+}
+
+/** Of everything that was folded before. */
+async function makeAnew(deps: Deps, tx: Tx, run: RunRecord): Promise<void> {
+  const all = await summarizeFolded(deps, run, [], tx);
+  await deps.records.metricSummaries.keepOnly(tx, run.id, new Set(all.keys()));
+  await deps.records.metricSummaries.save(tx, ownerOf(run), all.values());
+}

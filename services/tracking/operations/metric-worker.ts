@@ -1,0 +1,82 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Part } from "@trainyard/service";
+import type { Deps } from "../deps.ts";
+import { ownerOf } from "../domain/rendezvous.ts";
+import { BEAT_MS } from "../store/metric-workers.ts";
+import { foldMetrics } from "./fold-metrics.ts";
+
+/** How often is looked for what to do; a search never sees summaries that are older than this and the pass itself. */
+const LOOK_MS = 500;
+/** The share of time that this work may take while others wait: a pass is followed by a pause in proportion to it. */
+const REST_PER_WORK = 1;
+/** Runs whose summaries shall be made anew that one pass takes. */
+const MAX_STALE = 200;
+
+/**
+ * Works up what was stored: folds it into the runs' summaries. Every replica does this for its share of the runs; what a
+ * dead one leaves is taken over when its beats have stopped.
+ */
+export function metricWorker(deps: Deps): Part {
+  const stopping = new AbortController();
+  const { metricWorkers } = deps.records;
+  let members: readonly string[] = [];
+  let nextBeatMs = 0;
+  let loop: Promise<void> | undefined;
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const startedMs = performance.now();
+      try {
+        await pass(startedMs);
+      } catch (error) {
+        if (!stopping.signal.aborted)
+          deps.logger.warn({ err: error }, "metrics could not be worked up; trying on");
+      }
+      const rest = Math.max(LOOK_MS, (performance.now() - startedMs) * REST_PER_WORK);
+      await delay(rest, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  }
+
+  async function pass(nowMs: number): Promise<void> {
+    if (nowMs >= nextBeatMs) {
+      members = await metricWorkers.beat(nowMs);
+      nextBeatMs = nowMs + BEAT_MS;
+    }
+    const { metrics, metricStates } = deps.records;
+    const due = new Set([...(await metrics.unfoldedRuns()), ...(await metricStates.stale(MAX_STALE))]);
+    for (const runId of due) {
+      if (stopping.signal.aborted) return;
+      if (ownerOf(runId, members) === metricWorkers.self) await workUp(runId);
+    }
+  }
+
+  /** What one run's metrics do not allow must keep no other's waiting. */
+  async function workUp(runId: string): Promise<void> {
+    try {
+      await foldMetrics(deps, runId);
+    } catch (error) {
+      deps.logger.warn({ err: error, runId }, "a run's metrics could not be worked up; trying on");
+    }
+  }
+
+  return {
+    name: "metric worker",
+    async start() {
+      loop ??= run();
+    },
+    async stop() {
+      stopping.abort();
+      await loop;
+      await metricWorkers.leave().catch(() => undefined);
+    },
+  };
+}
+
+/**
+ * Folds every batch of a call that is not folded yet, so that a search that begins now finds what was logged before; what
+ * ranks stream follows within a second. Cheap when there is nothing to do.
+ */
+export async function foldCalls(deps: Deps): Promise<void> {
+  for (const runId of await deps.records.metrics.unfoldedRuns({ calls: true }))
+    await foldMetrics(deps, runId);
+}

@@ -1,0 +1,164 @@
+import type { IndexSpec, Store, Tx } from "@trainyard/store";
+import type { MetricPoint } from "../domain/metric-point.ts";
+import { type MetricSummary, meanOf } from "../domain/metric-summary.ts";
+import { type Scope, within } from "./session.ts";
+
+/**
+ * Aggregates of one metric of one run, over what has been folded into it (see metric-states.ts). The numbers that a search
+ * compares and sorts by stand at the top, so that one index covers them all.
+ */
+export interface MetricSummaryDocument {
+  /** `<run>:<key>` */
+  readonly _id: string;
+  readonly schemaVersion: 1;
+  readonly project: string;
+  /** Empty while the run's submission is not known. */
+  readonly experimentId: string;
+  readonly runId: string;
+  readonly key: string;
+  readonly createdBy: "fold";
+  readonly updatedAt: Date;
+  readonly first: number;
+  readonly last: number;
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly count: number;
+  readonly nanCount: number;
+  readonly minStep: number;
+  readonly maxStep: number;
+  readonly firstAt: PointPlace;
+  readonly lastAt: PointPlace;
+  /** Parts of the exact sum, so that more can be added. */
+  readonly sum: readonly number[];
+}
+
+type PointPlace = Omit<MetricPoint, "key" | "value">;
+
+/** The fields of a row that a search may compare and sort by. */
+export const searchableAggregates = ["last", "min", "max", "mean", "first", "count", "nanCount"] as const;
+
+export const metricSummaryIndexes: readonly IndexSpec[] = [
+  {
+    collection: "metric_summaries",
+    name: "by_aggregate",
+    // Covers a search by any of them: it reads this index and no row.
+    key: {
+      experimentId: 1,
+      key: 1,
+      last: 1,
+      runId: 1,
+      min: 1,
+      max: 1,
+      mean: 1,
+      first: 1,
+      count: 1,
+      nanCount: 1,
+    },
+  },
+];
+
+/** Whose summaries they are. */
+export interface SummaryOwner {
+  readonly runId: string;
+  readonly project: string;
+  readonly experimentId: string;
+}
+
+/** Aggregates by run and metric: the only place that reads and writes them. */
+export interface MetricSummaries {
+  /** By key; of all metrics when no keys are given. */
+  ofRun(runId: string, keys: readonly string[], scope?: Scope): Promise<Map<string, MetricSummary>>;
+  /** As last folded, of many runs, by run then key; what is not there is missing. */
+  ofRuns(
+    runIds: readonly string[],
+    keys: readonly string[],
+  ): Promise<Map<string, Map<string, MetricSummary>>>;
+  save(tx: Tx, owner: SummaryOwner, summaries: Iterable<MetricSummary>): Promise<void>;
+  /** Removes those of other keys. */
+  keepOnly(tx: Tx, runId: string, keys: ReadonlySet<string>): Promise<void>;
+}
+
+/** The aggregates in this database. */
+export function createMetricSummaries(store: Store): MetricSummaries {
+  const documents = store.collection<MetricSummaryDocument>("metric_summaries");
+  return {
+    async ofRun(runId, keys, scope) {
+      const filter =
+        keys.length === 0 ? ofRunFilter(runId) : { _id: { $in: keys.map((key) => idOf(runId, key)) } };
+      const found = await documents.find(filter, within(scope)).toArray();
+      return new Map(found.map((document) => [document.key, summaryOf(document)]));
+    },
+    async ofRuns(runIds, keys) {
+      const ids = runIds.flatMap((runId) => keys.map((key) => idOf(runId, key)));
+      const byRun = new Map<string, Map<string, MetricSummary>>();
+      for await (const document of documents.find({ _id: { $in: ids } })) {
+        const ofRun = byRun.get(document.runId) ?? new Map<string, MetricSummary>();
+        byRun.set(document.runId, ofRun.set(document.key, summaryOf(document)));
+      }
+      return byRun;
+    },
+    async save(tx, owner, summaries) {
+      const updatedAt = new Date();
+      const writes = Array.from(summaries, (summary) => {
+        const document = documentOf(owner, summary, updatedAt);
+        const { _id, ...replacement } = document;
+        return { replaceOne: { filter: { _id }, replacement, upsert: true } };
+      });
+      if (writes.length > 0) await documents.bulkWrite(writes, { ordered: false, session: tx.session });
+    },
+    async keepOnly(tx, runId, keys) {
+      const found = await documents
+        .find(ofRunFilter(runId), { projection: { key: 1 }, session: tx.session })
+        .toArray();
+      const gone = found.filter(({ key }) => !keys.has(key)).map(({ _id }) => _id);
+      if (gone.length > 0) await documents.deleteMany({ _id: { $in: gone } }, { session: tx.session });
+    },
+  };
+}
+
+const idOf = (runId: string, key: string) => `${runId}:${key}`;
+
+/** Every id of the run: ";" follows ":". */
+const ofRunFilter = (runId: string) => ({ _id: { $gte: `${runId}:`, $lt: `${runId};` } });
+
+function documentOf(owner: SummaryOwner, summary: MetricSummary, updatedAt: Date): MetricSummaryDocument {
+  const { first, last, min, max, count, nanCount, sum } = summary;
+  return {
+    _id: idOf(owner.runId, last.key),
+    schemaVersion: 1,
+    ...owner,
+    key: last.key,
+    createdBy: "fold",
+    updatedAt,
+    first: first.value,
+    last: last.value,
+    min: min.value,
+    max: max.value,
+    mean: meanOf(summary),
+    count,
+    nanCount,
+    minStep: min.step,
+    maxStep: max.step,
+    firstAt: placeOf(first),
+    lastAt: placeOf(last),
+    sum,
+  };
+}
+
+function placeOf({ step, timeMs, rank, attempt }: MetricPoint): PointPlace {
+  return { step, timeMs, rank, attempt };
+}
+
+function summaryOf(document: MetricSummaryDocument): MetricSummary {
+  const { key, first, last, min, max, minStep, maxStep, firstAt, lastAt, count, nanCount, sum } = document;
+  return {
+    first: { key, value: first, ...firstAt },
+    last: { key, value: last, ...lastAt },
+    min: { value: min, step: minStep },
+    max: { value: max, step: maxStep },
+    count,
+    nanCount,
+    sum,
+  };
+}
