@@ -8,6 +8,7 @@ it("runs a torch DDP gang that averages over its ranks, unmodified from torchrun
   await node.startAgent();
   const script = `
 import torch, torch.distributed as dist
+assert dist.is_torchelastic_launched()
 dist.init_process_group("gloo")
 model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 1, bias=False))
 with torch.no_grad():

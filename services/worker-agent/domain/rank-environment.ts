@@ -62,6 +62,8 @@ function torchrun(assignment: Assignment, place: RankPlace, node: NodeForRanks):
     TORCHELASTIC_MAX_RESTARTS: String(assignment.maxRestarts),
     TORCHELASTIC_RUN_ID: assignment.runId,
     ...(assignment.work.framework === "torch" ? { TORCHELASTIC_USE_AGENT_STORE: "True" } : {}),
+    // For a launcher inside a rank; it is torchrun's own default.
+    TORCHELASTIC_SIGNALS_TO_HANDLE: "SIGTERM,SIGINT,SIGHUP,SIGQUIT",
     TORCHELASTIC_ERROR_FILE: `${rankDir}/error.json`,
     ...(node.slotKind === "gpu" ? { CUDA_VISIBLE_DEVICES: visibleDevices(assignment, place).join(",") } : {}),
   };

@@ -47,8 +47,8 @@ def run_beneath(command: list[str]) -> None:
         program = subprocess.Popen(command)
     except OSError as error:
         _cannot_run(command, error)
-    for number in early:
-        program.send_signal(number)
+    for missed in early:
+        program.send_signal(missed)
     code = program.wait()
     if code == 0:
         return
