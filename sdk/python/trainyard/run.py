@@ -84,6 +84,22 @@ class Run:
         """How far each split has been read."""
         return {name: dataset.position for name, dataset in self._datasets.items()}
 
+    def mesh(self, *, tensor: int = 1, pipeline: int = 1, device_type: str | None = None) -> Any:
+        """Return the job's mesh as a `torch.distributed.device_mesh.DeviceMesh` with the axes pipeline, data and tensor.
+
+        ``run.mesh()["data"]`` is what `fully_shard` takes, ``["tensor"]`` what `parallelize_module` takes. Where the job
+        declares no mesh (or outside the platform), `tensor` and `pipeline` say its sizes, and data is the rest of the
+        ranks. Call it on every rank; it starts the process group when the script has not.
+
+        Raises
+        ------
+        MeshError
+            When the sizes do not make up the number of ranks.
+        """
+        from trainyard.mesh import device_mesh
+
+        return device_mesh(self.world_size, tensor, pipeline, device_type)
+
     def seed_everything(self, seed: int) -> None:
         """Seed Python's, NumPy's and PyTorch's global generators (those already imported)."""
         from trainyard.random_state import seed_everything
