@@ -9,6 +9,7 @@ import { addEventCommands } from "./commands/event-commands.ts";
 import { addFleetCommands } from "./commands/fleet-commands.ts";
 import { addJobCommands } from "./commands/job-commands.ts";
 import { addModelCommands } from "./commands/model-commands.ts";
+import { addMoveCommands } from "./commands/move-commands.ts";
 import { addPlatformCommands } from "./commands/platform-commands.ts";
 import { addRunCommands } from "./commands/run-commands.ts";
 import { addSubmitCommands } from "./commands/submit-commands.ts";
@@ -22,6 +23,7 @@ const groups: readonly (readonly [string, readonly AddCommands[]])[] = [
   ["Train:", [addSubmitCommands, addJobCommands]],
   ["Look at results:", [addRunCommands, addCompareCommands]],
   ["Data, evaluation, models:", [addDatasetCommands, addEvaluationCommands, addModelCommands]],
+  ["Move in and out:", [addMoveCommands]],
   ["Operate:", [addFleetCommands, addEventCommands, addAdminCommands, addTokenCommands]],
 ];
 

@@ -14,6 +14,10 @@ const callTimeoutMs = 15_000;
 export interface Clients {
   readonly scheduler: Client<typeof scheduler.SchedulerService>;
   readonly tracking: Client<typeof tracking.TrackingService>;
+  readonly runs: Client<typeof tracking.RunService>;
+  readonly experiments: Client<typeof tracking.ExperimentService>;
+  readonly metrics: Client<typeof tracking.MetricService>;
+  readonly artifacts: Client<typeof tracking.ArtifactService>;
   readonly dataset: Client<typeof dataset.DatasetService>;
   readonly evaluation: Client<typeof evaluation.EvaluationService>;
   readonly registry: Client<typeof registry.RegistryService>;
@@ -44,6 +48,10 @@ export function createClients(
   return {
     scheduler: client(scheduler.SchedulerService),
     tracking: client(tracking.TrackingService),
+    runs: client(tracking.RunService),
+    experiments: client(tracking.ExperimentService),
+    metrics: client(tracking.MetricService),
+    artifacts: client(tracking.ArtifactService),
     dataset: client(dataset.DatasetService),
     evaluation: client(evaluation.EvaluationService),
     registry: client(registry.RegistryService),

@@ -22,7 +22,9 @@ export class Problems {
 
   list(): Problem[] {
     const all = [...this.#found.values()];
-    return this.#beyond === 0 ? all : [...all, { what: "more", why: "see the ones above", count: this.#beyond }];
+    return this.#beyond === 0
+      ? all
+      : [...all, { what: "more", why: "see the ones above", count: this.#beyond }];
   }
 }
 

@@ -47,28 +47,30 @@ export class RunWriter {
     this.#problems = problems;
   }
 
-  /** The run that was made of this source before; undefined when none was. */
-  async find(source: RunSource): Promise<tracking.Run | undefined> {
-    const filter = `tags."${sourceRunTag}" = '${source.runId}' AND tags."${sourceKindTag}" = '${source.kind}'`;
+  /** The runs that were made of a source before, deleted ones too, newest first. */
+  async #found({ kind, runId }: RunSource): Promise<tracking.Run[]> {
+    const filter = `tags."${sourceRunTag}" = '${runId}' AND tags."${sourceKindTag}" = '${kind}'`;
     const { runs } = await retryUnavailable(() =>
       this.#clients.runs.searchRuns({
         filter,
-        view: tracking.LifecycleView.ACTIVE,
-        page: { pageSize: 1 },
-        fields: { allTags: true },
+        view: tracking.LifecycleView.ALL,
+        page: { pageSize: 100 },
+        fields: { allTags: true, allMetrics: true },
       }),
     );
-    return runs[0];
+    return runs;
   }
 
-  /** Opens the run of a source, RUNNING; the same one when it was opened before. */
-  async open(run: NewRun): Promise<tracking.Run> {
-    const known = await this.find(run.source);
-    if (known !== undefined) return known;
+  /** Opens the run of a source, RUNNING; the same one when it was opened before and not deleted since. */
+  async open(run: NewRun): Promise<{ readonly run: tracking.Run; readonly isNew: boolean }> {
+    const before = await this.#found(run.source);
+    const known = before.find(({ lifecycle }) => lifecycle !== tracking.Lifecycle.DELETED);
+    if (known !== undefined) return { run: known, isNew: false };
     const { source, startedAtMs } = run;
     const response = await retryUnavailable(() =>
       this.#clients.runs.createRun({
-        requestId: requestId("open", source.kind, source.runId),
+        // A deleted run's request is not repeated: it would be answered with the deleted run.
+        requestId: requestId("open", source.kind, source.runId, String(before.length)),
         experiment: run.experiment,
         name: run.name,
         tags: { [sourceKindTag]: source.kind, [sourceRunTag]: source.runId },
@@ -78,7 +80,7 @@ export class RunWriter {
       }),
     );
     if (response.run === undefined) throw new Error("tracking answered without a run");
-    return response.run;
+    return { run: response.run, isNew: true };
   }
 
   async params(runId: string, params: Readonly<Record<string, string>>): Promise<void> {
@@ -146,8 +148,7 @@ export class RunWriter {
   }
 
   async note(runId: string, note: string): Promise<void> {
-    if (note !== "")
-      await this.#orTell("the note", () => this.#clients.runs.updateRun({ runId, note }));
+    if (note !== "") await this.#orTell("the note", () => this.#clients.runs.updateRun({ runId, note }));
   }
 
   *#chunks(
@@ -157,8 +158,7 @@ export class RunWriter {
   ): Generator<Record<string, string>> {
     const taken = Object.entries(entries).filter(([key, value]) => {
       const problem = entryProblem(key, value, maxBytes);
-      if (problem !== undefined)
-        this.#problems.add(`${what} ${JSON.stringify(key.slice(0, 80))}`, problem);
+      if (problem !== undefined) this.#problems.add(`${what} ${JSON.stringify(key.slice(0, 80))}`, problem);
       return problem === undefined;
     });
     for (let at = 0; at < taken.length; at += maxEntriesPerCall)

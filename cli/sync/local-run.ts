@@ -73,8 +73,7 @@ export async function fileInside(run: LocalRun, path: string): Promise<{ file: s
   const file = resolve(run.dir, path);
   const root = await realpath(run.dir);
   const real = await realpath(file).catch(() => undefined);
-  if (real === undefined)
-    throw new DomainError("not_found", "FILE_MISSING", `${file} is not there any more`);
+  if (real === undefined) throw new DomainError("not_found", "FILE_MISSING", `${file} is not there any more`);
   const state = await lstat(file);
   if (!real.startsWith(root + sep) || state.isSymbolicLink() || !(state.isFile() || state.isDirectory()))
     throw new DomainError("failed_precondition", "FILE_OUTSIDE", `${file} is no file of the run's folder`);

@@ -1,98 +1,23 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DomainError } from "@trainyard/domain";
-import { identifyProcess, isRunning, type ProcessIdentity } from "@trainyard/local";
-
-/** Holds a state folder for this process. */
-export interface DataLock {
-  release(): void;
-}
-
-const tries = 5;
+import type { ProcessIdentity } from "@trainyard/local";
+import { type FileLock, fileLockHolder, lockFile } from "../lock/lock-file.ts";
 
 /**
- * Takes the state folder for this process, so that two platforms never run on the same data. The lock is a file that
- * names its holder by pid and start time; one whose holder is dead (SIGKILL, power loss) is taken over. Throws
- * DATA_IN_USE with the holder's pid.
+ * Takes the state folder for this process, so that two platforms never run on the same data. Throws DATA_IN_USE with the
+ * holder's pid.
  */
-export function lockData(dir: string): DataLock {
-  const file = join(dir, "up.lock");
-  const mine = identifyProcess(process.pid);
-  if (mine === undefined) throw new Error("this process cannot be identified");
-  const text = JSON.stringify(mine);
-  const draft = join(dir, `.up.lock.${process.pid}`);
-  writeFileSync(draft, text, { mode: 0o600 });
-  try {
-    for (let n = 0; n < tries; n += 1) {
-      if (linkExclusively(draft, file)) return { release: () => releaseIf(file, text) };
-      const holder = readText(file);
-      if (holder === undefined) continue;
-      if (isHeld(holder)) throw inUse(dir, holder);
-      removeStale(file, holder, draft);
-    }
-    throw inUse(dir, readText(file) ?? "");
-  } finally {
-    rmSync(draft, { force: true });
-  }
+export function lockData(dir: string): FileLock {
+  return lockFile(join(dir, "up.lock"), (holder) => inUse(dir, holder));
 }
 
 /** Who holds the state folder now; undefined when nobody does. */
 export function lockHolder(dir: string): ProcessIdentity | undefined {
-  const text = readText(join(dir, "up.lock"));
-  return text !== undefined && isHeld(text) ? parse(text) : undefined;
+  return fileLockHolder(join(dir, "up.lock"));
 }
 
-/** A hard link appears whole or not at all, and never replaces another's. */
-function linkExclusively(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
-    throw error;
-  }
-}
-
-/** Moves a dead holder's lock away; puts it back if another process took it over in the meantime. */
-function removeStale(file: string, seen: string, draft: string): void {
-  const moved = `${draft}.stale`;
-  try {
-    renameSync(file, moved);
-  } catch {
-    return;
-  }
-  if (readText(moved) !== seen) linkExclusively(moved, file);
-  rmSync(moved, { force: true });
-}
-
-function releaseIf(file: string, text: string): void {
-  if (readText(file) === text) rmSync(file, { force: true });
-}
-
-function readText(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
-}
-
-function isHeld(text: string): boolean {
-  const identity = parse(text);
-  return identity !== undefined && isRunning(identity);
-}
-
-function parse(text: string): ProcessIdentity | undefined {
-  try {
-    // Written by lockData only; anything else fails to name a running process.
-    return JSON.parse(text) as ProcessIdentity;
-  } catch {
-    return undefined;
-  }
-}
-
-function inUse(dir: string, holder: string): DomainError {
-  const pid = parse(holder)?.pid;
+function inUse(dir: string, holder: ProcessIdentity | undefined): DomainError {
+  const pid = holder?.pid;
   const who = pid === undefined ? "another process" : `process ${pid}`;
   return new DomainError(
     "failed_precondition",
