@@ -1,0 +1,90 @@
+/** An experiment as MLflow keeps it. */
+export interface MlflowExperiment {
+  readonly id: string;
+  readonly name: string;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** A dataset that a run was given. */
+export interface MlflowInput {
+  readonly name: string;
+  readonly digest: string;
+  readonly sourceType: string;
+  readonly source: string;
+  readonly schema: string;
+  readonly profile: string;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export type MlflowStatus = "SCHEDULED" | "RUNNING" | "FINISHED" | "FAILED" | "KILLED";
+
+/** A run as MLflow keeps it, without its points and files. */
+export interface MlflowRun {
+  /** 32 hexadecimal digits. */
+  readonly id: string;
+  readonly experimentId: string;
+  readonly name: string;
+  readonly status: MlflowStatus;
+  readonly startTimeMs: number | undefined;
+  readonly endTimeMs: number | undefined;
+  readonly params: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly inputs: readonly MlflowInput[];
+  readonly artifactUri: string;
+}
+
+/** One point. */
+export interface MlflowPoint {
+  readonly key: string;
+  readonly step: bigint;
+  readonly timeMs: number;
+  readonly value: number;
+}
+
+/** One file of a run: where it is on this machine, or how to get its bytes. */
+export interface MlflowFile {
+  /** Relative to the run's artifacts, with "/". */
+  readonly path: string;
+  readonly content: { readonly file: string } | { readonly download: () => AsyncIterable<Uint8Array> };
+}
+
+/** A version of a registered model. */
+export interface MlflowModelVersion {
+  readonly model: string;
+  readonly version: number;
+  readonly runId: string;
+  readonly source: string;
+  readonly description: string;
+  readonly stage: string;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** A registered model with its versions, oldest first. */
+export interface MlflowModel {
+  readonly name: string;
+  readonly description: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly aliases: Readonly<Record<string, number>>;
+  readonly versions: readonly MlflowModelVersion[];
+}
+
+/** Something that holds what MLflow tracked; deleted experiments and runs are left out. */
+export interface MlflowSource {
+  experiments(): AsyncIterable<MlflowExperiment>;
+  runs(experiment: MlflowExperiment): AsyncIterable<MlflowRun>;
+  /** A run by its id; undefined when it is not there or deleted. */
+  run(id: string): Promise<MlflowRun | undefined>;
+  /** All points of a run, by key; the points of a key come in the same order every time, and later ones come later. */
+  points(run: MlflowRun): AsyncIterable<MlflowPoint>;
+  /** The run's files. Throws ARTIFACTS_UNREACHABLE when they are where this machine cannot look. */
+  files(run: MlflowRun): AsyncIterable<MlflowFile>;
+  models(): AsyncIterable<MlflowModel>;
+  close(): Promise<void>;
+}
+
+/** Tags in which MLflow keeps what the platform has fields for. */
+export const mlflowTags = {
+  parent: "mlflow.parentRunId",
+  note: "mlflow.note.content",
+  context: "mlflow.data.context",
+} as const;

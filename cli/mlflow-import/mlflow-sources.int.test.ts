@@ -1,0 +1,153 @@
+import { execFileSync } from "node:child_process";
+import { cpSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { tempDir } from "@trainyard/testing";
+import { describe, expect, it } from "vitest";
+import { MlflowDatabase } from "./database.ts";
+import { FileStore } from "./file-store.ts";
+import type { MlflowRun, MlflowSource } from "./mlflow-source.ts";
+import { openMlflow } from "./open-mlflow.ts";
+import {
+  pythonNumber,
+  type TrueRun,
+  truth,
+  unpackDatabase,
+  unpackFileStore,
+} from "./testing/mlflow-fixture.ts";
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+/** Doubles are compared by their bits, as Python reads what it wrote. */
+function bits(text: string): string {
+  const named: Record<string, number> = { nan: Number.NaN, inf: Infinity, "-inf": -Infinity };
+  const value = named[text] ?? Number(text);
+  return Number.isNaN(value) ? "nan" : Buffer.from(new Float64Array([value]).buffer).toString("hex");
+}
+
+async function described(source: MlflowSource, run: MlflowRun) {
+  const metrics: Record<string, [number, number, string][]> = {};
+  for (const { key, timeMs, step, value } of await all(source.points(run))) {
+    metrics[key] ??= [];
+    metrics[key].push([timeMs, Number(step), bits(pythonNumber(value))]);
+  }
+  const artifacts: Record<string, number> = {};
+  for (const file of await all(source.files(run)))
+    if ("file" in file.content)
+      artifacts[file.path] = Number(
+        execFileSync("stat", ["-c", "%s", file.content.file], { encoding: "utf8" }),
+      );
+  return { run, metrics, artifacts };
+}
+
+function sortedMetrics(metrics: TrueRun["metrics"]) {
+  return Object.fromEntries(
+    Object.entries(metrics).map(([key, points]) => [
+      key,
+      points.map(([time, step, value]) => [time, step, bits(value)]).sort(),
+    ]),
+  );
+}
+
+describe.each([
+  ["a file store", () => new FileStore(unpackFileStore(), undefined), truth.files],
+  ["a SQLite database", () => new MlflowDatabase(unpackDatabase(), undefined), truth.database],
+] as const)("%s that MLflow wrote", (_name, open, expected) => {
+  it("is read as MLflow's own client reads it: every run, point, parameter, tag and file", async () => {
+    const source = open();
+    const experiments = await all(source.experiments());
+    expect(experiments.map(({ name }) => name).sort()).toEqual(["Default", "vision & words"]);
+    const vision = experiments.find(({ name }) => name !== "Default");
+    if (vision === undefined) throw new Error("no experiment");
+    expect(vision.tags).toEqual({ team: "a b", "mlflow.note.content": "What *we* see" });
+    const runs = await all(source.runs(vision));
+    expect(runs.map(({ name }) => name).sort()).toEqual(Object.keys(expected).sort());
+    for (const one of runs) {
+      const { run, metrics, artifacts } = await described(source, one);
+      const true_ = expected[run.name];
+      if (true_ === undefined) throw new Error(`no ${run.name}`);
+      expect([run.id, run.status, run.startTimeMs, run.endTimeMs ?? null]).toEqual([
+        true_.id,
+        true_.status,
+        true_.startTime,
+        true_.endTime,
+      ]);
+      expect(run.params).toEqual(true_.params);
+      expect(run.tags).toEqual(true_.tags);
+      expect(artifacts).toEqual(true_.artifacts);
+      const found = Object.fromEntries(Object.entries(metrics).map(([key, points]) => [key, points.sort()]));
+      expect(found).toEqual(sortedMetrics(true_.metrics));
+      expect(await source.run(run.id)).toEqual(run);
+    }
+    const long = runs.find(({ name }) => name === "long");
+    expect(long?.inputs).toEqual([
+      {
+        name: "train",
+        digest: "0123abcd",
+        sourceType: "local",
+        source: '{"uri": "/d.csv"}',
+        schema: '{"mlflow_colspec": []}',
+        profile: '{"rows": 3}',
+        tags: { "mlflow.data.context": "training" },
+      },
+    ]);
+    const [model, ...others] = await all(source.models());
+    expect(others).toEqual([]);
+    expect(model).toMatchObject({
+      name: "digits model",
+      description: "Reads digits",
+      tags: { task: "digits" },
+      aliases: { best: 1 },
+    });
+    expect(
+      model?.versions.map(({ version, runId, description, tags }) => [version, runId, description, tags]),
+    ).toEqual([
+      [1, long?.id, "first", { k: "v" }],
+      [2, long?.id, "", {}],
+    ]);
+    await source.close();
+  });
+});
+
+describe("where MLflow keeps its files", () => {
+  it("is found again when the whole folder was moved", async () => {
+    const root = unpackFileStore();
+    const moved = join(tempDir("moved"), "elsewhere");
+    const source = new FileStore(moved, undefined);
+    renameSync(root, moved);
+    const [vision] = (await all(source.experiments())).filter(({ name }) => name !== "Default");
+    if (vision === undefined) throw new Error("no experiment");
+    const long = (await all(source.runs(vision))).find(({ name }) => name === "long");
+    if (long === undefined) throw new Error("no run");
+    const kept = join(root, "..", "mlruns-artifacts", "vision", long.id, "artifacts");
+    cpSync(kept, join(moved, vision.id, long.id, "artifacts"), { recursive: true });
+    rmSync(kept, { recursive: true });
+    expect((await all(source.files(long))).map(({ path }) => path)).toEqual([
+      "empty.bin",
+      "plots/ü.txt",
+      "zeros.bin",
+    ]);
+  });
+
+  it.each([
+    ["gs://bucket/x", /import from a server/],
+    ["mlflow-artifacts:/1/x", /--artifacts/],
+  ])("is told when it cannot be reached: %s", async (artifactUri, message) => {
+    const source = new MlflowDatabase(unpackDatabase(), undefined);
+    const run = { artifactUri } as MlflowRun;
+    await expect(all(source.files(run))).rejects.toThrow(message);
+    await source.close();
+  });
+
+  it("says what it expected when there is nothing of MLflow's", async () => {
+    await expect(openMlflow(tempDir("none"), undefined, {})).rejects.toMatchObject({
+      reason: "MLFLOW_NOT_FOUND",
+    });
+    await expect(openMlflow("postgresql://x/y", undefined, {})).rejects.toMatchObject({
+      reason: "MLFLOW_URI_INVALID",
+    });
+  });
+});
