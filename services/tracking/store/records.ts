@@ -9,11 +9,15 @@ import { createMetricStates, type MetricStates, metricStateIndexes } from "./met
 import { createMetricSummaries, type MetricSummaries, metricSummaryIndexes } from "./metric-summaries.ts";
 import { createMetricWorkers, type MetricWorkers, metricWorkerIndexes } from "./metric-workers.ts";
 import { createRunNotes, type RunNotes, runNoteIndexes } from "./run-notes.ts";
+import { createIdleRuns, type IdleRuns, idleRunIndexes } from "./idle-runs.ts";
 import { createRuns, type Runs, runIndexes } from "./runs.ts";
+import { createSearches, type Searches } from "./search.ts";
 import { createStoredRanges, type StoredRangesStore, storedRangesIndexes } from "./stored-ranges.ts";
 
 /** Everything this service keeps. */
 export interface Records {
+  readonly searches: Searches;
+  readonly idleRuns: IdleRuns;
   readonly runs: Runs;
   readonly experiments: Experiments;
   readonly notes: RunNotes;
@@ -31,6 +35,8 @@ export interface Records {
 /** The repositories on this database. */
 export function createRecords(store: Store): Records {
   return {
+    searches: createSearches(store),
+    idleRuns: createIdleRuns(store),
     runs: createRuns(store),
     experiments: createExperiments(store),
     notes: createRunNotes(store),
@@ -50,6 +56,7 @@ export function createRecords(store: Store): Records {
 export const recordIndexes: readonly IndexSpec[] = [
   ...runIndexes,
   ...experimentIndexes,
+  ...idleRunIndexes,
   ...runNoteIndexes,
   ...favouriteIndexes,
   ...checkpointIndexes,
