@@ -38,6 +38,7 @@ export function runSearchApi(deps: Deps): Methods {
         comparisons: parseFilter(filter, options),
         order: parseOrder(orderBy, options),
         view,
+        showsMetrics: fields.metrics.length > 0,
         limit: page.size + 1,
         ...(favouritesOf === null ? {} : { favouritesOf }),
         ...(page.after === undefined ? {} : { after: page.after }),

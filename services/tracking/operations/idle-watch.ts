@@ -46,7 +46,9 @@ export function idleWatch(deps: Deps, lookEveryMs: number): Part {
 
 async function look(deps: Deps, maxGapMs: number): Promise<void> {
   const { idleRuns } = deps.records;
-  const givenBackMs = await creatingTransaction(deps.store, "idle watch", (tx) => idleRuns.look(tx, maxGapMs));
+  const givenBackMs = await creatingTransaction(deps.store, "idle watch", (tx) =>
+    idleRuns.look(tx, maxGapMs),
+  );
   if (givenBackMs > 0) deps.logger.warn({ givenBackMs }, "outside runs were not watched for a while");
   for (const runId of await idleRuns.overdue(MAX_PER_LOOK)) await endIdle(deps, runId);
 }

@@ -18,6 +18,8 @@ export interface RunSearch {
   readonly order: readonly OrderKey[];
   readonly view: LifecycleView;
   readonly favouritesOf?: string;
+  /** Whether metrics of what is found are shown: those have to be up to date too. */
+  readonly showsMetrics: boolean;
   readonly after?: Search["after"];
   readonly limit: number;
 }
@@ -34,7 +36,7 @@ export async function searchRuns(deps: Deps, search: RunSearch): Promise<Found[]
   const named = await namedExperiments(deps, search);
   const within = named === undefined ? {} : { experimentId: { $in: named.map(({ id }) => id) } };
   const joins = [...comparisons, ...order].some(({ column }) => column.kind === "metric");
-  if (joins) await foldCalls(deps);
+  if (joins || search.showsMetrics) await foldCalls(deps);
   // Summaries are indexed by experiment, so that of a whole project is asked by its experiments too.
   const metricScope =
     named !== undefined || !joins

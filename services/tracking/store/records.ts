@@ -3,13 +3,13 @@ import { type Artifacts, artifactIndexes, createArtifacts } from "./artifacts.ts
 import { type Checkpoints, checkpointIndexes, createCheckpoints } from "./checkpoints.ts";
 import { createExperiments, type Experiments, experimentIndexes } from "./experiments.ts";
 import { createFavourites, type Favourites, favouriteIndexes } from "./favourites.ts";
+import { createIdleRuns, type IdleRuns, idleRunIndexes } from "./idle-runs.ts";
 import { createLogBatches, type LogBatches, logBatchIndexes } from "./log-batches.ts";
 import { createMetricBatches, type MetricBatches, metricBatchIndexes } from "./metric-batches.ts";
 import { createMetricStates, type MetricStates, metricStateIndexes } from "./metric-states.ts";
 import { createMetricSummaries, type MetricSummaries, metricSummaryIndexes } from "./metric-summaries.ts";
 import { createMetricWorkers, type MetricWorkers, metricWorkerIndexes } from "./metric-workers.ts";
 import { createRunNotes, type RunNotes, runNoteIndexes } from "./run-notes.ts";
-import { createIdleRuns, type IdleRuns, idleRunIndexes } from "./idle-runs.ts";
 import { createRuns, type Runs, runIndexes } from "./runs.ts";
 import { createSearches, type Searches } from "./search.ts";
 import { createStoredRanges, type StoredRangesStore, storedRangesIndexes } from "./stored-ranges.ts";

@@ -104,14 +104,12 @@ export function createRuns(store: Store): Runs {
       return found.map(recordOf);
     },
     async columns(ids, columns) {
-      const found = documents.aggregate<RunDocument>([
+      const found = documents.aggregate<Omit<RunDocument, keyof typeof leftOut>>([
         { $match: { _id: { $in: [...ids] } } },
         { $project: without(columns) },
         { $set: { params: chosen("params", columns.params), tags: chosen("tags", columns.tags) } },
       ]);
-      return (await found.toArray()).map((document) =>
-        recordOf({ inputs: [], attempts: [], sightings: { started: [], ended: [] }, ...document }),
-      );
+      return (await found.toArray()).map((document) => recordOf({ ...leftOut, ...document }));
     },
     async *all() {
       for await (const document of documents.find().sort({ _id: 1 })) yield recordOf(document);
@@ -162,6 +160,9 @@ export function recordOf(document: RunDocument): RunRecord {
   const { _id, schemaVersion: _, fences: __, startTime: ___, ...fields } = document;
   return { id: _id, ...fields };
 }
+
+/** What stands in a record for what was not read. */
+const leftOut = { inputs: [], attempts: [], sightings: { started: [], ended: [] } } as const;
 
 /** What is not read at all. */
 function without({ params, tags, inputs, details }: RunColumns): Record<string, 0> {

@@ -106,10 +106,10 @@ describe("a filter", () => {
   ])("%s is refused at character %i", (text, position, expected) => {
     const error = refusal(() => parseFilter(text, options));
     expect(error).toMatchObject({ code: "invalid_argument", reason: "FILTER_INVALID" });
-    expect([error.metadata["position"], error.metadata["expected"]]).toEqual([
-      String(position),
-      expect.stringContaining(expected),
-    ]);
+    expect(error.metadata).toEqual({
+      position: String(position),
+      expected: expect.stringContaining(expected),
+    });
     expect(error.message).toContain(`filter: at character ${position}: expected `);
   });
 
