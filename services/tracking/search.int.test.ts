@@ -350,7 +350,7 @@ describe("any filter and order", () => {
         } while (pageToken !== "");
         expect(found).toEqual(expected.map(({ id }) => id));
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
   }, 120_000);
 });
