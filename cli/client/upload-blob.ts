@@ -14,6 +14,9 @@ export interface BlobSource {
   readonly content: { readonly file: string } | { readonly bytes: Uint8Array };
 }
 
+/** From here on a file is sent in parts: it can be gone on with when it is cut off, and need not pass through the gateway. */
+const inPartsFromBytes = 32 * 1024 * 1024;
+
 /** Silence of the connection after which an upload is given up. */
 const silenceMs = 60_000;
 
@@ -29,6 +32,11 @@ export async function uploadBlob(
   const head = await exchange(address, "HEAD", blob.digest);
   if (head.statusCode === 200) return { sent: false };
   if (head.statusCode !== 404) throw await refusal(head, address.url);
+  if (blob.sizeBytes >= inPartsFromBytes && "file" in blob.content) {
+    const { createClients } = await import("./clients.ts");
+    const { uploadFileInParts } = await import("./upload-in-parts.ts");
+    return await uploadFileInParts(createClients(address), address, { ...blob, ...blob.content }, onProgress);
+  }
   const answer = await exchange(address, "PUT", blob.digest, blob, onProgress);
   const status = answer.statusCode ?? 0;
   if (status < 200 || status > 299) throw await refusal(answer, address.url);

@@ -252,7 +252,9 @@ export function blobStoreContract(name: string, makeStore: () => Promise<MadeSto
       const { uploadId } = await store.beginMultipart();
       await store.uploadPart(uploadId, 2, world);
       await store.uploadPart(uploadId, 1, Buffer.from("wrong"));
-      const part = await store.uploadPart(uploadId, 1, chunked(hello, 100_000));
+      const other = store.uploadPart(uploadId, 1, hello, digestOf(world));
+      await expect(other).rejects.toMatchObject({ reason: "DIGEST_MISMATCH" });
+      const part = await store.uploadPart(uploadId, 1, chunked(hello, 100_000), digestOf(hello));
       const first = { partNumber: 1, sizeBytes: hello.length, digest: digestOf(hello) };
       expect(part).toEqual(first);
       expect(await store.listParts(uploadId)).toEqual([

@@ -145,12 +145,13 @@ export interface BlobStore {
   presignPart(uploadId: string, part: MultipartPart): Promise<PresignedPart | undefined>;
   /**
    * Stores a part; the same number again replaces it. Throws `not_found` UPLOAD_NOT_FOUND, `resource_exhausted`
-   * PART_TOO_LARGE.
+   * PART_TOO_LARGE, `invalid_argument` DIGEST_MISMATCH when it is not what was expected.
    */
   uploadPart(
     uploadId: string,
     partNumber: number,
     data: AsyncIterable<Uint8Array> | Uint8Array,
+    expectDigest?: string,
   ): Promise<MultipartPart>;
   /** The parts that have arrived whole, in order: where to go on. */
   listParts(uploadId: string): Promise<readonly MultipartPart[]>;

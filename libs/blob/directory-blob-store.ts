@@ -182,8 +182,9 @@ class DirectoryBlobStore implements BlobStore {
     uploadId: string,
     partNumber: number,
     data: AsyncIterable<Uint8Array> | Uint8Array,
+    expectDigest?: string,
   ): Promise<MultipartPart> {
-    return this.#uploads.upload(uploadId, partNumber, data);
+    return this.#uploads.upload(uploadId, partNumber, data, expectDigest);
   }
 
   listParts(uploadId: string): Promise<readonly MultipartPart[]> {

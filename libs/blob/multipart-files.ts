@@ -53,11 +53,16 @@ export class MultipartFiles {
     uploadId: string,
     partNumber: number,
     data: AsyncIterable<Uint8Array> | Uint8Array,
+    expectDigest?: string,
   ): Promise<MultipartPart> {
     const folder = await this.#existing(uploadId);
     assertPart(partNumber);
     const temp = join(this.#temp, randomUUID());
-    const { digest, sizeBytes } = await writeTemp(temp, limitedPart(data));
+    const { digest, sizeBytes } = await writeTemp(
+      temp,
+      limitedPart(data),
+      expectDigest === undefined ? {} : { expectDigest },
+    );
     const earlier = (await namesIn(folder)).filter(
       (name) => Number(PART_FILE.exec(name)?.[1]) === partNumber,
     );

@@ -21,6 +21,9 @@ export function boolVar() {
   return z.enum(["true", "false"], 'expected "true" or "false"').transform((text) => text === "true");
 }
 
+/** Largest blob that may be uploaded, in bytes: the gateway's and tracking's word for the same. */
+export const blobMaxBytes = intVar(1, Number.MAX_SAFE_INTEGER).default(16 * 1024 ** 3);
+
 /**
  * The settings that services have in common, to be picked from: `z.object({ natsUrl: baseConfigShape.natsUrl })` or all
  * by `...baseConfigShape`. Each is read from its own variable, `TRAINYARD_` and the name in upper snake case.

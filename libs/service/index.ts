@@ -2,7 +2,7 @@
 export { type AccessRule, type AccessTable, assertAccess, hasRole, methodPath } from "./access.ts";
 export { type App, type AppOptions, createApp } from "./app.ts";
 export { type Authenticate, bearerAuthenticate, bearerToken } from "./authenticate.ts";
-export { baseConfigShape, boolVar, intVar, urlVar } from "./base-config.ts";
+export { baseConfigShape, blobMaxBytes, boolVar, intVar, urlVar } from "./base-config.ts";
 export { ConfigError, describeConfig, envName, parseConfig } from "./config.ts";
 export { type Foundation, type FoundationConfig, layFoundation } from "./foundation.ts";
 export { fromConnectError } from "./from-connect-error.ts";

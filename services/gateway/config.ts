@@ -1,7 +1,5 @@
-import { baseConfigShape, intVar, parseConfig, urlVar } from "@trainyard/service";
+import { baseConfigShape, blobMaxBytes, parseConfig, urlVar } from "@trainyard/service";
 import { z } from "zod";
-
-const GIB = 1024 ** 3;
 
 const schema = z.object({
   ...baseConfigShape,
@@ -17,8 +15,7 @@ const schema = z.object({
     .string()
     .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, "expected a name")
     .optional(),
-  /** Largest blob that may be uploaded, in bytes. */
-  blobMaxBytes: intVar(1, Number.MAX_SAFE_INTEGER).default(16 * GIB),
+  blobMaxBytes,
 });
 
 /** What the gateway is told by its environment. */

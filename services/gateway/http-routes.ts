@@ -1,6 +1,7 @@
 import type { BlobStore } from "@trainyard/blob";
 import { getBlobRoute, headBlobRoute } from "./blobs/get-blob.ts";
 import { putBlobRoute } from "./blobs/put-blob.ts";
+import { putPartRoute } from "./blobs/put-part.ts";
 import type { Upstreams } from "./proxy/upstreams.ts";
 import { registerRoute, stageRoute } from "./rest/model-routes.ts";
 import type { Route } from "./rest/route.ts";
@@ -21,5 +22,6 @@ export function httpRoutes({ upstreams, blobs, blobMaxBytes }: HttpParts): reado
     getBlobRoute(blobs),
     headBlobRoute(blobs),
     putBlobRoute(blobs, blobMaxBytes),
+    putPartRoute(blobs),
   ];
 }

@@ -1,3 +1,4 @@
+import { openBlobStore } from "@trainyard/blob";
 import { registry, tracking } from "@trainyard/contracts";
 import { type App, createApp, layFoundation, rpcClient, rpcServer } from "@trainyard/service";
 import { eventConsumer } from "@trainyard/store";
@@ -7,6 +8,7 @@ import { registryService } from "./api/registry-service.ts";
 import type { RegistryConfig } from "./config.ts";
 import { recordGate } from "./consumers/evaluation-ended.ts";
 import { registerTrainedModel } from "./consumers/run-ended.ts";
+import { holdFilesIn } from "./hold-files.ts";
 import { indexes } from "./store/documents.ts";
 import { ModelRepository } from "./store/model-repository.ts";
 
@@ -21,7 +23,8 @@ export async function build(config: RegistryConfig, { logger }: RegistryDeps): P
   const { store, bus, signer, health } = foundation;
   const repository = new ModelRepository(store);
   const runs = rpcClient(tracking.TrackingService, config.trackingUrl, { signer });
-  const deps = { store, repository, runs };
+  const holdFiles = holdFilesIn(openBlobStore(config.blobUrl));
+  const deps = { store, repository, runs, holdFiles };
   const server = rpcServer({
     ...foundation.server,
     routes: (router) => router.service(registry.RegistryService, registryService(deps)),

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { openBlobStore } from "@trainyard/blob";
 import { type Bus, connectBus, declareStream, eventStreamSpec } from "@trainyard/bus";
 import {
   type CloudEvent,
@@ -143,7 +144,7 @@ function trainedRun(model: string, code = "c1"): MessageInitShape<typeof trackin
       name: "model",
       digest: "d1",
       framework: "torch",
-      files: [{ path: "model.pt2", digest: "d0", sizeBytes: 10n }],
+      files: [{ path: "model.pt2", digest: "d0".repeat(32), sizeBytes: 10n }],
       signature: { inputs: [{ name: "x", dtype: "float32", shape: [-1n, 64n] }] },
       metrics: { accuracy: 0.97 },
     },
@@ -185,6 +186,8 @@ describe("registry", () => {
       runId: run.id,
       metrics: { accuracy: 0.97 },
     });
+    const blobs = openBlobStore(platform.serviceEnv("registry").TRAINYARD_BLOB_URL ?? "");
+    expect(await blobs.pins("d0".repeat(32))).toContain(`model:default:${run.id}`);
   });
 
   it("lets another person's approval make a version champion, and archives its predecessor", async () => {

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { openBlobStore } from "@trainyard/blob";
 import { scheduler } from "@trainyard/contracts";
 import { fromConnectError, type Principal } from "@trainyard/service";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -47,6 +48,8 @@ describe("a submission", () => {
     const first = await submit({ name: "once" }, "req-1");
     const before = await countJobs();
     expect((await submit({ name: "once" }, "req-1")).job?.id).toBe(first.job?.id);
+    const holders = await openBlobStore(world.config.blobUrl).pins(world.code);
+    expect(holders).toContain(`job:default:${first.job?.runId}`);
     expect(await countJobs()).toBe(before);
     expect(await refusal(submit({ name: "other" }, "req-1"))).toMatchObject({
       code: "already_exists",

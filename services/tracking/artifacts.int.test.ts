@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { scheduler, tracking } from "@trainyard/contracts";
 import { fromConnectError, rpcClient } from "@trainyard/service";
 import { testSigner } from "@trainyard/testing";
@@ -9,20 +10,21 @@ type ArtifactClient = ReturnType<typeof rpcClient<typeof tracking.ArtifactServic
 let service: TestTracking;
 let user: ArtifactClient;
 let stranger: ArtifactClient;
+const digestOf = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 let requests = 0;
 const requestId = () => `request-${++requests}`;
 
 beforeAll(async () => {
   service = await startTracking();
   const gateway = await testSigner("gateway");
-  const as = (where: string) =>
+  const as = (where: string, name: string) =>
     rpcClient(tracking.ArtifactService, service.app.server.url, {
       timeoutMs: 20_000,
       token: () =>
-        gateway.sign({ name: "ada", kind: "user", roles: ["submitter"], project: where } as const, 60_000),
+        gateway.sign({ name, kind: "user", roles: ["submitter"], project: where } as const, 60_000),
     });
-  user = as(project);
-  stranger = as("other");
+  user = as(project, "ada");
+  stranger = as("other", "eve");
 });
 
 async function aRun(): Promise<string> {
@@ -55,14 +57,14 @@ describe("an artifact of an outside client", () => {
     const digest = await put(runId, "reports/a.txt", "hello");
     const { artifact } = await user.getArtifact({ runId, path: "reports/a.txt" });
     expect(artifact).toMatchObject({ path: "reports/a.txt", digest, sizeBytes: 5n });
-    expect(await holders(digest)).toEqual([`run:${runId}`]);
+    expect(await holders(digest)).toEqual([`run:default:${runId}`]);
   });
 
   it("that is put again under its path gives the first one's bytes up", async () => {
     const runId = await aRun();
     const first = await put(runId, "a.txt", `first of ${runId}`);
     const second = await put(runId, "a.txt", `second of ${runId}`);
-    expect([await holders(first), await holders(second)]).toEqual([[], [`run:${runId}`]]);
+    expect([await holders(first), await holders(second)]).toEqual([[], [`run:default:${runId}`]]);
   });
 
   it("is refused without its bytes, and where a file would be a folder", async () => {
@@ -81,6 +83,56 @@ describe("an artifact of an outside client", () => {
     expect(await reason(stranger.getArtifact({ runId, path: "a.txt" }))).toBe("RUN_NOT_FOUND");
     const theirs = { requestId: requestId(), runId, path: "b.txt", digest, sizeBytes: 1n };
     expect(await reason(stranger.putArtifact(theirs))).toBe("RUN_NOT_FOUND");
+  });
+});
+
+describe("a large file on its way into the blob store", () => {
+  const content = Buffer.concat([Buffer.alloc(16 * 1024 ** 2, 1), Buffer.from("the rest")]);
+  const parts = [content.subarray(0, 16 * 1024 ** 2), content.subarray(16 * 1024 ** 2)].map(
+    (bytes, index) => ({
+      partNumber: index + 1,
+      digest: digestOf(bytes),
+      sizeBytes: BigInt(bytes.length),
+      bytes,
+    }),
+  );
+  const announced = { digest: digestOf(content), sizeBytes: BigInt(content.length) };
+
+  it("is sent in parts, found again half sent, and refused to others until it is whole", async () => {
+    const { uploadId, partSizeBytes, exists } = await user.beginUpload(announced);
+    expect({ exists, partSizeBytes }).toEqual({ exists: false, partSizeBytes: 16n * 1024n ** 2n });
+    const places = await user.presignParts({ uploadId, parts });
+    expect(places.parts.map(({ url }) => url)).toEqual([
+      `/api/v1/uploads/${uploadId}/parts/1`,
+      `/api/v1/uploads/${uploadId}/parts/2`,
+    ]);
+    await service.blobs.uploadPart(uploadId, 1, parts[0]?.bytes ?? new Uint8Array());
+    expect(await user.beginUpload(announced)).toMatchObject({ uploadId, parts: [{ partNumber: 1 }] });
+    expect(await reason(stranger.presignParts({ uploadId, parts }))).toBe("UPLOAD_NOT_FOUND");
+    expect(await reason(stranger.completeUpload({ uploadId }))).toBe("UPLOAD_NOT_FOUND");
+    expect(await reason(user.completeUpload({ uploadId: "../x" }))).toBe("UPLOAD_NOT_FOUND");
+    expect(await reason(user.completeUpload({ uploadId }))).toBe("SIZE_MISMATCH");
+    await service.blobs.uploadPart(uploadId, 2, parts[1]?.bytes ?? new Uint8Array());
+    expect(await user.completeUpload({ uploadId })).toMatchObject(announced);
+    expect(await holders(announced.digest)).toContain("upload:default:ada");
+    expect(await user.beginUpload(announced)).toMatchObject({ exists: true });
+  });
+
+  it("that is given up leaves nothing", async () => {
+    const other = { digest: "b".repeat(64), sizeBytes: 5n };
+    const { uploadId } = await user.beginUpload(other);
+    await stranger.abortUpload({ uploadId });
+    expect(await user.beginUpload(other)).toMatchObject({ uploadId });
+    await user.abortUpload({ uploadId });
+    await user.abortUpload({ uploadId });
+    expect(await reason(user.completeUpload({ uploadId }))).toBe("UPLOAD_NOT_FOUND");
+  });
+
+  it("is refused by its size, and as nothing", async () => {
+    const of = (sizeBytes: bigint) => user.beginUpload({ digest: "c".repeat(64), sizeBytes });
+    expect(await reason(of(2n ** 40n))).toBe("BLOB_TOO_LARGE");
+    expect(await reason(of(0n))).toBe("INVALID_FIELD");
+    expect(await reason(user.beginUpload({ digest: "x", sizeBytes: 1n }))).toBe("DIGEST_INVALID");
   });
 });
 
@@ -124,7 +176,7 @@ describe("a run's artifacts as a tree", () => {
       expect(await user.deleteArtifact(request)).toMatchObject({ deletedCount: 2n });
     }
     expect(await user.deleteArtifact(of("a/x"))).toMatchObject({ deletedCount: 0n, deletedBytes: 0n });
-    expect(await Promise.all(digests.map(holders))).toEqual([[], [], [`run:${runId}`]]);
+    expect(await Promise.all(digests.map(holders))).toEqual([[], [], [`run:default:${runId}`]]);
     expect((await user.listArtifactTree({ runId })).entries.map(({ path }) => path)).toEqual(["ab"]);
   });
 });

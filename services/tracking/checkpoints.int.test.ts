@@ -33,7 +33,7 @@ beforeEach(() => {
 });
 
 const open = (attempt: number) => leader.openAttempt({ runId: job.runId, jobId: job.id, attempt, project });
-const holder = () => `run:${job.runId}`;
+const holder = () => `run:default:${job.runId}`;
 const committedEvents = () =>
   service.store.db.collection("outbox").countDocuments({ subject: job.runId, type: /checkpoint/ });
 

@@ -1,13 +1,12 @@
-import { baseConfigShape, intVar, parseConfig } from "@trainyard/service";
+import { baseConfigShape, blobMaxBytes, intVar, parseConfig } from "@trainyard/service";
 import { z } from "zod";
 import { DEFAULT_LOG_LIMIT_BYTES, MIN_LOG_LIMIT_BYTES } from "./domain/limits.ts";
 
 const schema = z.object({
   ...baseConfigShape,
+  blobMaxBytes,
   /** Most bytes kept of one output of one rank: half of its beginning, half of its end. */
   logLimitBytes: intVar(MIN_LOG_LIMIT_BYTES, Number.MAX_SAFE_INTEGER).default(DEFAULT_LOG_LIMIT_BYTES),
-  /** How often outside runs are looked for that are silent for longer than they may be. */
-  idleWatchMs: intVar(50, 3_600_000).default(10_000),
 });
 
 /** What tracking is told by its environment. */

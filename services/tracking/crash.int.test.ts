@@ -113,7 +113,7 @@ describe("a crash between the commit and what follows", () => {
       return ofRun.length > 0 && ofRun;
     });
     expect(events).toEqual([[`trainyard.${project}.tracking.checkpoint.committed.v1.${job.runId}`, 1]]);
-    expect(await service.blobs.pins(digest)).toContain(`run:${job.runId}`);
+    expect(await service.blobs.pins(digest)).toContain(`run:default:${job.runId}`);
     await second.child.kill("SIGTERM");
   }, 120_000);
 });

@@ -9,6 +9,8 @@ export interface Deps {
   readonly store: Store;
   readonly records: Records;
   readonly blobs: BlobStore;
+  /** Largest file that may be uploaded. */
+  readonly blobMaxBytes: number;
   readonly signals: RunSignals;
   readonly logger: Logger;
   readonly now: () => Date;

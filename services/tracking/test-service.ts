@@ -61,11 +61,11 @@ export async function startTracking(options: { readonly start?: boolean } = {}):
     mongodbUri: database.uri,
     mongodbDatabase: database.database,
     blobUrl,
+    blobMaxBytes: 1024 ** 3,
     listenHost: "127.0.0.1",
     listenPort: 0,
     keyFile: testKeys().keyFile("tracking"),
     jwksFile: testKeys().jwksFile,
-    idleWatchMs: 250,
     logLevel: "silent",
     logLimitBytes: MIN_LOG_LIMIT_BYTES,
   };

@@ -151,8 +151,13 @@ class S3BlobStore implements BlobStore {
     return this.#uploads.state(uploadId);
   }
 
-  uploadPart(uploadId: string, partNumber: number, data: AsyncIterable<Uint8Array> | Uint8Array) {
-    return this.#uploads.put(uploadId, partNumber, data);
+  uploadPart(
+    uploadId: string,
+    partNumber: number,
+    data: AsyncIterable<Uint8Array> | Uint8Array,
+    expectDigest?: string,
+  ) {
+    return this.#uploads.put(uploadId, partNumber, data, expectDigest);
   }
 
   async presignPart(uploadId: string, part: MultipartPart): Promise<PresignedPart> {

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import type { Announced, MultipartPart, PutResult, UploadState } from "../blob-store.ts";
+import { checkDigest } from "../checked-content.ts";
 import { digestMismatch, uploadNotFound } from "../errors.ts";
 import { announcedId, assertPart, assertParts, collectPart, UPLOAD_ID } from "../multipart.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
@@ -61,11 +62,13 @@ export class S3Uploads {
     uploadId: string,
     partNumber: number,
     data: AsyncIterable<Uint8Array> | Uint8Array,
+    expectDigest?: string,
   ): Promise<MultipartPart> {
     const { s3Id } = await this.#session(uploadId);
     assertPart(partNumber);
     const body = await collectPart(data);
     const digest = createHash("sha256").update(body).digest();
+    checkDigest(digest.toString("hex"), expectDigest === undefined ? {} : { expectDigest });
     const part = { partNumber, body, sha256: digest.toString("base64") };
     const stored = await this.#multipart.put(`staged/${uploadId}`, s3Id, part);
     if (stored === undefined) throw uploadNotFound(uploadId);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { BlobStore } from "@trainyard/blob";
+import { type BlobStore, holderName } from "@trainyard/blob";
 import type { Identity } from "../domain/next-version.ts";
 
 /** How long a registration under way holds its blobs; a repeated one holds them again. */
@@ -22,8 +22,11 @@ export function holdBlobs(blobs: BlobStore, project: string, name: string, ident
   const what = createHash("sha256")
     .update(JSON.stringify([project, name, contentHash, contractHash, format]))
     .digest("hex");
-  const workPin = { holder: `registration:${what}`, ttlMs: WORK_TTL_MS };
-  const referencePin = { holder: `dataset:${what}`, ttlMs: REFERENCE_TTL_MS };
+  const workPin = { holder: holderName({ kind: "registration", project, id: what }), ttlMs: WORK_TTL_MS };
+  const referencePin = {
+    holder: holderName({ kind: "dataset", project, id: what }),
+    ttlMs: REFERENCE_TTL_MS,
+  };
   const each = async (digests: readonly string[], fn: (digest: string) => Promise<void>) => {
     for (const digest of new Set(digests)) await fn(digest);
   };

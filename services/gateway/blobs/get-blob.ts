@@ -1,11 +1,11 @@
 import { pipeline } from "node:stream/promises";
-import type { BlobStore } from "@trainyard/blob";
+import { type BlobStore, parseHolder } from "@trainyard/blob";
 import { DomainError } from "@trainyard/domain";
-import { hasRole } from "@trainyard/service";
+import { hasRole, type Principal } from "@trainyard/service";
 import { rangeOf } from "../domain/byte-range.ts";
 import { type HttpCall, param, type Route } from "../rest/route.ts";
 import { setBlobHeaders } from "./blob-headers.ts";
-import { uploadPin } from "./put-blob.ts";
+import { pinOf } from "./put-blob.ts";
 
 const path = "/api/v1/blobs/{digest}";
 
@@ -16,7 +16,8 @@ export function getBlobRoute(blobs: BlobStore): Route {
     path,
     role: "viewer",
     async handle(call) {
-      const { request, response } = call;
+      const { request, response, principal } = call;
+      await assertReadable(blobs, param(call, "digest"), principal);
       const { digest, sizeBytes } = await describeBlob(blobs, call);
       const range = rangeOf(request.headers.range, sizeBytes);
       if (range.kind === "unsatisfiable") {
@@ -50,7 +51,8 @@ export function headBlobRoute(blobs: BlobStore): Route {
     role: "viewer",
     async handle(call) {
       const { principal, response } = call;
-      if (hasRole(principal, "submitter")) await blobs.pin(param(call, "digest"), uploadPin(principal));
+      if (hasRole(principal, "submitter")) await blobs.pin(param(call, "digest"), pinOf(principal));
+      await assertReadable(blobs, param(call, "digest"), principal);
       const { digest, sizeBytes } = await describeBlob(blobs, call);
       setBlobHeaders(response, digest);
       response.setHeader("content-length", sizeBytes);
@@ -59,11 +61,25 @@ export function headBlobRoute(blobs: BlobStore): Route {
   };
 }
 
+/**
+ * Throws BLOB_NOT_FOUND for a caller of a project unless something of that project holds the blob: a digest that leaked is no
+ * key. Who may act in every project may read every blob.
+ */
+async function assertReadable(blobs: BlobStore, digest: string, { project }: Principal): Promise<void> {
+  if (project === undefined) return;
+  const holders = await blobs.pins(digest);
+  if (!holders.some((holder) => parseHolder(holder)?.project === project)) throw notFound(digest);
+}
+
 async function describeBlob(blobs: BlobStore, call: HttpCall) {
   const digest = param(call, "digest");
   const info = await blobs.stat(digest);
   if (info !== undefined) return { digest, sizeBytes: info.sizeBytes };
-  throw new DomainError("not_found", "BLOB_NOT_FOUND", `There is no blob ${digest}.`);
+  throw notFound(digest);
+}
+
+function notFound(digest: string): DomainError {
+  return new DomainError("not_found", "BLOB_NOT_FOUND", `There is no blob ${digest} that you may read.`);
 }
 
 function rangeInvalid(sizeBytes: number): DomainError {

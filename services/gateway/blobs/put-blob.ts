@@ -1,15 +1,12 @@
-import { assertDigest, type BlobStore, type Pin } from "@trainyard/blob";
+import { assertDigest, type BlobStore, type Pin, uploadPin } from "@trainyard/blob";
 import { DomainError } from "@trainyard/domain";
 import { type Principal, sendJson } from "@trainyard/service";
 import { param, type Route } from "../rest/route.ts";
 import { bodyChunks } from "./body-chunks.ts";
 
-/** An upload that nothing refers to stays for so long, for the job or dataset that will. */
-const UPLOAD_PIN_MS = 24 * 60 * 60_000;
-
-/** What keeps an upload until something refers to it. */
-export function uploadPin(principal: Principal): Pin {
-  return { holder: `upload:${principal.name}`, ttlMs: UPLOAD_PIN_MS };
+/** What keeps a caller's upload until something refers to it. */
+export function pinOf({ project, name }: Principal): Pin {
+  return uploadPin(project ?? "default", name);
 }
 
 /**
@@ -33,7 +30,7 @@ export function putBlobRoute(blobs: BlobStore, maxBytes: number): Route {
       const stored = await blobs.put(bodyChunks(request), {
         expectDigest: digest,
         maxBytes,
-        pin: uploadPin(principal),
+        pin: pinOf(principal),
         ...(length === undefined ? {} : { expectSize: Number(length) }),
       });
       sendJson(response, existed ? 200 : 201, { digest: stored.digest, sizeBytes: stored.sizeBytes });

@@ -14,7 +14,7 @@ const maxTextLength = 10_000;
 
 /** Registers a version by hand: of a run's logged model, or of files that are somewhere else. */
 export async function register(
-  { store, repository, runs }: RegistryParts,
+  { store, repository, runs, holdFiles }: RegistryParts,
   request: registry.RegisterModelVersionRequest,
   context: HandlerContext,
 ): Promise<registry.RegisterModelVersionResponse> {
@@ -32,6 +32,7 @@ export async function register(
     createdBy,
   };
   const id = newId("mv");
+  await holdFiles(input);
   return mutate(store, request, context, registry.RegisterModelVersionResponseSchema, async (tx) => {
     const version = await registerVersion(repository, tx, id, input, new Date());
     return create(registry.RegisterModelVersionResponseSchema, { modelVersion: versionToProto(version) });

@@ -9,7 +9,7 @@ import { versionOfRun } from "../version-of-run.ts";
 
 /** A completed training run whose job names a model becomes a version of it, in staging, once. */
 export function registerTrainedModel(
-  { repository }: Pick<RegistryParts, "repository">,
+  { repository, holdFiles }: Pick<RegistryParts, "repository" | "holdFiles">,
   logger: Logger,
 ): EventHandler {
   return on(tracking.RunEndedSchema, { mode: "every-one" }, async (tx, event) => {
@@ -23,13 +23,9 @@ export function registerTrainedModel(
       return;
     }
     if ((await repository.findVersionByRun(run.id, tx)) !== undefined) return;
-    const version = await registerVersion(
-      repository,
-      tx,
-      newId("mv"),
-      versionOfRun(run, target.name),
-      new Date(),
-    );
+    const input = versionOfRun(run, target.name);
+    await holdFiles(input);
+    const version = await registerVersion(repository, tx, newId("mv"), input, new Date());
     crashPoint("registry.version.before-commit");
     logger.info({ model: version.model, version: version.version, run: run.id }, "model version registered");
   });

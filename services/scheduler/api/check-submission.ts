@@ -1,9 +1,13 @@
 import type { Client } from "@connectrpc/connect";
+import { type BlobStore, holderName } from "@trainyard/blob";
 import type { dataset as datasetContract } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
 import { fromConnectError, inProject } from "@trainyard/service";
 import { neverFits } from "../domain/fits-ever.ts";
+
+import type { Job } from "../domain/job.ts";
 import { fewestRanks, type JobSpec, type ResolvedDataset, shapeOf } from "../domain/job-spec.ts";
+
 import { validateSpec } from "../domain/validate-spec.ts";
 import type { Nodes } from "../store/nodes.ts";
 import type { Queues } from "../store/queues.ts";
@@ -11,16 +15,14 @@ import type { Queues } from "../store/queues.ts";
 /** How long the dataset service may take to answer. */
 const RESOLVE_TIMEOUT_MS = 5_000;
 
-/** What tells whether blobs exist. */
-export interface BlobStat {
-  stat(digest: string): Promise<{ readonly sizeBytes: number } | undefined>;
-}
+/** A job's blobs are kept as long as its run is; pins have an end, so this is longer than that. */
+const REFERENCE_TTL_MS = 10 * 365 * 24 * 60 * 60 * 1000;
 
 /** Whom a submission is checked against. */
 export interface SubmissionDeps {
   readonly queues: Queues;
   readonly nodes: Nodes;
-  readonly blobs: BlobStat;
+  readonly blobs: Pick<BlobStore, "pin" | "stat">;
   readonly datasets: Client<typeof datasetContract.DatasetService>;
 }
 
@@ -37,12 +39,11 @@ export function assertValidSpec(spec: JobSpec): void {
 /** Checks what depends on others, and gives back the dataset version that the job is bound to from now on. */
 export async function checkSubmission(
   deps: SubmissionDeps,
-  project: string,
-  spec: JobSpec,
+  { project, runId, spec }: Pick<Job, "project" | "runId" | "spec">,
 ): Promise<ResolvedDataset | undefined> {
   await assertQueue(deps.queues, spec);
   await assertFitsFleet(deps.nodes, spec);
-  await assertBlobs(deps.blobs, spec);
+  await holdBlobs(deps.blobs, holderName({ kind: "job", project, id: runId }), spec);
   return spec.dataset === undefined ? undefined : resolveDataset(deps.datasets, project, spec.dataset);
 }
 
@@ -69,12 +70,19 @@ async function assertFitsFleet(nodes: Nodes, spec: JobSpec): Promise<void> {
   });
 }
 
-async function assertBlobs(blobs: BlobStat, spec: JobSpec): Promise<void> {
+/** Pins what the job brings, and only then looks whether it is there. */
+async function holdBlobs(blobs: SubmissionDeps["blobs"], holder: string, spec: JobSpec): Promise<void> {
   const wanted = [
     { field: "spec.code.digest", digest: spec.code.digest },
+    { field: "spec.code.dirty_diff_digest", digest: spec.code.dirtyDiffDigest },
     ...spec.inputs.map(({ digest }, index) => ({ field: `spec.inputs[${index}].digest`, digest })),
   ].filter(({ digest }) => digest !== "");
-  const found = await Promise.all(wanted.map(({ digest }) => blobs.stat(digest)));
+  const found = await Promise.all(
+    wanted.map(async ({ digest }) => {
+      await blobs.pin(digest, { holder, ttlMs: REFERENCE_TTL_MS });
+      return await blobs.stat(digest);
+    }),
+  );
   const violations = wanted
     .filter((_, index) => found[index] === undefined)
     .map(({ field, digest }) => ({

@@ -117,7 +117,7 @@ async function acceptOnce(
       );
     } catch (error) {
       if (!(error instanceof NotCheckedYet)) throw error;
-      checked = { dataset: await checkSubmission(deps, job.project, job.spec) };
+      checked = { dataset: await checkSubmission(deps, job) };
     }
   }
 }

@@ -15,12 +15,15 @@ import { entryToProto } from "../wire/artifact-entry-to-proto.ts";
 import { artifactToProto } from "../wire/checkpoint-to-proto.ts";
 import { filesFromProto } from "../wire/from-proto.ts";
 import { answerOnce } from "./once.ts";
+import { uploadsApi } from "./uploads.ts";
 
 /** Artifacts for those who are not the platform's agents. */
 export function artifactService(deps: Deps): ServiceImpl<typeof tracking.ArtifactService> {
   const runOf = (runId: string, context: HandlerContext) =>
     awaitRun(deps, runId, principalOf(context), context.signal);
   return {
+    ...uploadsApi(deps),
+
     async putArtifact(request, context) {
       const { path, digest, sizeBytes } = request;
       const named = create(tracking.StoredFileSchema, { path, digest, sizeBytes });

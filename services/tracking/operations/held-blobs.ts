@@ -1,13 +1,18 @@
-import { isDigest } from "@trainyard/blob";
+import { holderName, isDigest } from "@trainyard/blob";
 import { assertArtifactPath, DomainError } from "@trainyard/domain";
 import type { Deps } from "../deps.ts";
 import { filesOf, type StoredFile } from "../domain/checkpoint.ts";
-import { invalidField } from "../domain/errors.ts";
+import { invalidField, runNotFound } from "../domain/errors.ts";
+import type { RunRecord } from "../domain/run-record.ts";
 
 /** A committed reference lasts until it is given up; pins have an end, so this is longer than anybody keeps a run. */
-export const REFERENCE_TTL_MS = 10 * 365 * 24 * 60 * 60 * 1000;
+const REFERENCE_TTL_MS = 10 * 365 * 24 * 60 * 60 * 1000;
 
-const holderOf = (runId: string) => `run:${runId}`;
+/** Whose pins a run's references are. */
+export function runHolder({ id, project }: Pick<RunRecord, "id" | "project">): string {
+  return holderName({ kind: "run", project, id });
+}
+
 const digestsOf = (files: readonly StoredFile[]) => [...new Set(files.map(({ digest }) => digest))];
 
 /** Throws `invalid_argument` unless paths, digests and number of the files are acceptable. */
@@ -34,8 +39,8 @@ export function assertFiles(
 }
 
 /** Pins the files for the run, and only then makes sure that they exist. Throws `failed_precondition` BLOB_MISSING. */
-export async function holdBlobs(deps: Deps, runId: string, files: readonly StoredFile[]): Promise<void> {
-  await pinBlobs(deps, runId, files);
+async function holdBlobs(deps: Deps, run: RunRecord, files: readonly StoredFile[]): Promise<void> {
+  await pinBlobs(deps, run, files);
   for (const file of files) {
     const found = await deps.blobs.stat(file.digest);
     if (found?.sizeBytes === file.sizeBytes) continue;
@@ -50,8 +55,8 @@ export async function holdBlobs(deps: Deps, runId: string, files: readonly Store
 }
 
 /** Pins the files for the run. Done again after the commit, since a release at the same time may have unpinned one. */
-export async function pinBlobs(deps: Deps, runId: string, files: readonly StoredFile[]): Promise<void> {
-  const pin = { holder: holderOf(runId), ttlMs: REFERENCE_TTL_MS };
+async function pinBlobs(deps: Deps, run: RunRecord, files: readonly StoredFile[]): Promise<void> {
+  const pin = { holder: runHolder(run), ttlMs: REFERENCE_TTL_MS };
   await Promise.all(digestsOf(files).map((digest) => deps.blobs.pin(digest, pin)));
 }
 
@@ -59,14 +64,16 @@ export async function pinBlobs(deps: Deps, runId: string, files: readonly Stored
 export async function releaseBlobs(deps: Deps, runId: string, files: readonly StoredFile[]): Promise<void> {
   try {
     const { runs, checkpoints, artifacts } = deps.records;
+    const run = await runs.find(runId);
+    if (run === undefined) return;
     const kept = (await checkpoints.ofRun(runId)).filter(({ state }) => state !== "pruned");
     const referred = new Set([
       ...digestsOf(kept.flatMap(({ parts }) => filesOf(parts))),
       ...(await artifacts.ofRun(runId)).map(({ digest }) => digest),
-      ...digestsOf((await runs.find(runId))?.model?.files ?? []),
+      ...digestsOf(run.model?.files ?? []),
     ]);
     const released = digestsOf(files).filter((digest) => !referred.has(digest));
-    await Promise.all(released.map((digest) => deps.blobs.unpin(digest, holderOf(runId))));
+    await Promise.all(released.map((digest) => deps.blobs.unpin(digest, runHolder(run))));
   } catch (error) {
     deps.logger.warn({ err: error, runId }, "blobs that nothing refers to stay pinned");
   }
@@ -82,13 +89,15 @@ export async function withHeldBlobs<T>(
   files: readonly StoredFile[],
   fn: (replaces: (file: StoredFile | undefined) => void) => Promise<T>,
 ): Promise<T> {
+  const run = await deps.records.runs.find(runId);
+  if (run === undefined) throw runNotFound(runId);
   let replaced: StoredFile | undefined;
   try {
-    await holdBlobs(deps, runId, files);
+    await holdBlobs(deps, run, files);
     const result = await fn((file) => {
       replaced = file;
     });
-    await pinBlobs(deps, runId, files);
+    await pinBlobs(deps, run, files);
     if (replaced !== undefined) await releaseBlobs(deps, runId, [replaced]);
     return result;
   } catch (error) {

@@ -19,6 +19,7 @@ beforeEach(async () => {
     store,
     records: createRecords(store),
     blobs: await openBlobStore(new URL(`file://${tempDir("blobs")}`).href),
+    blobMaxBytes: 1024 ** 3,
     signals: createRunSignals(),
     logger: testLogger(),
     now: () => new Date(),

@@ -143,7 +143,7 @@ async function upload(
   const stored = await uploadFile(deps.blobs, {
     folder: deps.attemptDir,
     path,
-    holder: `run:${of.runId}:${of.attempt}`,
+    holder: `attempt:${of.runId}:${of.attempt}`,
     ...(sizeBytes === undefined ? {} : { sizeBytes }),
   });
   return { path: name, digest: stored.digest, sizeBytes: BigInt(stored.sizeBytes) };

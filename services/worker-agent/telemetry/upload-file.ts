@@ -1,12 +1,15 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
-import type { BlobStore } from "@trainyard/blob";
+import { type BlobStore, uploadInParts } from "@trainyard/blob";
 import { crashPoint } from "@trainyard/failpoint";
 import { openInside, UnusableFileError } from "./open-inside.ts";
 
 /** How long a blob is kept for the report that follows its upload: longer than tracking may be away. */
 const PIN_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 const CHUNK_BYTES = 1024 * 1024;
+
+/** From here on a file goes over a network in parts, so that what has arrived is not sent again after a failure. */
+const IN_PARTS_FROM_BYTES = 32 * 1024 * 1024;
 
 export interface StoredBlob {
   readonly digest: string;
@@ -36,13 +39,29 @@ export async function uploadFile(blobs: BlobStore, source: UploadSource): Promis
       throw new UnusableFileError(said);
     }
     await blobs.pin(found.digest, { holder: source.holder, ttlMs: PIN_TTL_MS });
-    if ((await blobs.stat(found.digest)) === undefined) {
-      await blobs.put(contentOf(file), { expectDigest: found.digest, expectSize: found.sizeBytes });
-    }
+    if ((await blobs.stat(found.digest)) === undefined) await store(blobs, file, found, source.holder);
     return found;
   } finally {
     await file.close();
   }
+}
+
+async function store(
+  blobs: BlobStore,
+  file: FileHandle,
+  { digest, sizeBytes }: StoredBlob,
+  owner: string,
+): Promise<void> {
+  if (!blobs.remote || sizeBytes < IN_PARTS_FROM_BYTES) {
+    await blobs.put(contentOf(file), { expectDigest: digest, expectSize: sizeBytes });
+    return;
+  }
+  const read = async (start: number, bytes: number) => {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(bytes), 0, bytes, start);
+    return buffer.subarray(0, bytesRead);
+  };
+  const onPart = () => crashPoint("agent.upload.half");
+  await uploadInParts(blobs, { digest, sizeBytes, owner }, read, { onPart });
 }
 
 async function hashOf(file: FileHandle): Promise<StoredBlob> {

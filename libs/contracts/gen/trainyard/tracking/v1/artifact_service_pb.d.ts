@@ -320,8 +320,279 @@ export declare type ArtifactEntry = Message<"trainyard.tracking.v1.ArtifactEntry
 export declare const ArtifactEntrySchema: GenMessage<ArtifactEntry>;
 
 /**
+ * BeginUploadRequest announces a file.
+ *
+ * @generated from message trainyard.tracking.v1.BeginUploadRequest
+ */
+export declare type BeginUploadRequest = Message<"trainyard.tracking.v1.BeginUploadRequest"> & {
+  /**
+   * SHA-256 of the whole content, 64 lower-case hex digits.
+   *
+   * @generated from field: string digest = 1;
+   */
+  digest: string;
+
+  /**
+   * Bytes of the whole content, at least 1 and at most TRAINYARD_BLOB_MAX_BYTES of the platform (16 GiB).
+   *
+   * @generated from field: int64 size_bytes = 2;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.BeginUploadRequest.
+ * Use `create(BeginUploadRequestSchema)` to create a new message.
+ */
+export declare const BeginUploadRequestSchema: GenMessage<BeginUploadRequest>;
+
+/**
+ * BeginUploadResponse says what to send.
+ *
+ * @generated from message trainyard.tracking.v1.BeginUploadResponse
+ */
+export declare type BeginUploadResponse = Message<"trainyard.tracking.v1.BeginUploadResponse"> & {
+  /**
+   * Whether the content is in the blob store already; then there is nothing to send, and the other fields are empty.
+   *
+   * @generated from field: bool exists = 1;
+   */
+  exists: boolean;
+
+  /**
+   * Names the upload.
+   *
+   * @generated from field: string upload_id = 2;
+   */
+  uploadId: string;
+
+  /**
+   * Bytes of every part but the last: part n is the content from (n - 1) * part_size_bytes on.
+   *
+   * @generated from field: int64 part_size_bytes = 3;
+   */
+  partSizeBytes: bigint;
+
+  /**
+   * Parts that have arrived whole, by number. One whose digest is another than that of the content's part is to be sent again.
+   *
+   * @generated from field: repeated trainyard.tracking.v1.UploadPart parts = 4;
+   */
+  parts: UploadPart[];
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.BeginUploadResponse.
+ * Use `create(BeginUploadResponseSchema)` to create a new message.
+ */
+export declare const BeginUploadResponseSchema: GenMessage<BeginUploadResponse>;
+
+/**
+ * UploadPart is one part of a file.
+ *
+ * @generated from message trainyard.tracking.v1.UploadPart
+ */
+export declare type UploadPart = Message<"trainyard.tracking.v1.UploadPart"> & {
+  /**
+   * From 1, at most 10000.
+   *
+   * @generated from field: int32 part_number = 1;
+   */
+  partNumber: number;
+
+  /**
+   * SHA-256 of the part, 64 lower-case hex digits.
+   *
+   * @generated from field: string digest = 2;
+   */
+  digest: string;
+
+  /**
+   * Its bytes, at most 64 MiB; every part but the last has at least 5 MiB.
+   *
+   * @generated from field: int64 size_bytes = 3;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.UploadPart.
+ * Use `create(UploadPartSchema)` to create a new message.
+ */
+export declare const UploadPartSchema: GenMessage<UploadPart>;
+
+/**
+ * PresignPartsRequest names the parts to send next.
+ *
+ * @generated from message trainyard.tracking.v1.PresignPartsRequest
+ */
+export declare type PresignPartsRequest = Message<"trainyard.tracking.v1.PresignPartsRequest"> & {
+  /**
+   * The upload.
+   *
+   * @generated from field: string upload_id = 1;
+   */
+  uploadId: string;
+
+  /**
+   * The parts, 1 to 100.
+   *
+   * @generated from field: repeated trainyard.tracking.v1.UploadPart parts = 2;
+   */
+  parts: UploadPart[];
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.PresignPartsRequest.
+ * Use `create(PresignPartsRequestSchema)` to create a new message.
+ */
+export declare const PresignPartsRequestSchema: GenMessage<PresignPartsRequest>;
+
+/**
+ * PresignPartsResponse says where each goes, in the order asked for.
+ *
+ * @generated from message trainyard.tracking.v1.PresignPartsResponse
+ */
+export declare type PresignPartsResponse = Message<"trainyard.tracking.v1.PresignPartsResponse"> & {
+  /**
+   * The places.
+   *
+   * @generated from field: repeated trainyard.tracking.v1.PresignedPart parts = 1;
+   */
+  parts: PresignedPart[];
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.PresignPartsResponse.
+ * Use `create(PresignPartsResponseSchema)` to create a new message.
+ */
+export declare const PresignPartsResponseSchema: GenMessage<PresignPartsResponse>;
+
+/**
+ * PresignedPart is where and how one part is sent.
+ *
+ * @generated from message trainyard.tracking.v1.PresignedPart
+ */
+export declare type PresignedPart = Message<"trainyard.tracking.v1.PresignedPart"> & {
+  /**
+   * The part.
+   *
+   * @generated from field: int32 part_number = 1;
+   */
+  partNumber: number;
+
+  /**
+   * Absolute for a blob store that takes parts itself: send no token of the platform there. Else a path at the gateway, which wants the caller's token.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * Headers to send exactly so.
+   *
+   * @generated from field: map<string, string> headers = 3;
+   */
+  headers: { [key: string]: string };
+
+  /**
+   * Until when the URL works; absent for a path at the gateway, which has no end.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.PresignedPart.
+ * Use `create(PresignedPartSchema)` to create a new message.
+ */
+export declare const PresignedPartSchema: GenMessage<PresignedPart>;
+
+/**
+ * CompleteUploadRequest names the upload.
+ *
+ * @generated from message trainyard.tracking.v1.CompleteUploadRequest
+ */
+export declare type CompleteUploadRequest = Message<"trainyard.tracking.v1.CompleteUploadRequest"> & {
+  /**
+   * The upload.
+   *
+   * @generated from field: string upload_id = 1;
+   */
+  uploadId: string;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.CompleteUploadRequest.
+ * Use `create(CompleteUploadRequestSchema)` to create a new message.
+ */
+export declare const CompleteUploadRequestSchema: GenMessage<CompleteUploadRequest>;
+
+/**
+ * CompleteUploadResponse is the blob.
+ *
+ * @generated from message trainyard.tracking.v1.CompleteUploadResponse
+ */
+export declare type CompleteUploadResponse = Message<"trainyard.tracking.v1.CompleteUploadResponse"> & {
+  /**
+   * SHA-256 of the content: as announced.
+   *
+   * @generated from field: string digest = 1;
+   */
+  digest: string;
+
+  /**
+   * Its bytes.
+   *
+   * @generated from field: int64 size_bytes = 2;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.CompleteUploadResponse.
+ * Use `create(CompleteUploadResponseSchema)` to create a new message.
+ */
+export declare const CompleteUploadResponseSchema: GenMessage<CompleteUploadResponse>;
+
+/**
+ * AbortUploadRequest names the upload.
+ *
+ * @generated from message trainyard.tracking.v1.AbortUploadRequest
+ */
+export declare type AbortUploadRequest = Message<"trainyard.tracking.v1.AbortUploadRequest"> & {
+  /**
+   * The upload.
+   *
+   * @generated from field: string upload_id = 1;
+   */
+  uploadId: string;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.AbortUploadRequest.
+ * Use `create(AbortUploadRequestSchema)` to create a new message.
+ */
+export declare const AbortUploadRequestSchema: GenMessage<AbortUploadRequest>;
+
+/**
+ * AbortUploadResponse says nothing more.
+ *
+ * @generated from message trainyard.tracking.v1.AbortUploadResponse
+ */
+export declare type AbortUploadResponse = Message<"trainyard.tracking.v1.AbortUploadResponse"> & {
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.AbortUploadResponse.
+ * Use `create(AbortUploadResponseSchema)` to create a new message.
+ */
+export declare const AbortUploadResponseSchema: GenMessage<AbortUploadResponse>;
+
+/**
  * ArtifactService is the files that runs keep, for those who are not the platform's own agents. Bytes go to the blob store first
- * (`PUT /api/v1/blobs/{digest}` of the gateway); this records them under a path of a run.
+ * (`PUT /api/v1/blobs/{digest}` of the gateway, or an upload in parts); PutArtifact records them under a path of a run.
  * Paths: relative, parts separated by "/", no empty part, "." or "..", no backslash or control character, Unicode normal form C, at most 512 bytes.
  *
  * @generated from service trainyard.tracking.v1.ArtifactService
@@ -370,6 +641,53 @@ export declare const ArtifactService: GenService<{
     methodKind: "unary";
     input: typeof ListArtifactTreeRequestSchema;
     output: typeof ListArtifactTreeResponseSchema;
+  },
+  /**
+   * BeginUpload begins sending a large file in parts straight to the blob store, or finds the caller's upload of the same content with the parts that have
+   * arrived: who was cut off calls it again and sends the rest. Safe to repeat, so it has no request id. An upload that rests for 7 days is thrown
+   * away. Role: submitter. Errors: INVALID_ARGUMENT (DIGEST_INVALID), RESOURCE_EXHAUSTED (BLOB_TOO_LARGE).
+   *
+   * @generated from rpc trainyard.tracking.v1.ArtifactService.BeginUpload
+   */
+  beginUpload: {
+    methodKind: "unary";
+    input: typeof BeginUploadRequestSchema;
+    output: typeof BeginUploadResponseSchema;
+  },
+  /**
+   * PresignParts tells where to send parts by HTTP PUT. What it answers lets anybody send exactly these parts for some minutes: keep it secret, and ask
+   * again when it has expired. Role: submitter, the one who began. Errors: NOT_FOUND (UPLOAD_NOT_FOUND).
+   *
+   * @generated from rpc trainyard.tracking.v1.ArtifactService.PresignParts
+   */
+  presignParts: {
+    methodKind: "unary";
+    input: typeof PresignPartsRequestSchema;
+    output: typeof PresignPartsResponseSchema;
+  },
+  /**
+   * CompleteUpload makes a blob of the parts, once all have arrived and their whole was found to have the announced digest; nobody can read it
+   * before. Then the caller has a day to refer to it, such as by PutArtifact. Safe to repeat: after an answer that was lost it says the same while the blob is
+   * there. Takes as long as the store needs to read the content. Role: submitter, the one who began. Errors: NOT_FOUND (UPLOAD_NOT_FOUND),
+   * FAILED_PRECONDITION (PART_MISSING, PART_TOO_SMALL), INVALID_ARGUMENT (SIZE_MISMATCH while bytes are missing; DIGEST_MISMATCH when the content is another, and
+   * then the upload is gone).
+   *
+   * @generated from rpc trainyard.tracking.v1.ArtifactService.CompleteUpload
+   */
+  completeUpload: {
+    methodKind: "unary";
+    input: typeof CompleteUploadRequestSchema;
+    output: typeof CompleteUploadResponseSchema;
+  },
+  /**
+   * AbortUpload throws the parts away; an upload that is not there is no error. Role: submitter, the one who began.
+   *
+   * @generated from rpc trainyard.tracking.v1.ArtifactService.AbortUpload
+   */
+  abortUpload: {
+    methodKind: "unary";
+    input: typeof AbortUploadRequestSchema;
+    output: typeof AbortUploadResponseSchema;
   },
 }>;
 
