@@ -3,12 +3,15 @@
  * npm run bench -- --list            names every benchmark
  */
 import { parseArgs } from "node:util";
+import { checkpointBench } from "./checkpoint.ts";
 import { launchBench } from "./launch.ts";
 import { machine } from "./machine.ts";
+import { overheadBench } from "./overhead.ts";
 import { platformBench } from "./platform.ts";
 import { type Bench, isMet, type Measurement } from "./result.ts";
+import { sdkBench } from "./sdk.ts";
 
-const benches: readonly Bench[] = [platformBench, launchBench];
+const benches: readonly Bench[] = [platformBench, launchBench, overheadBench, checkpointBench, sdkBench];
 const usage = "usage: npm run bench -- NAME [--json] | --list";
 
 function parsed() {
