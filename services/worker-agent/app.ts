@@ -34,6 +34,7 @@ import { sdkPlace } from "./python/sdk-place.ts";
 import { pythonsOf } from "./ranks/pythons-of.ts";
 import { AgentNode } from "./reconcile/agent-node.ts";
 import { DesiredWatch } from "./reconcile/desired-watch.ts";
+import { StackAnswers } from "./stacks/stack-answers.ts";
 import { TelemetryPublisher } from "./telemetry/publisher.ts";
 
 /** What the agent gets from its process. */
@@ -78,7 +79,7 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     mode: config.launcher,
     dir: join(config.agentDir, "launcher"),
     command: shim,
-    onStop: config.onStop,
+    onStop: config.onStop === "leave" ? "leave" : "stop",
     max: config.launchersMax,
     sdk,
     logger,
@@ -128,6 +129,8 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     link,
     attempts: () => node.statuses(),
     applied: () => node.applied,
+    lifecycle: () => node.lifecycle,
+    drainWithinMs: () => node.drainWithinMs,
     gpus: () => gpus.all(),
     machine: machineUsage(config.agentDir),
     logger,
@@ -146,6 +149,21 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     apply: (state) => node.apply(state),
     logger,
   });
+  const stacks = new StackAnswers({
+    nodeId: config.nodeId,
+    link,
+    verifier,
+    capture: (of, logAs) => node.stacks(of, logAs),
+    logger,
+  });
+  // Stopped first of all: while the node drains, the scheduler's orders still come.
+  const drain: Part = {
+    name: "drain",
+    start: async () => undefined,
+    stop: async (signal) =>
+      config.onStop === "drain" ? node.drain(config.drainWithinMs, signal) : undefined,
+  };
+  const stopTimeoutMs = STOP_TIMEOUT_MS + (config.onStop === "drain" ? config.drainWithinMs : 0);
   const health = createHealth({ checks: { nats: () => link.probe() } });
   const server = rpcServer({
     name: "worker-agent",
@@ -169,8 +187,23 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     stop: async () => stopping.abort(new Error("the agent is stopping")),
   };
   // Attempts early: ranks of an earlier agent are watched although the bus is away.
-  const parts = [caches, disk, launcher, gpus, usage, link, heartbeat, node, fetches, fence, desired, server];
-  return createApp({ name: "worker-agent", logger, parts, health, stopTimeoutMs: STOP_TIMEOUT_MS });
+  const parts = [
+    caches,
+    disk,
+    launcher,
+    gpus,
+    usage,
+    link,
+    heartbeat,
+    node,
+    fetches,
+    fence,
+    desired,
+    stacks,
+    server,
+    drain,
+  ];
+  return createApp({ name: "worker-agent", logger, parts, health, stopTimeoutMs });
 }
 
 /** Asks once, and again only after a failure. */

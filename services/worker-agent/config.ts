@@ -47,8 +47,10 @@ const schema = z.object({
   /** Where the ranks of gangs on several nodes meet, when that is another address or interface than `address`. */
   rendezvousAddress: z.string().min(1).optional(),
   rendezvousInterface: z.string().min(1).optional(),
-  /** What becomes of running ranks when the agent is stopped: left to the next agent, or stopped. */
-  onStop: z.enum(["leave", "stop"], 'expected "leave" or "stop"').default("leave"),
+  /** What becomes of running ranks when the agent is stopped: left to the next agent, stopped, or moved to other nodes. */
+  onStop: z.enum(["leave", "stop", "drain"], 'expected "leave", "stop" or "drain"').default("leave"),
+  /** With "drain": how long gangs may take to checkpoint and leave before the node stops them. */
+  drainWithinMs: intVar(0, 86_400_000).default(120_000),
   /** Whether ranks may be forked from a process that has imported torch; off: each starts an interpreter of its own. */
   launcher: z.enum(["warm", "off"], 'expected "warm" or "off"').default("warm"),
   /** Most bytes of fetched blobs and unpacked code; a fifth of the disk unless told. */

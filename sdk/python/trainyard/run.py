@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from trainyard.checkpoint_requests import CheckpointRequests
 from trainyard.environment import Environment
 from trainyard.records import RecordWriter, encode_metrics, encode_object
 
@@ -37,6 +39,7 @@ class Run:
         self._step = 0
         self._last_checkpoint: int | None = None
         self._stepped = False
+        self._requests = None if environment.local else CheckpointRequests(environment.attempt_dir)
         self._place = place
         self._watch: EndWatch | None = None
         self._facts: threading.Thread | None = None
@@ -141,8 +144,24 @@ class Run:
         self._say("tags", {key: value if isinstance(value, str) else str(value) for key, value in tags.items()})
 
     def should_checkpoint(self, step: int) -> bool:
-        """Say whether a checkpoint is due at this step (every `checkpoint.everySteps` of the job)."""
-        return step > 0 and self._env.every_steps > 0 and step % self._env.every_steps == 0
+        """Say whether a checkpoint is due at this step. Ask at each step, on every rank.
+
+        It is due every `checkpoint.everySteps` of the job, and when the platform asks for one before it moves the gang.
+        """
+        asked = self._requests is not None and self._requests.due(step)
+        return asked or (step > 0 and self._env.every_steps > 0 and step % self._env.every_steps == 0)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Say that this rank does something else than training steps for a while, such as ``evaluation``.
+
+        Meanwhile the gang does not count as hung, however long it takes.
+        """
+        self._append({"kind": "phase", "name": name})
+        try:
+            yield
+        finally:
+            self._append({"kind": "phase", "name": ""})
 
     def checkpoint(
         self,

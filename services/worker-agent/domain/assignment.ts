@@ -35,6 +35,8 @@ export interface Work {
   /** Axes of the gang's parallelism. */
   readonly mesh?: { readonly data: number; readonly tensor: number; readonly pipeline: number };
   readonly checkpointEverySteps: number;
+  /** Metrics whose first NaN or infinity halts the run; none when absent. */
+  readonly haltOnNonFinite?: readonly string[];
   /** Decimal text, since a seed may exceed what a double holds. */
   readonly seed: string;
   readonly inputs: readonly { readonly path: string; readonly digest: string }[];
@@ -69,6 +71,8 @@ export interface Assignment {
   readonly traceparent: string;
   readonly rankToken: string;
   readonly maxRestarts: number;
+  /** The step at which the ranks shall checkpoint although none is due; absent when there is none. */
+  readonly checkpointAtStep?: number;
   /** Between asking ranks to end and killing them. */
   readonly graceMs: number;
 }

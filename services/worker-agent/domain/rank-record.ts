@@ -1,6 +1,8 @@
 /** What a rank has to say besides numbers; the JSON records of `records.bin`, checked. */
 export type RankRecord =
   | { readonly kind: "first_step"; readonly atMs: number }
+  /** What the rank does from now on besides training steps; empty when it trains again. */
+  | { readonly kind: "phase"; readonly name: string }
   | CheckpointRecord
   | { readonly kind: "artifact"; readonly path: string; readonly file: string }
   | ModelRecord
@@ -58,6 +60,8 @@ export function parseRankRecord(json: string): RankRecord {
   switch (kind) {
     case "first_step":
       return { kind, atMs: asFinite("at", value.at) * 1000 };
+    case "phase":
+      return { kind, name: value.name === "" ? "" : asText("name", value.name) };
     case "checkpoint":
       return checkpointOf(value);
     case "artifact":

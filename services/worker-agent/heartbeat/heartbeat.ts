@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { workeragent } from "@trainyard/contracts";
+import { scheduler, workeragent } from "@trainyard/contracts";
 import type { Part } from "@trainyard/service";
 import type { Logger } from "@trainyard/telemetry";
+import type { AgentLifecycle } from "../domain/agent-lifecycle.ts";
 import { type DesiredVersion, PROTOCOL_VERSION } from "../domain/desired-order.ts";
 import type { GpuFacts } from "../domain/gpu-facts.ts";
 import type { AttemptStatus } from "../ranks/attempt-status.ts";
@@ -16,6 +17,14 @@ const INTERVAL_MS = 1_000;
 const COALESCE_MS = 10;
 const AGENT_VERSION = "0.1.0";
 
+const lifecycles: Readonly<Record<AgentLifecycle, scheduler.AgentLifecycle>> = {
+  registering: scheduler.AgentLifecycle.REGISTERING,
+  ready: scheduler.AgentLifecycle.READY,
+  draining: scheduler.AgentLifecycle.DRAINING,
+  drained: scheduler.AgentLifecycle.DRAINED,
+  stopped: scheduler.AgentLifecycle.STOPPED,
+};
+
 export interface HeartbeatOptions {
   readonly nodeId: string;
   readonly address: string;
@@ -24,6 +33,10 @@ export interface HeartbeatOptions {
   readonly link: BusLink;
   readonly attempts: () => readonly AttemptStatus[];
   readonly applied: () => DesiredVersion | undefined;
+  /** Where the agent is in its life, as long as it is not stopped. */
+  readonly lifecycle: () => AgentLifecycle;
+  /** How long until an agent that is ending stops its ranks by itself; 0 when it is not ending. */
+  readonly drainWithinMs: () => number;
   readonly gpus: () => readonly GpuFacts[];
   readonly machine: () => Promise<MachineUsage>;
   readonly logger: Logger;
@@ -35,6 +48,7 @@ export class Heartbeat implements Part {
   readonly #options: HeartbeatOptions;
   readonly #instance = randomUUID();
   #sequence = 0n;
+  #stopped = false;
   #machine: MachineUsage | undefined;
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
@@ -70,6 +84,7 @@ export class Heartbeat implements Part {
     clearInterval(this.#timer);
     clearTimeout(this.#soon);
     this.#timer = undefined;
+    this.#stopped = true;
     this.#send();
   }
 
@@ -102,6 +117,8 @@ export class Heartbeat implements Part {
       address,
       cpuCount: facts.cpuCount,
       memoryBytes: BigInt(facts.memoryBytes),
+      lifecycle: lifecycles[this.#stopped ? "stopped" : this.#options.lifecycle()],
+      drainWithinMs: BigInt(Math.ceil(this.#options.drainWithinMs())),
       appliedEpoch: version?.epoch ?? 0n,
       appliedGeneration: version?.generation ?? 0n,
       attempts: attempts().map(attemptStatusMessage),

@@ -3,6 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { workeragent } from "@trainyard/contracts";
 import type { AttemptPhase } from "../domain/attempt-phase.ts";
 import type { GpuFacts } from "../domain/gpu-facts.ts";
+import type { NonFinite } from "../domain/non-finite.ts";
 import type { RankUsage } from "../domain/rank-usage.ts";
 import type { AttemptStatus, RankStatus } from "../ranks/attempt-status.ts";
 import type { MachineUsage } from "./machine-usage.ts";
@@ -32,6 +33,7 @@ export function attemptStatusMessage(status: AttemptStatus): workeragent.Attempt
     failureMessage: status.failure?.message ?? "",
     failureTail: status.failure?.tail ?? "",
     start: status.start?.start ?? "",
+    ...(status.nonFinite === undefined ? {} : { nonFinite: nonFiniteMessage(status.nonFinite) }),
     coldReason: status.start?.start === "cold" ? status.start.reason : "",
   });
 }
@@ -42,11 +44,17 @@ function rankMessage(status: RankStatus): workeragent.RankStatus {
     rank: status.rank,
     pid: status.pid,
     lastStep: BigInt(status.lastStep),
+    phase: status.phase,
+    ...(status.checkpointStep === undefined ? {} : { checkpointStep: BigInt(status.checkpointStep) }),
     ...(status.startedAtMs === undefined ? {} : { startedAt: timestamp(status.startedAtMs) }),
     ...(status.firstStepAtMs === undefined ? {} : { firstStepAt: timestamp(status.firstStepAtMs) }),
     ...(exit === undefined ? {} : { exit: exitMessage(exit) }),
     ...(status.usage === undefined ? {} : { usage: usageMessage(status.usage) }),
   });
+}
+
+function nonFiniteMessage({ key, step, rank, value }: NonFinite) {
+  return { key, step: BigInt(step), rank, value };
 }
 
 function usageMessage({ memoryBytes, gpuMemoryBytes, ...rates }: RankUsage) {

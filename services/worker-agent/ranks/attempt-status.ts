@@ -2,6 +2,7 @@ import type { AttemptKey } from "../domain/assignment.ts";
 import type { AttemptPhase } from "../domain/attempt-phase.ts";
 import type { RankExit } from "../domain/exit-record.ts";
 import type { ShimStart } from "../domain/launcher-rules.ts";
+import type { NonFinite } from "../domain/non-finite.ts";
 import type { RankUsage } from "../domain/rank-usage.ts";
 import type { StartFailure } from "./spool.ts";
 
@@ -14,6 +15,8 @@ export interface AttemptStatus {
   readonly phase: AttemptPhase;
   readonly ranks: readonly RankStatus[];
   readonly failure?: StartFailure;
+  /** The first watched metric that became NaN or infinite. */
+  readonly nonFinite?: NonFinite;
   /** How this agent started its ranks; absent before, and where another agent did. */
   readonly start?: ShimStart;
 }
@@ -28,6 +31,10 @@ export interface RankStatus {
   readonly lastStep: number;
   /** What it uses; unset before its second second and after its end. */
   readonly usage?: RankUsage;
+  /** What it says it does besides training steps; empty while it trains. */
+  readonly phase: string;
+  /** Step of its newest checkpoint part that tracking has taken. */
+  readonly checkpointStep?: number;
   /** Set when it has ended; the tail only of one that failed. */
   readonly exit?: RankExit & { readonly tracebackTail: string };
 }

@@ -12,11 +12,13 @@ import {
   phaseAfter,
   phaseFromSpool,
 } from "../domain/attempt-phase.ts";
+import type { NonFinite } from "../domain/non-finite.ts";
 import type { NodeForRanks } from "../domain/rank-environment.ts";
 import type { RankUsage } from "../domain/rank-usage.ts";
 import type { BusLink } from "../heartbeat/bus-link.ts";
 import { type PrepareDeps, prepareAttempt } from "../prepare/prepare-attempt.ts";
 import { StartError } from "../prepare/start-error.ts";
+import { type CapturedStack, captureStack } from "../stacks/capture-stack.ts";
 import type { TrackingClient } from "../telemetry/act-on-record.ts";
 import { AttemptTelemetry } from "../telemetry/attempt-telemetry.ts";
 import type { TelemetryPublisher } from "../telemetry/publisher.ts";
@@ -83,6 +85,9 @@ export class Attempt {
   #phase: AttemptPhase = "preparing";
   #failure: StartFailure | undefined;
   #stop: StopReason | undefined;
+  /** What an earlier agent found, of an attempt that is over. */
+  #halted: NonFinite | undefined;
+  #askedStep: number | undefined;
   #startingAtMs: number | undefined;
   /** Set when it is known that no rank will run, before everybody is told: what is in the log is shipped first. */
   #neverStarts = false;
@@ -112,6 +117,11 @@ export class Attempt {
       blobs: deps.blobs,
       source: { ended: () => this.#neverStarts || !this.mayHaveRanks, signal: this.#leaving.signal },
       onFenced: () => this.requestStop("fenced"),
+      onHalted: () => {
+        this.requestStop("non_finite");
+        deps.onChange();
+      },
+      onChange: deps.onChange,
       logger: this.#logger,
     });
   }
@@ -141,6 +151,30 @@ export class Attempt {
     this.#preparing.abort(new Error("the attempt was stopped"));
   }
 
+  /** Asks the ranks for a checkpoint at this step, which they have not reached yet. Repeating it changes nothing. */
+  askCheckpoint(step: number): void {
+    if (step <= 0 || step === this.#askedStep || !this.mayHaveRanks || !this.#spool.exists) return;
+    this.#askedStep = step;
+    this.#spool.askCheckpoint(step).then(
+      () => this.#logger.info({ step }, "the ranks are asked for a checkpoint"),
+      (error: unknown) => {
+        this.#askedStep = undefined;
+        this.#logger.warn({ err: error }, "the ranks could not be asked for a checkpoint yet");
+      },
+    );
+  }
+
+  /** Where its ranks on this node are. */
+  async stacks(logAs: string): Promise<readonly (CapturedStack & { readonly rank: number })[]> {
+    const ranks = this.#assignment.ranks.map(({ rank }) => rank);
+    return await Promise.all(
+      ranks.map(async (rank) => {
+        const running = this.#gang.exits.has(rank) ? undefined : this.#gang.starts.get(rank);
+        return { rank, ...(await captureStack(this.#spool, rank, running, logAs)) };
+      }),
+    );
+  }
+
   /** Leaves everything as it is: the ranks run on, and the next agent goes on with them. */
   async leave(): Promise<void> {
     this.#leaving.abort(new Error("the agent is stopping"));
@@ -158,6 +192,7 @@ export class Attempt {
 
   status(): AttemptStatus {
     const { jobId, runId, attempt, ranks } = this.#assignment;
+    const nonFinite = this.#telemetry.halted ?? this.#halted;
     return {
       key: this.key,
       jobId,
@@ -166,6 +201,7 @@ export class Attempt {
       phase: this.#phase,
       ranks: ranks.map((one) => this.#rankStatus(one)),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+      ...(nonFinite === undefined ? {} : { nonFinite }),
       ...(this.#gang.shimStart === undefined ? {} : { start: this.#gang.shimStart }),
     };
   }
@@ -192,6 +228,8 @@ export class Attempt {
     await met;
     if (isFinal(this.#phase)) return;
     await shipped;
+    const { halted } = this.#telemetry;
+    if (halted !== undefined) await this.#insist(() => this.#spool.markHalted(halted));
     await this.#insist(() => this.#spool.markFinalized(Date.now()));
     this.#happened("confirmed");
   }
@@ -199,6 +237,7 @@ export class Attempt {
   async #resume(): Promise<void> {
     const spool = this.#spool;
     this.#failure = await spool.failure();
+    this.#halted = await spool.halted();
     if (spool.stopAsked) this.#stop = "requested";
     await this.#gang.readRecords();
     this.#phase = phaseFromSpool({
@@ -371,6 +410,8 @@ export class Attempt {
       ...(start === undefined ? {} : { startedAtMs: start.atMs }),
       ...(progress?.firstStepAtMs === undefined ? {} : { firstStepAtMs: progress.firstStepAtMs }),
       lastStep: progress?.lastStep ?? -1,
+      phase: progress?.phase ?? "",
+      ...(progress?.checkpointStep === undefined ? {} : { checkpointStep: progress.checkpointStep }),
       ...(usage === undefined ? {} : { usage }),
       ...(exit === undefined ? {} : { exit }),
     };

@@ -21,7 +21,7 @@ export function isAlive(identity: ProcessIdentity): boolean {
 }
 
 /** Sends a signal to exactly that process; says whether it did. */
-export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
+export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals | number): boolean {
   return isAlive(identity) && sendSignal(identity.pid, signal);
 }
 
@@ -79,7 +79,7 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+function sendSignal(pid: number, signal: NodeJS.Signals | number): boolean {
   try {
     process.kill(pid, signal);
     return true;

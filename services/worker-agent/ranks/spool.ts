@@ -10,11 +10,12 @@ import {
   type RankStart,
   startFrom,
 } from "../domain/exit-record.ts";
+import type { NonFinite } from "../domain/non-finite.ts";
 import { utf8Tail } from "../domain/utf8-tail.ts";
 import { readFileIfThere, readJsonIfThere, writeDurably } from "./durable-file.ts";
 
 /** Why an attempt's ranks were told to end; kept, so that a restarted agent goes on telling them. */
-export type StopReason = "requested" | "fenced" | "cut_off" | "agent_stopped";
+export type StopReason = "requested" | "fenced" | "cut_off" | "agent_stopped" | "non_finite";
 
 /** Why an attempt could not start. */
 export interface StartFailure {
@@ -91,6 +92,24 @@ export class Spool {
   async markStop(reason: StopReason, atMs: number): Promise<void> {
     if (!this.stopAsked)
       await writeDurably(this.path("stop.json"), JSON.stringify({ at: atMs / 1000, reason }));
+  }
+
+  /** The point that halted the run, once the attempt is over; until then the records tell it. */
+  async halted(): Promise<NonFinite | undefined> {
+    // Written below only; JSON has no word for what is not finite.
+    const found = (await readJsonIfThere(this.path("halted.json"))) as
+      | (Omit<NonFinite, "value"> & { readonly value: string })
+      | undefined;
+    return found === undefined ? undefined : { ...found, value: Number(found.value) };
+  }
+
+  async markHalted(halted: NonFinite): Promise<void> {
+    await writeDurably(this.path("halted.json"), JSON.stringify({ ...halted, value: String(halted.value) }));
+  }
+
+  /** Asks the ranks for a checkpoint at this step; they look at the file before each step. */
+  async askCheckpoint(step: number): Promise<void> {
+    await writeDurably(this.path("checkpoint-at"), String(step));
   }
 
   async failure(): Promise<StartFailure | undefined> {

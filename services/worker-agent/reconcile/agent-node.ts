@@ -5,6 +5,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { workeragent } from "@trainyard/contracts";
 import type { Part } from "@trainyard/service";
 import type { Logger } from "@trainyard/telemetry";
+import { type AgentLifecycle, lifecycleOf } from "../domain/agent-lifecycle.ts";
 import { type Assignment, type AttemptKey, attemptKey } from "../domain/assignment.ts";
 import { assignmentProblem } from "../domain/assignment-problem.ts";
 import { isFinal } from "../domain/attempt-phase.ts";
@@ -24,7 +25,7 @@ export interface AgentNodeOptions {
   readonly nodeId: string;
   readonly attempts: Omit<AttemptDeps, "onChange">;
   /** Whether an agent that stops ends its ranks, or leaves them to the next one. */
-  readonly onStop: "leave" | "stop";
+  readonly onStop: "leave" | "stop" | "drain";
   readonly onChange: () => void;
   readonly logger: Logger;
 }
@@ -41,6 +42,8 @@ export class AgentNode implements Part {
   readonly #attempts = new Map<AttemptKey, Attempt>();
   #desired: ReadonlyMap<AttemptKey, Received> | undefined;
   #applied: DesiredVersion | undefined;
+  #drainOrdered = false;
+  #drain: { readonly untilMs: number } | undefined;
   #stopping = false;
 
   constructor(options: AgentNodeOptions) {
@@ -52,6 +55,26 @@ export class AgentNode implements Part {
     return this.#applied;
   }
 
+  /** Where the agent is in its life. */
+  get lifecycle(): AgentLifecycle {
+    return lifecycleOf({
+      told: this.#applied !== undefined,
+      drainOrdered: this.#drainOrdered,
+      draining: this.#drain !== undefined,
+      busy: this.#isBusy,
+      stopped: false,
+    });
+  }
+
+  /** How long until an agent that is ending stops its ranks by itself; 0 when it is not ending. */
+  get drainWithinMs(): number {
+    return this.#drain === undefined ? 0 : Math.max(1, this.#drain.untilMs - performance.now());
+  }
+
+  get #isBusy(): boolean {
+    return [...this.#attempts.values()].some(({ phase }) => !isFinal(phase));
+  }
+
   statuses(): readonly AttemptStatus[] {
     return [...this.#attempts.values()].map((attempt) => attempt.status());
   }
@@ -61,6 +84,24 @@ export class AgentNode implements Part {
     const { attemptsDir } = this.#options.attempts.prepare;
     await clearUnprepared(attemptsDir);
     for (const name of await readdir(attemptsDir)) await this.#takeUp(join(attemptsDir, name), name);
+  }
+
+  /**
+   * Empties the node before the agent ends. First politely: the scheduler hears of it, has the gangs checkpoint, and moves
+   * them. What is left when the time is up is stopped by the node itself.
+   */
+  async drain(withinMs: number, signal: AbortSignal): Promise<void> {
+    const { logger, onChange } = this.#options;
+    this.#drain = { untilMs: performance.now() + withinMs };
+    logger.info({ withinMs, attempts: this.#attempts.size }, "draining before the agent ends");
+    onChange();
+    while (this.#isBusy && performance.now() < this.#drain.untilMs && !signal.aborted)
+      await delay(LOOK_INTERVAL_MS);
+    if (this.#isBusy) {
+      logger.warn("the time to drain is over: what still runs is stopped");
+      await this.#stopRanks(signal);
+    }
+    onChange();
   }
 
   async stop(signal: AbortSignal): Promise<void> {
@@ -88,6 +129,7 @@ export class AgentNode implements Part {
     const news = this.#applied?.epoch !== version.epoch || this.#applied.generation !== version.generation;
     this.#applied = version;
     this.#desired = this.#readAssignments(state.assignments);
+    this.#drainOrdered = state.draining;
     this.reconcile();
     if (news) this.#options.onChange();
   }
@@ -112,6 +154,13 @@ export class AgentNode implements Part {
           break;
       }
     }
+    for (const [key, { assignment }] of this.#desired ?? [])
+      this.#attempts.get(key)?.askCheckpoint(assignment.checkpointAtStep ?? 0);
+  }
+
+  /** Where the ranks of an attempt are; none when it does not run here. */
+  async stacks(of: { readonly jobId: string; readonly attempt: number }, logAs: string) {
+    return (await this.#attempts.get(attemptKey(of))?.stacks(logAs)) ?? [];
   }
 
   /** Ends the ranks of every attempt; new ones may come. */

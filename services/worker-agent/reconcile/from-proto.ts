@@ -35,6 +35,7 @@ export function assignmentFrom(message: workeragent.Assignment): Assignment {
     traceparent: message.traceparent,
     rankToken: message.rankToken,
     maxRestarts: message.maxRestarts,
+    ...(message.checkpointAtStep > 0n ? { checkpointAtStep: Number(message.checkpointAtStep) } : {}),
     graceMs: message.graceMs > 0 ? message.graceMs : DEFAULT_GRACE_MS,
   };
 }
@@ -49,6 +50,7 @@ function workFrom(spec: scheduler.JobSpec | undefined): Work {
     start: spec?.start === scheduler.StartMode.COLD ? "cold" : "warm",
     checkpointEverySteps: Number(spec?.checkpoint?.everySteps ?? DEFAULT_CHECKPOINT_EVERY_STEPS),
     seed: String(spec?.seed ?? 0n),
+    haltOnNonFinite: spec?.haltOnNonFinite ?? [],
     inputs: (spec?.inputs ?? []).map(({ path, digest }) => ({ path, digest })),
     ...pythonFrom(spec),
     ...(spec?.mesh === undefined ? {} : { mesh: axesOf(spec.mesh) }),

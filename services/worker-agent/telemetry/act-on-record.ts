@@ -52,6 +52,7 @@ export async function actOnRecord(
     case "model":
       return logModel(deps, of, call, record);
     case "first_step":
+    case "phase":
     case "ignored":
       return;
   }

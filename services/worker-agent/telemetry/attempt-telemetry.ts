@@ -4,8 +4,10 @@ import { fromConnectError } from "@trainyard/service";
 import type { Logger } from "@trainyard/telemetry";
 import type { Assignment } from "../domain/assignment.ts";
 import { backoffMs } from "../domain/backoff.ts";
+import type { NonFinite } from "../domain/non-finite.ts";
 import type { Spool } from "../ranks/spool.ts";
 import type { TrackingClient } from "./act-on-record.ts";
+import { HaltWatch } from "./halt-watch.ts";
 import { LogPump } from "./log-pump.ts";
 import { MetricPump } from "./metric-pump.ts";
 import type { TelemetryPublisher } from "./publisher.ts";
@@ -29,6 +31,10 @@ export interface AttemptTelemetryOptions {
   readonly blobs: BlobStore;
   readonly source: PumpSource;
   readonly onFenced: () => void;
+  /** Called once, when a watched metric was NaN or infinite. */
+  readonly onHalted: () => void;
+  /** Called whenever something that the heartbeat tells at once has changed. */
+  readonly onChange: () => void;
   readonly logger: Logger;
 }
 
@@ -39,10 +45,17 @@ const nothing: Offsets = { records: 0, stdout: 0, stderr: 0 };
 export class AttemptTelemetry {
   readonly #options: AttemptTelemetryOptions;
   readonly #progress: ReadonlyMap<number, RankProgress>;
+  readonly #halt: HaltWatch;
 
   constructor(options: AttemptTelemetryOptions) {
     this.#options = options;
+    this.#halt = new HaltWatch(options.assignment.work.haltOnNonFinite ?? [], options.onHalted);
     this.#progress = new Map(options.assignment.ranks.map(({ rank }) => [rank, new RankProgress()]));
+  }
+
+  /** The first watched point that was NaN or infinite. */
+  get halted(): NonFinite | undefined {
+    return this.#halt.halted;
   }
 
   progress(rank: number): RankProgress | undefined {
@@ -157,7 +170,10 @@ export class AttemptTelemetry {
         ...common,
         path: spool.rankPath(rank, "records.bin"),
         from: stored.records,
-        observe: (frame) => progress?.see(frame),
+        observe: (frame) => {
+          progress?.see(frame);
+          this.#halt.see(rank, frame);
+        },
         logger,
       }),
       ...(["stdout", "stderr"] as const).map(
@@ -173,7 +189,7 @@ export class AttemptTelemetry {
   }
 
   #actorOf(rank: number): RecordActor {
-    const { assignment, spool, blobs, tracking, source, onFenced, logger } = this.#options;
+    const { assignment, spool, blobs, tracking, source, onFenced, onChange, logger } = this.#options;
     return new RecordActor({
       deps: { blobs, tracking, attemptDir: spool.dir, signal: source.signal },
       of: rankIdentity(assignment, rank),
@@ -181,6 +197,11 @@ export class AttemptTelemetry {
       traceparent: assignment.traceparent,
       source,
       onFenced,
+      halt: this.#halt,
+      onCheckpoint: (step) => {
+        this.#progress.get(rank)?.checkpointed(step);
+        onChange();
+      },
       logger,
     });
   }

@@ -11,6 +11,7 @@ import { parseRankRecord, type RankRecord, RecordError } from "../domain/rank-re
 import { readJsonIfThere, writeDurably } from "../ranks/durable-file.ts";
 import type { Spool } from "../ranks/spool.ts";
 import { type ActDeps, actOnRecord, cleanUpAfter } from "./act-on-record.ts";
+import type { HaltWatch } from "./halt-watch.ts";
 import { UnusableFileError } from "./open-inside.ts";
 import { type PumpSource, TAIL_INTERVAL_MS } from "./pump.ts";
 import type { RankIdentity } from "./rank-stream.ts";
@@ -30,6 +31,9 @@ export interface RecordActorOptions {
   readonly source: PumpSource;
   /** Called when tracking says that a newer attempt is open. */
   readonly onFenced: () => void;
+  readonly halt: HaltWatch;
+  /** Called when tracking has taken the rank's part of the checkpoint at this step, also for those of before a restart. */
+  readonly onCheckpoint: (step: number) => void;
   readonly logger: Logger;
 }
 
@@ -42,6 +46,7 @@ export class RecordActor {
   readonly #options: RecordActorOptions;
   #spans = 0;
   #fenced = false;
+  #checkpointStep: number | undefined;
 
   constructor(options: RecordActorOptions) {
     this.#options = options;
@@ -51,21 +56,22 @@ export class RecordActor {
   async run(): Promise<void> {
     const { spool, of, source } = this.#options;
     const path = spool.rankPath(of.rank, "acted.json");
-    const reader = new RecordReader(
-      spool.rankPath(of.rank, "records.bin"),
-      offsetIn(await readJsonIfThere(path)),
-    );
+    const acted = await readJsonIfThere(path);
+    this.#checkpointed(checkpointStepIn(acted));
+    const reader = new RecordReader(spool.rankPath(of.rank, "records.bin"), numberIn(acted, "offset") ?? 0);
     try {
       for (;;) {
         // Asked before reading, so that what was written last is seen.
         const last = source.ended();
         source.signal.throwIfAborted();
         const frame = await reader.next();
+        // Here too, so that no checkpoint is reported before the points that were logged before it are known.
+        if (frame !== undefined) this.#options.halt.see(of.rank, frame);
         if (frame?.content.kind === "object") await this.#handle(frame, frame.content.json, path);
         else if (frame === undefined && last) break;
         else if (frame === undefined) await delay(TAIL_INTERVAL_MS, undefined, { signal: source.signal });
       }
-      await writeDurably(path, JSON.stringify({ offset: reader.position }));
+      await this.#noteActed(path, reader.position);
     } finally {
       await reader.close();
     }
@@ -74,10 +80,34 @@ export class RecordActor {
   async #handle(frame: Frame, json: string, path: string): Promise<void> {
     const record = this.#parse(frame.offset, json);
     if (record === undefined || record.kind === "ignored") return;
+    if (record.kind === "phase") return;
     if (record.kind === "first_step") await this.#recordFirstStep(record.atMs);
+    else if (this.#options.halt.refuses(record)) this.#refuse(frame.offset, record);
     else if (!this.#fenced) await this.#actUntilSettled(frame.offset, record);
-    await writeDurably(path, JSON.stringify({ offset: frame.end }));
+    await this.#noteActed(path, frame.end);
     if (!this.#fenced) await cleanUpAfter(this.#options.deps, record);
+  }
+
+  #refuse(offset: number, { kind }: RankRecord): void {
+    const { of, halt, logger } = this.#options;
+    logger.warn(
+      { ...of, offset, kind, halted: halt.halted },
+      "a record is not kept: a watched metric was not finite",
+    );
+  }
+
+  #checkpointed(step: number | undefined): void {
+    if (step === undefined) return;
+    this.#checkpointStep = step;
+    this.#options.onCheckpoint(step);
+  }
+
+  async #noteActed(path: string, offset: number): Promise<void> {
+    const checkpointStep = this.#checkpointStep;
+    await writeDurably(
+      path,
+      JSON.stringify({ offset, ...(checkpointStep === undefined ? {} : { checkpointStep }) }),
+    );
   }
 
   #parse(offset: number, json: string): RankRecord | undefined {
@@ -95,7 +125,8 @@ export class RecordActor {
     for (let failures = 0; ; ) {
       source.signal.throwIfAborted();
       try {
-        return await this.#act(offset, record);
+        await this.#act(offset, record);
+        return record.kind === "checkpoint" ? this.#checkpointed(record.step) : undefined;
       } catch (error) {
         source.signal.throwIfAborted();
         const outcome = outcomeOfError(error);
@@ -136,9 +167,17 @@ export class RecordActor {
   }
 }
 
-function offsetIn(value: unknown): number {
-  const offset = typeof value === "object" && value !== null && "offset" in value ? value.offset : 0;
-  return typeof offset === "number" && Number.isSafeInteger(offset) && offset > 0 ? offset : 0;
+function checkpointStepIn(value: unknown): number | undefined {
+  return numberIn(value, "checkpointStep");
+}
+
+/** A whole number, not negative, that the agent wrote there. */
+function numberIn(value: unknown, name: string): number | undefined {
+  const found: unknown =
+    typeof value === "object" && value !== null
+      ? Object.entries(value).find(([key]) => key === name)?.[1]
+      : undefined;
+  return typeof found === "number" && Number.isSafeInteger(found) && found >= 0 ? found : undefined;
 }
 
 function outcomeOfError(error: unknown): ActOutcome {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
@@ -15,7 +15,7 @@ import {
 import { scheduler, workeragent } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
 import { checkoutRoot, type Platform, type PlatformServers } from "@trainyard/local";
-import { createSigner, signDesiredState } from "@trainyard/service";
+import { createSigner, signDesiredState, signStackRequest } from "@trainyard/service";
 import {
   atFileEnd,
   type ServiceProcess,
@@ -39,6 +39,7 @@ export interface DesiredChanges {
 export interface AssignmentChanges {
   readonly attempt?: number;
   readonly groupCount?: number;
+  readonly checkpointAtStep?: bigint;
   readonly graceMs?: number;
   readonly traceparent?: string;
   readonly dataset?: MessageInitShape<typeof scheduler.ResolvedDatasetSchema>;
@@ -62,6 +63,11 @@ export interface TestNode {
   forge(nodeId: string, value: Uint8Array): Promise<void>;
   /** Signs a desired state that lists nothing: with this service's key, for this node. */
   signedEmpty(service: "scheduler" | "tracking", nodeId: string): Promise<Uint8Array>;
+  /** Asks the agent for stacks as the scheduler does, or as somebody else; `undefined` when it does not answer. */
+  stacks(
+    of: { readonly jobId: string; readonly attempt: number },
+    options?: { readonly logAs?: string; readonly signedFor?: string; readonly ageMs?: number },
+  ): Promise<workeragent.StackReply | undefined>;
   /** Deletes the node's key. */
   removeDesired(): Promise<void>;
   /** The newest status of an attempt. */
@@ -84,6 +90,7 @@ export interface JobChanges {
   readonly params?: Record<string, number>;
   readonly env?: Record<string, string>;
   readonly inputs?: { readonly path: string; readonly digest: string }[];
+  readonly haltOnNonFinite?: string[];
   readonly start?: scheduler.StartMode;
   readonly python?: {
     readonly interpreter?: string;
@@ -155,6 +162,28 @@ export async function testNode(): Promise<TestNode> {
         assignments: [...assignments],
       });
       await desired.put(`node.${nodeId}`, await signDesiredState(signer, state));
+    },
+    async stacks({ jobId, attempt }, { logAs = "", signedFor = nodeId, ageMs = 0 } = {}) {
+      const replyId = randomBytes(8).toString("hex");
+      const replies = schedulerBus.nc.subscribe(`agents.${nodeId}.stack-replies.${replyId}`, { max: 1 });
+      const askedAtMs = BigInt(Date.now() - ageMs);
+      const request = await signStackRequest(signer, signedFor, {
+        jobId,
+        attempt,
+        askedAtMs,
+        logAs,
+        replyId,
+      });
+      schedulerBus.nc.publish(`agents.${nodeId}.stacks`, request);
+      const silence = setTimeout(
+        () => replies.unsubscribe(),
+        signedFor === nodeId && ageMs === 0 ? 20_000 : 1_000,
+      );
+      for await (const { data } of replies) {
+        clearTimeout(silence);
+        return fromBinary(workeragent.StackReplySchema, data);
+      }
+      return undefined;
     },
     async forge(target, value) {
       await declareStream(trackingBus, eventStreamSpec("tracking"));

@@ -18,6 +18,7 @@ from typing import Any
 from trainyard.runtime.files import read_json, write_json
 from trainyard.runtime.program import NO_PYTHON, become, run_beneath
 from trainyard.runtime.rendezvous import Rendezvous
+from trainyard.runtime.stacks import answer_stack_signal
 from trainyard.runtime.tf_config import join_cluster
 
 
@@ -27,6 +28,7 @@ def main(rank_dir: str) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
     rank_dir = os.path.abspath(rank_dir)
+    answer_stack_signal(rank_dir)
     attempt_dir = os.environ.get("TRAINYARD_ATTEMPT_DIR") or os.path.dirname(rank_dir)
     argv: list[str] = read_json(os.path.join(attempt_dir, "spec.json"))["argv"]
     is_program = argv[0] == NO_PYTHON
