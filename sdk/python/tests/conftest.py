@@ -30,6 +30,7 @@ class Attempt:
 
     def __init__(self, directory: Path, script: str, ranks: int, env: dict[str, str], argv: list[str] | None, grace_ms: int):
         self.directory = directory
+        self.ranks = ranks
         (directory / "work").mkdir(parents=True)
         (directory / "work" / "script.py").write_text(script)
         spec = {

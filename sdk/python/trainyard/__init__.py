@@ -85,6 +85,12 @@ def init(
     return _run
 
 
+def hand_over(error: BaseException | None) -> None:
+    """Let this rank's state be saved after the script has ended with an error; for the platform, not for scripts."""
+    if _run is not None:
+        _run.hand_over(error)
+
+
 def _recorded_by_environment() -> bool:
     return any(os.environ.get(name) for name in ("TRAINYARD_OFFLINE", "TRAINYARD_URL"))
 

@@ -7,7 +7,7 @@ at most W - 1 rows (others each epoch when shuffled) are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,7 +27,16 @@ class Position(NamedTuple):
 class Dataset:
     """One split as one rank sees it. Rows are read when first needed."""
 
-    def __init__(self, split: Split, rank: int, world_size: int, seed: int, resume_at: Position | None = None) -> None:
+    def __init__(
+        self,
+        split: Split,
+        rank: int,
+        world_size: int,
+        seed: int,
+        resume_at: Position | None = None,
+        drawn: Callable[[str, str], None] = lambda _split, _what: None,
+    ) -> None:
+        """`drawn` is called before each batch with the split and "first" or "next", and with "none" at an epoch's end."""
         self.split = split.name
         self.rank = rank
         self.world_size = world_size
@@ -37,6 +46,7 @@ class Dataset:
             self.resume_at(resume_at)
         self._split = split
         self._seed = seed
+        self._drawn = drawn
         self._arrays: dict[str, numpy.ndarray[Any, Any]] | None = None
 
     def resume_at(self, position: Position) -> None:
@@ -122,7 +132,9 @@ class Dataset:
         end = len(rows) // batch_size * batch_size if drop_last else len(rows)
         self.position = Position(wanted, start)
         for first in range(start, end, batch_size):
+            self._drawn(self.split, "next" if first > 0 else "first")
             chosen = rows[first : min(first + batch_size, end)]
             self.position = Position(wanted, first + len(chosen))
             yield {name: arrays[name][chosen] for name in names}
+        self._drawn(self.split, "none")
         self.position = Position(wanted + 1, 0)

@@ -19,6 +19,8 @@ from trainyard.records import RecordWriter, encode_metrics, encode_object
 if TYPE_CHECKING:
     from trainyard.checkpoint import CheckpointWriter, Written
     from trainyard.dataset import Dataset, Position
+    from trainyard.gradient_order import GradientOrder
+    from trainyard.guard import Guard
     from trainyard.offline import EndWatch, Place
 
 
@@ -38,6 +40,9 @@ class Run:
         self._last_values: dict[str, float] = {}
         self._step = 0
         self._last_checkpoint: int | None = None
+        self._resumed = False
+        self._guard: Guard | None = None
+        self._order: GradientOrder | None = None
         self._stepped = False
         self._requests = None if environment.local else CheckpointRequests(environment.attempt_dir)
         self._place = place
@@ -133,6 +138,8 @@ class Run:
         self._last_values.update(numbers)
         if self._records is not None:
             self._records.append(encode_metrics(time.time(), self._step, numbers))
+        if self._guard is not None:
+            self._guard.told(None)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Add parameters to the run. Rank 0's count; a parameter that has a value keeps it, and another value is refused."""
@@ -148,6 +155,8 @@ class Run:
 
         It is due every `checkpoint.everySteps` of the job, and when the platform asks for one before it moves the gang.
         """
+        if self._guard is not None:
+            self._guard.told(step)
         asked = self._requests is not None and self._requests.due(step)
         return asked or (step > 0 and self._env.every_steps > 0 and step % self._env.every_steps == 0)
 
@@ -191,6 +200,9 @@ class Run:
         from trainyard.checkpoint import SHARED, CheckpointWriter
         from trainyard.snapshot import snapshot, unwrap
 
+        self._refuse_fresh_start()
+        if self._guard is not None:
+            self._guard.told(step)
         if step == self._last_checkpoint:
             return
         self._writer = self._writer or CheckpointWriter()
@@ -213,6 +225,8 @@ class Run:
             "random": random_state.capture(),
             "positions": {**self._resume_positions, **self.position},
         }
+        if self._order is not None and self._order.order is not None:
+            facts["gradientOrder"] = self._order.order
         directory = os.path.join("ckpt", str(step), f"rank-{self.rank}")
         place = os.path.join(self._env.attempt_dir, directory)
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
@@ -249,46 +263,65 @@ class Run:
         scheduler: Any = None,
         scaler: Any = None,
         state: dict[str, Any] | None = None,
+        replicated: bool | None = None,
     ) -> int:
         """Put everything back as the checkpoint has it, and return its step; 0, and no change, when there is none.
 
-        Call it once, after model and optimizer are made and before training; random numbers drawn afterwards are those that
-        the unbroken run would draw. `state` (a dict) is updated in place from the checkpoint's.
+        Call it once, after model and optimizer are made (and wrapped) and before training; random numbers drawn afterwards
+        are those that the unbroken run would draw. `state` (a dict) is updated in place from the checkpoint's.
+
+        From then on the SDK also watches over what it was given, so that no step is lost when a rank dies: the survivors
+        save the newest whole step. That needs the same parameters on all ranks: a model in DistributedDataParallel, or
+        `replicated=True` from a script that keeps them the same in another way.
 
         Raises
         ------
         CheckpointError
-            When the checkpoint is not whole, or was made by another number of ranks, or lacks a part that is asked for.
+            When the checkpoint is not whole, was made by another number of ranks, lacks a part that is asked for, has one that
+            is not, or has one that does not fit.
         """
         from trainyard import random_state
-        from trainyard.checkpoint import SHARED, CheckpointError, load_file, newest_local, open_part
+        from trainyard.checkpoint import newest_local
         from trainyard.dataset import Position
-        from trainyard.snapshot import revive, unwrap
+        from trainyard.resume import load
 
+        self._resumed = True
+        parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
         root = self._env.resume_dir
         if root is None and self._env.local:
             root = newest_local(os.path.join(self._env.attempt_dir, "ckpt"), self.world_size)
-        if root is None:
-            return 0
-        own = os.path.join(root, f"rank-{self.rank}")
-        first = os.path.join(root, "rank-0")
-        facts = open_part(own, self.world_size)
-        shared = {file["path"] for file in open_part(first, self.world_size)["files"]}
-        for name, value in zip(SHARED, (model, optimizer, scheduler, scaler), strict=True):
-            if value is None:
-                continue
-            if f"{name}.pt" not in shared:
-                raise CheckpointError(f"cannot resume: the checkpoint in {root} holds no {name}; pass it to run.checkpoint")
-            unwrap(value).load_state_dict(load_file(first, name))
-        if state is not None and any(file["path"] == "state.pt" for file in facts["files"]):
-            state.update(revive(load_file(own, "state")))
-        self._resume_positions = {name: Position(*position) for name, position in facts["positions"].items()}
-        for name, dataset in self._datasets.items():
-            if name in self._resume_positions:
-                dataset.resume_at(self._resume_positions.pop(name))
-        self._step = self._last_checkpoint = int(facts["step"])
-        random_state.restore(facts["random"])
-        return self._step
+        if root is not None:
+            facts = load(root, self.rank, self.world_size, parts, state)
+            self._resume_positions = {name: Position(*position) for name, position in facts["positions"].items()}
+            for name, dataset in self._datasets.items():
+                if name in self._resume_positions:
+                    dataset.resume_at(self._resume_positions.pop(name))
+            self._step = self._last_checkpoint = int(facts["step"])
+            self._watch_order(model, facts.get("gradientOrder"))
+            random_state.restore(facts["random"])
+        else:
+            self._watch_order(model, None)
+        self._watch_over(parts, state, replicated)
+        return self._step if root is not None else 0
+
+    def state(
+        self,
+        *,
+        model: Any,
+        optimizer: Any,
+        scheduler: Any = None,
+        scaler: Any = None,
+        state: dict[str, Any] | None = None,
+        replicated: bool | None = None,
+    ) -> None:
+        """Hand the SDK what the training's state is, without resuming: as `resume` does, for a script that loads its own.
+
+        From then on the survivors of a rank's death save the newest whole step, where they can; see `resume`.
+        """
+        self._resumed = True
+        parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
+        self._watch_order(model, None)
+        self._watch_over(parts, state, replicated)
 
     def dataset(self, split: str = "train") -> Dataset:
         """Return this rank's share of a split; the same object each time.
@@ -304,7 +337,7 @@ class Run:
 
             found = find_split(self._env.manifest, split)
             at = self._resume_positions.pop(split, None)
-            self._datasets[split] = Dataset(found, self.rank, self.world_size, self._env.seed or 0, at)
+            self._datasets[split] = Dataset(found, self.rank, self.world_size, self._env.seed or 0, at, self._drawn)
         return self._datasets[split]
 
     def artifact(self, path: str, name: str | None = None) -> None:
@@ -357,6 +390,7 @@ class Run:
         features
             The dataset columns that make up the input, in order; the evaluation reads them.
         """
+        self._refuse_fresh_start()
         if not self.is_main:
             return
         from trainyard.model import save_module, save_path
@@ -435,6 +469,62 @@ class Run:
         self._append({"kind": "end", "status": status, "at": time.time(), "message": message})
         if self.is_main:
             sys.stderr.write(f"trainyard: recorded {self.id}; send it by: trainyard sync {self._place.directory}\n")
+
+    def _watch_order(self, model: Any, order: list[int] | None) -> None:
+        """See to it that gradients are added up in one order over restarts."""
+        from trainyard.gradient_order import watch
+
+        if self._order is None and model is not None:
+            rank_dir = None if self._env.local else self._env.rank_dir
+            self._order = watch(model, rank_dir, self.world_size, order)
+
+    def _watch_over(self, parts: Mapping[str, Any], state: Mapping[str, Any] | None, replicated: bool | None) -> None:
+        """See to it that survivors can save what the script has handed over, and say whether they can."""
+        if self._env.local or self._records is None or self._guard is not None:
+            return
+        from trainyard.guard import Guard, begin
+
+        records = self._records
+        begun = begin(
+            self._env,
+            parts,
+            state,
+            replicated,
+            positions=lambda: {**self._resume_positions, **self.position},
+            offset=records.size,
+            base=self._step,
+        )
+        self._guard = begun if isinstance(begun, Guard) else None
+        if self.is_main:
+            mode = "just-in-time" if self._guard is not None else "last-checkpoint"
+            why = {"reason": "", "message": ""} if isinstance(begun, Guard) else begun._asdict()
+            self._append({"kind": "recovery", "mode": mode, **why})
+
+    def _drawn(self, split: str, what: str) -> None:
+        """Take note that the loop asked for a batch: the `first` or `next` of an epoch, or there was none left (`none`)."""
+        self._refuse_fresh_start()
+        if self._guard is None:
+            return
+        if what == "none":
+            self._guard.exhausted(split)
+        else:
+            self._guard.drawn(split, what == "first")
+
+    def _refuse_fresh_start(self) -> None:
+        if self._env.resume_dir is not None and not self._resumed:
+            from trainyard.checkpoint import CheckpointError
+
+            raise CheckpointError(
+                "this attempt goes on from a checkpoint, and the script trains without having loaded it: "
+                "call run.resume(model=..., optimizer=...) before training"
+            )
+
+    def hand_over(self, error: BaseException | None) -> None:
+        """Let the survivors' state be saved; called by the platform when the script has ended with an error."""
+        if self._guard is not None:
+            from trainyard.survivor import hand_over
+
+            hand_over(self._guard, self._env.rank_dir, self._env.attempt_dir, error)
 
     def _append(self, record: dict[str, Any]) -> None:
         if self._records is not None:

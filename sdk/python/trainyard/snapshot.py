@@ -20,8 +20,10 @@ def unwrap(module: Any) -> Any:
     return module
 
 
-def snapshot(value: Any, where: str) -> Any:
+def snapshot(value: Any, where: str, copy: bool = True) -> Any:
     """Return a deep copy of `value` that shares no memory with it, tensors on the CPU.
+
+    Without `copy` tensors that are on the CPU are taken as they are: for a loop that has ended.
 
     Raises
     ------
@@ -31,28 +33,28 @@ def snapshot(value: Any, where: str) -> Any:
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, dict):
-        return _snapshot_dict(value, where)
+        return _snapshot_dict(value, where, copy)
     if isinstance(value, (list, tuple, set)) and type(value).__name__ != "Size":
-        items = [snapshot(item, f"{where}[{index}]") for index, item in enumerate(value)]
+        items = [snapshot(item, f"{where}[{index}]", copy) for index, item in enumerate(value)]
         return items if isinstance(value, list) else set(items) if isinstance(value, set) else tuple(items)
-    return _snapshot_number_like(value, where)
+    return _snapshot_number_like(value, where, copy)
 
 
-def _snapshot_dict(value: dict[Any, Any], where: str) -> dict[Any, Any]:
-    copy: dict[Any, Any] = OrderedDict() if isinstance(value, OrderedDict) else {}
+def _snapshot_dict(value: dict[Any, Any], where: str, copy: bool) -> dict[Any, Any]:
+    taken: dict[Any, Any] = OrderedDict() if isinstance(value, OrderedDict) else {}
     for key, item in value.items():
-        copy[key] = snapshot(item, f"{where}[{key!r}]")
+        taken[key] = snapshot(item, f"{where}[{key!r}]", copy)
     if hasattr(value, "_metadata"):  # module versions that load_state_dict looks at
         # An attribute that torch sets on the dictionaries it returns; their type does not know it.
-        copy._metadata = snapshot(value._metadata, where)  # type: ignore[attr-defined]
-    return copy
+        taken._metadata = snapshot(value._metadata, where, copy)  # type: ignore[attr-defined]
+    return taken
 
 
-def _snapshot_number_like(value: Any, where: str) -> Any:
+def _snapshot_number_like(value: Any, where: str, copy: bool) -> Any:
     torch = sys.modules.get("torch")
     numpy = sys.modules.get("numpy")
     if torch is not None and isinstance(value, torch.Tensor):
-        return value.detach().to("cpu", copy=True)
+        return value.detach().to("cpu", copy=copy)
     if torch is not None and isinstance(value, (torch.Size, torch.dtype, torch.device)):
         return value
     if numpy is not None and isinstance(value, numpy.generic):

@@ -86,18 +86,21 @@ class RankProcess:
         """SIGKILL everything that still runs in the rank's session (data loader workers and the like)."""
         kill_session(self.pid)
 
-    def record_exit(self, status: int, order: int) -> int:
-        """Write `exit.json` from a wait status; return the code (128 + signal for a death by signal, as shells have it)."""
+    def record_exit(self, status: int, order: int, at: float) -> int:
+        """Write `exit.json` from a wait status; return the code (128 + signal for a death by signal, as shells have it).
+
+        `at` is when it failed, in seconds since 1970.
+        """
         self.ended = True
         killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
         code = 128 + killed_by if killed_by is not None else os.WEXITSTATUS(status)
-        write_exit(self.directory, code, killed_by, order)
+        write_exit(self.directory, code, killed_by, order, at)
         return code
 
 
-def write_exit(directory: str, code: int, killed_by: int | None, order: int) -> None:
-    """Write a rank's exit record; `order` is 1 for the first rank of the gang that ended."""
-    record = {"code": code, "signal": killed_by, "at": time.time(), "order": order}
+def write_exit(directory: str, code: int, killed_by: int | None, order: int, at: float) -> None:
+    """Write a rank's exit record; `order` is 1 for the first rank of the gang that failed or ended."""
+    record = {"code": code, "signal": killed_by, "at": at, "order": order}
     write_json(os.path.join(directory, "exit.json"), record)
 
 
@@ -138,5 +141,5 @@ def bury(ranks: list[RankProcess]) -> None:
                 kill_session(started["pid"])
         if read_json(os.path.join(rank.directory, "exit.json")) is None:
             order += 1
-            write_exit(rank.directory, 128 + signal.SIGKILL, signal.SIGKILL, order)
+            write_exit(rank.directory, 128 + signal.SIGKILL, signal.SIGKILL, order, time.time())
             sys.stderr.write(f"trainyard: rank {rank.rank} was lost with its shim\n")

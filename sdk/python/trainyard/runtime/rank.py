@@ -74,6 +74,7 @@ def _run(argv: list[str]) -> None:
             runpy.run_path(argv[0], run_name="__main__")
     except SystemExit as ending:
         if ending.code not in (None, 0):
+            _hand_over(None)
             raise
     except KeyboardInterrupt:
         raise
@@ -86,7 +87,15 @@ def _fail(error: BaseException) -> None:
     error = error.with_traceback(trace)  # torch's excepthook looks here, not at its third argument
     _write_error_file(error, trace)
     sys.excepthook(type(error), error, trace)
+    _hand_over(error)
     sys.exit(1)
+
+
+def _hand_over(error: BaseException | None) -> None:
+    """Let the SDK save what this rank holds, where the script has told it what that is."""
+    sdk = sys.modules.get("trainyard")
+    if sdk is not None and "trainyard.guard" in sys.modules:
+        sdk.hand_over(error)
 
 
 def _without_wrapper(trace: TracebackType | None) -> TracebackType | None:

@@ -2,8 +2,9 @@
 
 ``python -m trainyard.runtime.shim ATTEMPT_DIR`` reads `spec.json` there, starts every rank, waits, and writes
 `exit.json` per rank and `done.json` at the end. The first rank that fails ends the gang: the others get SIGTERM, and
-after `graceMs` SIGKILL. SIGTERM to the shim stops the gang the same way. It is a subreaper, so nothing a rank leaves
-behind escapes it.
+after `graceMs` SIGKILL. Where the script has handed its state to the SDK they are first given the time to save it, at most
+`handoverMs` (see `handover`). SIGTERM to the shim stops the gang. It is a subreaper, so nothing a rank leaves behind
+escapes it.
 
 It is one thread that sleeps in sigtimedwait(2) with its signals blocked: no handler ever interrupts it in the middle of
 something, and no wake-up is lost. Exit codes: 0 when all ended and the records stand, 3 when another shim has the
@@ -19,23 +20,30 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 from trainyard.runtime.files import read_json, write_json
 from trainyard.runtime.gang import RankProcess, bury
+from trainyard.runtime.handover import DEFAULT_DEADLINE_MS, Handover, can_hand_over
 from trainyard.runtime.processes import PR_SET_CHILD_SUBREAPER, all_processes, boot_id, is_alive, prctl, stat_of
 
 EXIT_BAD_SPEC = 2
 EXIT_ALREADY_RUNNING = 3
 DEFAULT_GRACE_MS = 10_000
-_WAKERS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+#: SIGURG is a rank's word that it has written something for the shim.
+_WAKERS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGURG)
 
 
 class Shim:
     """The gang's run loop; all of its mutable state is here."""
 
-    def __init__(self, ranks: list[RankProcess], grace_ms: int) -> None:
+    def __init__(self, attempt_dir: str, ranks: list[RankProcess], spec: dict[str, Any]) -> None:
+        self._attempt_dir = attempt_dir
+        self._world_size = int(spec.get("worldSize", len(ranks)))
+        self._handover_ms = int(spec.get("handoverMs", DEFAULT_DEADLINE_MS))
+        self._handover: Handover | None = None
         self._ranks = {rank.rank: rank for rank in ranks}
-        self._grace_seconds = grace_ms / 1000
+        self._grace_seconds = int(spec.get("graceMs", DEFAULT_GRACE_MS)) / 1000
         self._by_pid: dict[int, RankProcess] = {}
         self._ended = 0
         self._kill_at: float | None = None
@@ -48,21 +56,47 @@ class Shim:
             self._by_pid[rank.pid] = rank
         while self._ended < len(self._ranks):
             self._reap()
+            if self._handover is not None:
+                self._hand_over(self._handover)
             if self._ended == len(self._ranks):
                 break
             self._wait()
         self._sweep()
 
     def _wait(self) -> None:
-        timeout = 3600.0 if self._kill_at is None else max(0.0, self._kill_at - time.monotonic())
+        limits = [] if self._kill_at is None else [self._kill_at]
+        if self._handover is not None and not self._handover.over:
+            limits.append(self._handover.next_look())
+        timeout = max(0.0, min(limits) - time.monotonic()) if limits else 3600.0
         woken = signal.sigtimedwait(_WAKERS, timeout)
         if woken is not None and woken.si_signo in (signal.SIGTERM, signal.SIGINT):
             self._stop("stopped")
+        if woken is not None and woken.si_signo == signal.SIGURG and self.reason == "completed":
+            self._fail()
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._kill_at = None
             for rank in self._ranks.values():
                 if not rank.ended:
                     rank.kill_session()
+
+    def _fail(self) -> None:
+        """End the gang because a rank has failed, after it has handed its state over where it can."""
+        if self.reason != "completed":
+            return
+        ranks = list(self._ranks.values())
+        if not can_hand_over(ranks, self._world_size):
+            self._stop("failed")
+            return
+        self.reason = "failed"
+        self._handover = Handover(self._attempt_dir, ranks, self._handover_ms)
+
+    def _hand_over(self, handover: Handover) -> None:
+        if handover.over:
+            return
+        handover.look()
+        if handover.over:
+            # The ranks know, and end by themselves, as what they failed of has them end.
+            self._kill_at = time.monotonic() + self._grace_seconds
 
     def _stop(self, reason: str) -> None:
         if self.reason != "completed":
@@ -87,8 +121,10 @@ class Shim:
             _, status = os.waitpid(seen.si_pid, 0)
             if rank is not None:
                 self._ended += 1
-                if rank.record_exit(status, self._ended) != 0:
-                    self._stop("failed")
+                blame = self._handover.blame(rank.rank) if self._handover is not None else None
+                at, order = blame or (time.time(), self._ended)
+                if rank.record_exit(status, order, at) != 0:
+                    self._fail()
 
     def _sweep(self) -> None:
         """End what escaped its session: the shim, as subreaper, is its parent by now or when its parent dies."""
@@ -132,8 +168,7 @@ def attend(attempt_dir: str, ready: Callable[[], None] = lambda: None, forks: bo
         return EXIT_ALREADY_RUNNING
     if read_json(os.path.join(attempt_dir, "done.json")) is None:
         ranks = [RankProcess(spec, rank, attempt_dir, forks) for rank in spec["ranks"]]
-        grace_ms = int(spec.get("graceMs", DEFAULT_GRACE_MS))
-        _run_attempt(attempt_dir, ranks, grace_ms, earlier is not None, ready)
+        _run_attempt(attempt_dir, ranks, spec, earlier is not None, ready)
     return 0
 
 
@@ -143,7 +178,7 @@ def _bad_spec() -> int:
 
 
 def _run_attempt(
-    attempt_dir: str, ranks: list[RankProcess], grace_ms: int, started_before: bool, ready: Callable[[], None]
+    attempt_dir: str, ranks: list[RankProcess], spec: dict[str, Any], started_before: bool, ready: Callable[[], None]
 ) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _WAKERS)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -160,7 +195,7 @@ def _run_attempt(
         # finds the file, and knows of this process, or this process finds the spec gone.
         if not os.path.exists(os.path.join(attempt_dir, "spec.json")):
             return
-        shim = Shim(ranks, grace_ms)
+        shim = Shim(attempt_dir, ranks, spec)
         shim.run()
         reason = shim.reason
     write_json(os.path.join(attempt_dir, "done.json"), {"at": time.time(), "reason": reason})

@@ -1,0 +1,203 @@
+"""Ranks of real gangs are killed at every point of a step; what the survivors save ends in the bits of an unbroken run."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from trainyard.records import Entry, Metrics, read_records
+
+# What a resume can get wrong is in it: BatchNorm, dropout, momentum, a scheduler, random numbers of Python and NumPy, batches
+# of a shuffled dataset, and by KIND gradient accumulation, a grad scaler that skips steps, bfloat16, or a state of its own.
+SCRIPT = """
+import hashlib, os, random, signal, sys
+import numpy as np, torch, torch.distributed as dist
+from torch import nn
+import trainyard
+
+run = trainyard.init()
+kind = os.environ["KIND"]
+victims, kill_step, where = os.environ.get("KILL", "-:-1:-").split(":")
+dies = str(run.rank) in victims.split(",") and run.attempt == 1
+
+
+def kill(here, at):
+    if dies and here == where and at == int(kill_step):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+dist.init_process_group("gloo")
+torch.manual_seed(run.rank if kind == "streams" else 5)
+net = nn.Sequential(nn.Linear(3, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 2))
+if kind == "streams":
+    for parameter in net.parameters():
+        nn.init.constant_(parameter, 0.01) if parameter.dim() < 2 else nn.init.uniform_(parameter, -1, 1)
+model = nn.parallel.DistributedDataParallel(net, broadcast_buffers=kind != "streams")
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=100)
+scaler = torch.amp.GradScaler("cpu", init_scale=2.0**30, growth_interval=3) if kind == "amp" else None
+state = {"sum": np.zeros(2), "seen": []} if kind == "state" else None
+optimizer.register_step_post_hook(lambda *_: kill("stepped", step))
+step = run.resume(model=model, optimizer=optimizer, scheduler=scheduler, scaler=scaler, state=state)
+optimizer.register_step_pre_hook(lambda *_: kill("step", step))
+print("from", step, flush=True)
+data = run.dataset("train")
+parts = 2 if kind == "accumulate" else 1
+micro = 0
+skipped = 0
+for epoch in range(data.position.epoch, 4):
+    for batch in data.batches(8, epoch=epoch, drop_last=True):
+        x = torch.from_numpy(np.stack([batch["id"], batch["x"], batch["y"]], axis=1).astype(np.float32)) / 100
+        x = x + random.random() * 0.1 + float(np.random.normal()) * 0.1
+        kill("forward", step)
+        with torch.autocast("cpu", torch.bfloat16, enabled=kind in ("amp", "bfloat16")):
+            out = model(x)
+            loss = nn.functional.cross_entropy(out.float(), torch.from_numpy(batch["id"] % 2)) / parts
+        out.register_hook(lambda gradient: kill("backward", step))
+        (scaler.scale(loss) if scaler else loss).backward()
+        micro += 1
+        if micro % parts:
+            continue
+        if scaler:
+            scale = scaler.get_scale()
+            scaler.step(optimizer)
+            scaler.update()
+            skipped += scaler.get_scale() < scale
+        else:
+            optimizer.step()
+        kill("after", step)
+        scheduler.step()
+        optimizer.zero_grad()
+        if state is not None:
+            state["sum"][0] += loss.item()
+            state["seen"].append(int(batch["id"][0]))
+        step += 1
+        run.log({"loss": loss, "rank": run.rank}, step=step)
+        kill("logged", step)
+digest = hashlib.sha256()
+for tensor in [*net.state_dict().values(), torch.get_rng_state()]:
+    digest.update(tensor.numpy().tobytes())
+own = json_state = state and (state["sum"].tolist(), state["seen"])
+print("digest", digest.hexdigest(), step, random.random(), float(np.random.normal()), scheduler.get_last_lr(), own)
+if scaler:
+    print("skipped", skipped)
+run.finish()
+dist.destroy_process_group()
+"""
+STEPS = {"accumulate": 24}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> str:
+    import numpy as np
+    import pyarrow
+    import pyarrow.parquet
+
+    folder = tmp_path_factory.mktemp("dataset")
+    ids = np.arange(200)
+    path = str(folder / "train.parquet")
+    pyarrow.parquet.write_table(pyarrow.table({"id": ids, "x": np.sin(ids), "y": np.cos(ids * 0.3)}), path)
+    split = {"rows": 200, "shards": [{"path": path, "rows": 200, "digest": ""}]}
+    manifest = folder / "dataset.json"
+    manifest.write_text(json.dumps({"name": "d", "version": "1.0.0", "splits": {"train": split}}))
+    return str(manifest)
+
+
+class Gangs:
+    """Starts gangs from the launcher, and resumes what they left as the platform would."""
+
+    def __init__(self, attempt, launcher, dataset: str, folder: Path):
+        self._attempt, self._launcher, self._folder = attempt, launcher, folder
+        self._env = {"TRAINYARD_DATASET_MANIFEST": dataset, "TRAINYARD_SEED": "11"}
+
+    def run(self, kind: str, ranks: int, *, kill: str = "", resume: Path | None = None, script: str = SCRIPT, **env: str):
+        own = {**self._env, "KIND": kind, **({"KILL": kill} if kill else {}), **env}
+        if resume is not None:
+            own.update(TRAINYARD_RESUME_DIR=str(resume), TRAINYARD_ATTEMPT="2")
+        one = self._attempt(script, ranks=ranks, env=own, torch=True, grace_ms=5000)
+        answer = self._launcher.launch(one)
+        assert answer["start"] == "warm", answer
+        one.wait_done(120)
+        return one
+
+    def resume_from(self, one) -> Path:
+        """Put a checkpoint's parts together as the agents of the next attempt would."""
+        place = self._folder / f"resume-{len(list(self._folder.glob('resume-*')))}"
+        for rank in range(one.ranks):
+            (part,) = checkpoints(one, rank)
+            source = one.directory / part["dir"]
+            sizes = {file["path"]: file["sizeBytes"] for file in part["files"]}
+            assert sizes == {name: (source / name).stat().st_size for name in os.listdir(source)}
+            shutil.copytree(source, place / f"rank-{rank}")
+        return place
+
+
+@pytest.fixture
+def gangs(attempt, launcher, dataset, tmp_path) -> Gangs:
+    return Gangs(attempt, launcher, dataset, tmp_path)
+
+
+def records(one, rank: int) -> list[Metrics | Entry]:
+    file = one.directory / f"rank-{rank}" / "records.bin"
+    return list(read_records(file.read_bytes())) if file.exists() else []
+
+
+def objects(one, rank: int, kind: str) -> list[dict]:
+    found = [record.value for record in records(one, rank) if isinstance(record, Entry)]
+    return [value for value in found if value["kind"] == kind]
+
+
+def checkpoints(one, rank: int) -> list[dict]:
+    return objects(one, rank, "checkpoint")
+
+
+def handover(one) -> dict:
+    (told,) = objects(one, 0, "handover")
+    return told
+
+
+def ends(one) -> list[str]:
+    assert [one.exit_of(rank)["code"] for rank in range(one.ranks)] == [0] * one.ranks, one.text(0, "stderr")
+    return [one.text(rank).split("digest ")[1] for rank in range(one.ranks)]
+
+
+unbroken: dict[tuple[str, int], list[str]] = {}
+
+
+def unbroken_ends(gangs: Gangs, kind: str, ranks: int) -> list[str]:
+    if (kind, ranks) not in unbroken:
+        unbroken[kind, ranks] = ends(gangs.run(kind, ranks))
+    return unbroken[kind, ranks]
+
+
+@pytest.mark.parametrize(
+    ("kind", "ranks", "kill", "step"),
+    [
+        ("plain", 2, "1:17:forward", 17),
+        ("plain", 2, "0:17:backward", 17),
+        ("plain", 2, "1:17:step", 18),
+        ("plain", 2, "0:17:stepped", 18),
+        ("plain", 2, "0:17:after", 18),
+        ("plain", 2, "0:18:logged", 18),
+        ("plain", 2, "1:12:forward", 12),
+        ("plain", 3, "0,2:17:backward", 17),
+        ("streams", 3, "1:9:backward", 9),
+        ("accumulate", 2, "1:9:backward", 9),
+        ("amp", 2, "0:4:backward", 4),
+        ("amp", 2, "1:4:step", 5),
+        ("bfloat16", 2, "1:17:backward", 17),
+        ("state", 2, "1:17:backward", 17),
+    ],
+)
+def test_no_step_is_lost_and_the_bits_are_those_of_an_unbroken_run(gangs, kind, ranks, kill, step):
+    expected = unbroken_ends(gangs, kind, ranks)
+    broken = gangs.run(kind, ranks, kill=kill)
+    told = handover(broken)
+    assert (told["saved"], told["step"]) == (True, step), (told, broken.text(1, "stderr"))
+    victims = [int(rank) for rank in kill.split(":")[0].split(",")]
+    assert [broken.exit_of(rank)["signal"] for rank in victims] == [9] * len(victims)
+    resumed = gangs.run(kind, ranks, resume=gangs.resume_from(broken))
+    assert f"from {step}\n" in resumed.text(0)
+    assert ends(resumed) == expected
