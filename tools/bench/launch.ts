@@ -167,7 +167,8 @@ async function torchrunFirstStep(): Promise<number> {
   return Number(at) * 1_000 - from;
 }
 
-async function torchVersion(): Promise<string> {
+/** Of the environment that ranks and torchrun share. */
+export async function torchVersion(): Promise<string> {
   const { stdout } = await run(findPython(), ["-c", "import torch.version as v; print(v.__version__)"]);
   return stdout.trim();
 }

@@ -8,10 +8,18 @@ import { launchBench } from "./launch.ts";
 import { machine } from "./machine.ts";
 import { overheadBench } from "./overhead.ts";
 import { platformBench } from "./platform.ts";
+import { recoveryBench } from "./recovery.ts";
 import { type Bench, isMet, type Measurement } from "./result.ts";
 import { sdkBench } from "./sdk.ts";
 
-const benches: readonly Bench[] = [platformBench, launchBench, overheadBench, checkpointBench, sdkBench];
+const benches: readonly Bench[] = [
+  platformBench,
+  launchBench,
+  recoveryBench,
+  overheadBench,
+  checkpointBench,
+  sdkBench,
+];
 const usage = "usage: npm run bench -- NAME [--json] | --list";
 
 function parsed() {

@@ -113,7 +113,15 @@ describe("what ranks write", () => {
   });
 
   it("is a record or a RecordError, whatever the JSON", () => {
-    const kinds = fc.constantFrom("first_step", "checkpoint", "artifact", "model", "params");
+    const kinds = fc.constantFrom(
+      "first_step",
+      "checkpoint",
+      "artifact",
+      "model",
+      "params",
+      "recovery",
+      "handover",
+    );
     fc.assert(
       fc.property(
         fc.oneof(

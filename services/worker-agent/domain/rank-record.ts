@@ -6,11 +6,15 @@ export type RankRecord =
   | CheckpointRecord
   | { readonly kind: "artifact"; readonly path: string; readonly file: string }
   | ModelRecord
+  | RecoveryRecord
+  | HandoverRecord
   /** Known or not, there is nothing to do for it. */
   | { readonly kind: "ignored"; readonly of: string };
 
 export interface CheckpointRecord {
   readonly kind: "checkpoint";
+  /** Whether the survivors of a rank's death saved it. */
+  readonly justInTime: boolean;
   readonly step: number;
   /** End of the records that belong to the history of whoever resumes from it. */
   readonly recordsOffset: number;
@@ -19,6 +23,25 @@ export interface CheckpointRecord {
   readonly files: readonly { readonly path: string; readonly sizeBytes: number }[];
   readonly worldSize: number;
   readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** What the death of a rank costs the run, as its script uses the SDK. */
+export interface RecoveryRecord {
+  readonly kind: "recovery";
+  readonly mode: "just-in-time" | "last-checkpoint";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What became of the gang's state after a rank had died. */
+export interface HandoverRecord {
+  readonly kind: "handover";
+  readonly saved: boolean;
+  /** -1 when nothing was saved. */
+  readonly step: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly seconds: number;
 }
 
 export interface ModelRecord {
@@ -45,6 +68,9 @@ export const MAX_RECORD_FILES = 10_000;
 export const MAX_RECORD_METRICS = 1_000;
 /** Longest text in a record. */
 export const MAX_RECORD_TEXT = 4_096;
+/** Of a reason and its sentence, tracking takes so many characters. */
+const MAX_REASON = 64;
+const MAX_MESSAGE = 1_000;
 const MAX_TENSORS = 1_000;
 const MAX_DIMENSIONS = 64;
 
@@ -68,6 +94,10 @@ export function parseRankRecord(json: string): RankRecord {
       return { kind, path: asText("path", value.path), file: asText("file", value.file) };
     case "model":
       return modelOf(value);
+    case "recovery":
+      return recoveryOf(value);
+    case "handover":
+      return handoverOf(value);
     default:
       return { kind: "ignored", of: kind.slice(0, 64) };
   }
@@ -78,6 +108,7 @@ type Json = Readonly<Record<string, unknown>>;
 function checkpointOf(value: Json): CheckpointRecord {
   return {
     kind: "checkpoint",
+    justInTime: value.justInTime === true,
     step: asCount("step", value.step),
     recordsOffset: asCount("offset", value.offset),
     dir: asText("dir", value.dir),
@@ -91,6 +122,27 @@ function checkpointOf(value: Json): CheckpointRecord {
     worldSize: asCount("worldSize", value.worldSize),
     metrics: asMetrics(value.metrics),
   };
+}
+
+function recoveryOf(value: Json): RecoveryRecord {
+  const { mode } = value;
+  if (mode !== "just-in-time" && mode !== "last-checkpoint") fail("mode", "a known one");
+  return { kind: "recovery", mode, ...reasonOf(value) };
+}
+
+function handoverOf(value: Json): HandoverRecord {
+  return {
+    kind: "handover",
+    saved: value.saved === true,
+    step: value.step === -1 ? -1 : asCount("step", value.step),
+    seconds: asFinite("seconds", value.seconds),
+    ...reasonOf(value),
+  };
+}
+
+function reasonOf(value: Json): { readonly reason: string; readonly message: string } {
+  const text = (name: string) => (value[name] === "" ? "" : asText(name, value[name]));
+  return { reason: text("reason").slice(0, MAX_REASON), message: text("message").slice(0, MAX_MESSAGE) };
 }
 
 function modelOf(value: Json): ModelRecord {

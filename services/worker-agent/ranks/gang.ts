@@ -4,6 +4,7 @@ import { utf8Tail } from "../domain/utf8-tail.ts";
 import { bury } from "./bury.ts";
 import { readFileIfThere } from "./durable-file.ts";
 import { findShimProcess, isAlive, killSession, signalProcess } from "./processes.ts";
+import { HANDOVER_MS } from "./shim-spec.ts";
 import type { Spool } from "./spool.ts";
 import { type ShimCommand, startShim, type WarmStarter } from "./start-shim.ts";
 
@@ -103,10 +104,12 @@ export class Gang {
   }
 
   #stop(shim: Parameters<typeof signalProcess>[0]): void {
+    // A gang that has lost a rank is told to stop while its survivors save its state.
+    const limitMs = this.#options.graceMs + HANDOVER_MS + SHIM_MARGIN_MS;
     if (this.#stopSinceMs === undefined) {
       this.#stopSinceMs = performance.now();
       signalProcess(shim, "SIGTERM");
-    } else if (performance.now() - this.#stopSinceMs > this.#options.graceMs + SHIM_MARGIN_MS) {
+    } else if (performance.now() - this.#stopSinceMs > limitMs) {
       // The shim hangs. Its ranks die with it; their helpers are in the ranks' sessions.
       signalProcess(shim, "SIGKILL");
       for (const start of this.starts.values()) killSession(start);

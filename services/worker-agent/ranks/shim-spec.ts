@@ -2,6 +2,9 @@ import { delimiter, dirname } from "node:path";
 import type { Assignment } from "../domain/assignment.ts";
 import { type NodeForRanks, rankEnvironment } from "../domain/rank-environment.ts";
 
+/** How long the survivors of a rank's death have to save the gang's state. */
+export const HANDOVER_MS = 60_000;
+
 /** The shim's input, `spec.json`: what to run, and in which environment each rank runs. */
 export function shimSpec(assignment: Assignment, onNode: NodeForRanks, python: string): string {
   const path = [dirname(python), onNode.path].filter((part) => part !== "").join(delimiter);
@@ -16,6 +19,7 @@ export function shimSpec(assignment: Assignment, onNode: NodeForRanks, python: s
     runId: assignment.runId,
     worldSize: assignment.worldSize,
     graceMs: assignment.graceMs,
+    handoverMs: HANDOVER_MS,
     ranks: assignment.ranks.map((place) => ({
       rank: place.rank,
       localRank: place.localRank,

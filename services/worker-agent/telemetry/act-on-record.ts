@@ -9,9 +9,11 @@ import { crashPoint } from "@trainyard/failpoint";
 import { relativePathProblem } from "../domain/placed-path.ts";
 import {
   type CheckpointRecord,
+  type HandoverRecord,
   MAX_RECORD_FILES,
   type ModelRecord,
   type RankRecord,
+  type RecoveryRecord,
 } from "../domain/rank-record.ts";
 import { UnusableFileError } from "./open-inside.ts";
 import type { RankIdentity } from "./rank-stream.ts";
@@ -51,6 +53,9 @@ export async function actOnRecord(
       return logArtifact(deps, of, call, record);
     case "model":
       return logModel(deps, of, call, record);
+    case "recovery":
+    case "handover":
+      return reportRecovery(deps, call, record);
     case "first_step":
     case "phase":
     case "ignored":
@@ -89,11 +94,40 @@ async function reportCheckpoint(
     ...call,
     step: BigInt(record.step),
     worldSize: record.worldSize,
+    kind: record.justInTime ? tracking.CheckpointKind.JUST_IN_TIME : tracking.CheckpointKind.PERIODIC,
     part: { rank: of.rank, files, recordsOffset: BigInt(record.recordsOffset) },
     metrics: { ...record.metrics },
   });
   await deps.tracking.reportCheckpointPart(request, { signal: deps.signal });
   crashPoint("agent.upload.reported");
+}
+
+async function reportRecovery(
+  deps: ActDeps,
+  call: Call,
+  record: RecoveryRecord | HandoverRecord,
+): Promise<void> {
+  const { JUST_IN_TIME, LAST_CHECKPOINT } = tracking.RecoveryMode;
+  const { reason, message } = record;
+  const what =
+    record.kind === "recovery"
+      ? {
+          recovery: {
+            mode: record.mode === "just-in-time" ? JUST_IN_TIME : LAST_CHECKPOINT,
+            reason,
+            message,
+          },
+        }
+      : {
+          handover: {
+            saved: record.saved,
+            step: BigInt(record.step),
+            reason,
+            message,
+            seconds: record.seconds,
+          },
+        };
+  await deps.tracking.reportRecovery({ ...call, ...what }, { signal: deps.signal });
 }
 
 async function logArtifact(

@@ -37,6 +37,7 @@ export class StandInTracking {
   readonly parts: tracking.ReportCheckpointPartRequest[] = [];
   readonly artifacts: tracking.LogArtifactRequest[] = [];
   readonly models: tracking.LogModelRequest[] = [];
+  readonly recoveries: tracking.ReportRecoveryRequest[] = [];
   /** Attempts up to this number are fenced. */
   fencedUpTo = 0;
   readonly #options: { readonly bus: Bus; readonly port: number; readonly jwksFile: string };
@@ -118,6 +119,7 @@ export class StandInTracking {
       getTelemetryOffsets: ({ runId, attempt }: tracking.GetTelemetryOffsetsRequest) =>
         this.#offsets(runId, attempt),
       reportCheckpointPart: guarded(this.parts, create(tracking.ReportCheckpointPartResponseSchema)),
+      reportRecovery: guarded(this.recoveries, create(tracking.ReportRecoveryResponseSchema)),
       logArtifact: guarded(this.artifacts, create(tracking.LogArtifactResponseSchema)),
       logModel: guarded(this.models, create(tracking.LogModelResponseSchema)),
     };

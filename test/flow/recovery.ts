@@ -1,0 +1,118 @@
+import { randomUUID } from "node:crypto";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { scheduler, type tracking } from "@trainyard/contracts";
+import { checkoutRoot } from "@trainyard/local";
+import { waitFor } from "@trainyard/testing";
+import type { FlowClients } from "./clients.ts";
+import { bundle } from "./digits.ts";
+
+const SCRIPT = "ddp_recovery.py";
+const peers = join(checkoutRoot, "tools/bench/peers");
+
+/** A training of which a rank was killed, as it ended. */
+export interface Killed {
+  readonly job: scheduler.Job;
+  readonly run: tracking.Run;
+  /** The last step that was done before the gang noticed. */
+  readonly killedAtStep: number;
+  /** From the kill to the end of the next step. */
+  readonly nextStepMs: number;
+  readonly stepsLost: number;
+  /** Of the final weights. */
+  readonly digest: string;
+}
+
+/** The two-rank DDP job that the recovery of gangs is measured with; it saves no checkpoint of its own. */
+export async function recoveryJob(
+  user: FlowClients,
+  { stepDelayMs, steps = 300 }: { readonly stepDelayMs: number; readonly steps?: number },
+): Promise<scheduler.JobSpec> {
+  const code = await bundle(peers, [SCRIPT]);
+  return create(scheduler.JobSpecSchema, {
+    name: "recovery",
+    ranks: 2,
+    slotsPerRank: 1,
+    code: { digest: await user.upload(code), sizeBytes: BigInt(code.length) },
+    entrypoint: [SCRIPT],
+    env: { RECOVERY_STEP_DELAY_MS: String(stepDelayMs), RECOVERY_STEPS: String(steps) },
+    seed: 3n,
+  });
+}
+
+/** Runs the job without a kill; the digest of its weights. */
+export async function trainedDigest(user: FlowClients, spec: scheduler.JobSpec): Promise<string> {
+  const { job } = await user.scheduler.submitJob({ requestId: randomUUID(), spec });
+  const ended = await end(user, job?.id ?? "");
+  return digestOf(user, ended);
+}
+
+/** Runs the job and kills one of its ranks `delayMs` after it was seen to have done a step. */
+export async function killedTraining(
+  user: FlowClients,
+  spec: scheduler.JobSpec,
+  dataDir: string,
+  kill: { readonly rank: number; readonly atStep: number; readonly delayMs: number },
+): Promise<Killed> {
+  const { job } = await user.scheduler.submitJob({ requestId: randomUUID(), spec });
+  const id = job?.id ?? "";
+  const runId = job?.runId ?? "";
+  const started = await waitFor(
+    "the rank's start",
+    () => globSync(join(dataDir, `**/attempts/${id}-1/rank-${kill.rank}/started.json`))[0],
+    { timeoutMs: 60_000, intervalMs: 20 },
+  );
+  await waitFor("the step", async () => (await lastStep(user, runId)) >= kill.atStep, {
+    timeoutMs: 120_000,
+    intervalMs: 20,
+  });
+  await delay(kill.delayMs);
+  const { pid } = JSON.parse(readFileSync(started, "utf8")) as { readonly pid: number };
+  const killedAtMs = Date.now();
+  process.kill(pid, "SIGKILL");
+  const ended = await end(user, id);
+  const { run } = await user.tracking.getRun({ runId });
+  const [first, second] = ended.attempts;
+  if (run === undefined || first?.failure === undefined || second?.firstStepAt === undefined)
+    throw new Error(`the job went on without a second attempt: ${ended.failure?.message}`);
+  const killedAtStep = Number(first.failure.step);
+  return {
+    job: ended,
+    run,
+    killedAtStep,
+    nextStepMs: timestampMs(second.firstStepAt) - killedAtMs,
+    stepsLost: Math.max(0, killedAtStep - Number(second.resumedFromStep)),
+    digest: await digestOf(user, ended),
+  };
+}
+
+async function lastStep(user: FlowClients, runId: string): Promise<number> {
+  const { run } = await user.tracking.getRun({ runId });
+  return Number(run?.metrics.loss?.lastStep ?? -1n);
+}
+
+async function end(user: FlowClients, jobId: string): Promise<scheduler.Job> {
+  const ended = await waitFor(
+    "the job's end",
+    async () => {
+      const { job } = await user.scheduler.getJob({ jobId });
+      return job !== undefined && job.state >= scheduler.JobState.SUCCEEDED ? job : undefined;
+    },
+    { timeoutMs: 180_000, intervalMs: 100 },
+  );
+  if (ended.state !== scheduler.JobState.SUCCEEDED) throw new Error(`it failed: ${ended.failure?.message}`);
+  return ended;
+}
+
+/** As rank 0 of the last attempt printed it. */
+async function digestOf(user: FlowClients, { runId, attempts }: scheduler.Job): Promise<string> {
+  return waitFor("the digest in the log", async () => {
+    const lines: string[] = [];
+    const attempt = attempts.at(-1)?.number ?? 1;
+    for await (const part of user.tracking.readLogs({ runId, rank: 0, attempt })) lines.push(...part.lines);
+    return lines.map((line) => /digest ([0-9a-f]{64})/.exec(line)?.[1]).find((found) => found !== undefined);
+  });
+}
