@@ -1,7 +1,14 @@
 import { openBlobStore } from "@trainyard/blob";
 import { deadLetterFeeder } from "@trainyard/bus";
 import { gateway } from "@trainyard/contracts";
-import { type App, createApp, type Foundation, layFoundation, rpcServer } from "@trainyard/service";
+import {
+  type App,
+  createApp,
+  type Foundation,
+  type HttpHandler,
+  layFoundation,
+  rpcServer,
+} from "@trainyard/service";
 import { eventConsumer } from "@trainyard/store";
 import type { Logger } from "@trainyard/telemetry";
 import { access } from "./api/access.ts";
@@ -14,6 +21,10 @@ import { bootstrapTokens } from "./bootstrap/bootstrap-tokens.ts";
 import type { GatewayConfig } from "./config.ts";
 import { endRankTokens } from "./consumers/attempt-ended.ts";
 import { httpRoutes } from "./http-routes.ts";
+import { endpoints, MLFLOW_VERSION } from "./mlflow/endpoints.ts";
+import { endpointFinder } from "./mlflow/http/find-endpoint.ts";
+import { mlflowAuthenticate } from "./mlflow/http/mlflow-authenticate.ts";
+import { isMlflowPath, mlflowHandler } from "./mlflow/http/mlflow-handler.ts";
 import { proxyRoutes } from "./proxy/proxy-routes.ts";
 import { createUpstreams } from "./proxy/upstreams.ts";
 import { home } from "./rest/home.ts";
@@ -71,7 +82,18 @@ function compose(config: GatewayConfig, foundation: Foundation, logger: Logger):
     access,
     authenticate,
     requestTimeoutMs: UPLOAD_TIMEOUT_MS,
-    fallback: httpHandler({ routes, authenticate, logger, home: home(routes) }),
+    fallback: byPath(
+      mlflowHandler({
+        upstreams,
+        blobs,
+        blobMaxBytes: config.blobMaxBytes,
+        find: endpointFinder(endpoints),
+        authenticate: mlflowAuthenticate(authenticate),
+        logger,
+        version: MLFLOW_VERSION,
+      }),
+      httpHandler({ routes, authenticate, logger, home: home(routes) }),
+    ),
   });
   const handlers = [endRankTokens(endedAttempts)];
   const { bootstrapFile: file, bootstrapUser: user } = config;
@@ -92,5 +114,13 @@ function compose(config: GatewayConfig, foundation: Foundation, logger: Logger):
     get url() {
       return server.url;
     },
+  };
+}
+
+/** MLflow's clients have paths, headers and errors of their own. */
+function byPath(mlflow: HttpHandler, rest: HttpHandler): HttpHandler {
+  return (request, response) => {
+    const path = request.url?.split("?", 1)[0] ?? "";
+    return isMlflowPath(path) ? mlflow(request, response) : rest(request, response);
   };
 }

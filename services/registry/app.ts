@@ -4,12 +4,15 @@ import { type App, createApp, layFoundation, rpcClient, rpcServer } from "@train
 import { eventConsumer } from "@trainyard/store";
 import type { Logger } from "@trainyard/telemetry";
 import { access } from "./api/access.ts";
+import { catalogService } from "./api/catalog-service.ts";
+import { loggedModelService } from "./api/logged-model-service.ts";
 import { registryService } from "./api/registry-service.ts";
 import type { RegistryConfig } from "./config.ts";
 import { recordGate } from "./consumers/evaluation-ended.ts";
 import { registerTrainedModel } from "./consumers/run-ended.ts";
 import { holdFilesIn } from "./hold-files.ts";
 import { indexes } from "./store/documents.ts";
+import { createLoggedModels, loggedModelIndexes } from "./store/logged-models.ts";
 import { ModelRepository } from "./store/model-repository.ts";
 
 /** What the registry needs from whoever runs it. */
@@ -19,15 +22,20 @@ export interface RegistryDeps {
 
 /** Connects and composes the registry; the only place that constructs its parts. */
 export async function build(config: RegistryConfig, { logger }: RegistryDeps): Promise<App> {
-  const foundation = await layFoundation("registry", config, logger, indexes);
+  const foundation = await layFoundation("registry", config, logger, [...indexes, ...loggedModelIndexes]);
   const { store, bus, signer, health } = foundation;
   const repository = new ModelRepository(store);
   const runs = rpcClient(tracking.TrackingService, config.trackingUrl, { signer });
-  const holdFiles = holdFilesIn(openBlobStore(config.blobUrl));
-  const deps = { store, repository, runs, holdFiles };
+  const blobs = openBlobStore(config.blobUrl);
+  const loggedModels = createLoggedModels(store);
+  const deps = { store, repository, loggedModels, blobs, runs, holdFiles: holdFilesIn(blobs) };
   const server = rpcServer({
     ...foundation.server,
-    routes: (router) => router.service(registry.RegistryService, registryService(deps)),
+    routes(router) {
+      router.service(registry.RegistryService, registryService(deps));
+      router.service(registry.CatalogService, catalogService(deps));
+      router.service(registry.LoggedModelService, loggedModelService(deps));
+    },
     access,
   });
   const parts = [

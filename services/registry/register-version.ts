@@ -41,11 +41,16 @@ export async function registerVersion(
           createdBy: input.createdBy,
           createdAt: now,
         }
-      : { ...existing, versionCount: existing.versionCount + 1, version: existing.version + 1 };
+      : {
+          ...existing,
+          versionCount: existing.versionCount + 1,
+          version: existing.version + 1,
+          ...lastNumber(existing),
+        };
   const version: ModelVersion = {
     ...input,
     id,
-    number: model.versionCount,
+    number: model.lastNumber ?? model.versionCount,
     version: input.version === "" ? nextVersion(versions, input) : freeVersion(input, versions),
     stage: "staging",
     approvals: [],
@@ -58,6 +63,11 @@ export async function registerVersion(
   await repository.insertVersion(version, tx);
   await emitCreated(tx, model, version, input.createdBy);
   return version;
+}
+
+/** Once a version was removed, the count no longer says the highest number. */
+function lastNumber({ lastNumber: last }: Model) {
+  return last === undefined ? {} : { lastNumber: last + 1 };
 }
 
 function freeVersion({ version, model }: NewVersion, versions: readonly ModelVersion[]): string {

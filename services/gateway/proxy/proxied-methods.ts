@@ -14,7 +14,7 @@ export const upstreamServices = {
   ],
   dataset: [dataset.DatasetService],
   evaluation: [evaluation.EvaluationService],
-  registry: [registry.RegistryService],
+  registry: [registry.RegistryService, registry.CatalogService, registry.LoggedModelService],
 } as const satisfies Record<string, readonly DescService[]>;
 
 export type UpstreamName = keyof typeof upstreamServices;

@@ -11,7 +11,7 @@ export const MAX_JSON_BYTES = 1024 * 1024;
  */
 export async function readJson<T>(request: HttpRequest, schema: z.ZodType<T>): Promise<T> {
   assertJsonType(request.headers["content-type"]);
-  const bytes = await readBytes(request);
+  const bytes = await readBytes(request, MAX_JSON_BYTES);
   const parsed = schema.safeParse(parseJson(bytes));
   if (parsed.success) return parsed.data;
   const violations = parsed.error.issues.map((issue) => ({
@@ -32,17 +32,18 @@ function assertJsonType(contentType: string | undefined): void {
   throw new DomainError("invalid_argument", "CONTENT_TYPE_UNSUPPORTED", message);
 }
 
-async function readBytes(request: HttpRequest): Promise<Buffer> {
-  if (Number(request.headers["content-length"] ?? 0) > MAX_JSON_BYTES) throw tooLarge();
+/** Reads a whole body. Throws `resource_exhausted` BODY_TOO_LARGE above the limit, without reading on. */
+export async function readBytes(request: HttpRequest, maxBytes: number): Promise<Buffer> {
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   // Not by `for await`, which would destroy the request on leaving early, and with it the answer's connection.
   await new Promise<void>((resolve, reject) => {
     const onData = (chunk: Uint8Array) => {
       sizeBytes += chunk.byteLength;
-      if (sizeBytes <= MAX_JSON_BYTES) return chunks.push(chunk);
+      if (sizeBytes <= maxBytes) return chunks.push(chunk);
       request.off("data", onData);
-      return reject(tooLarge());
+      return reject(tooLarge(maxBytes));
     };
     request.on("data", onData);
     request.once("end", resolve);
@@ -61,7 +62,7 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
-function tooLarge(): DomainError {
-  const message = `The body is larger than ${MAX_JSON_BYTES} bytes, the limit of JSON bodies.`;
+function tooLarge(maxBytes: number): DomainError {
+  const message = `The body is larger than ${maxBytes} bytes, the limit of JSON bodies.`;
   return new DomainError("resource_exhausted", "BODY_TOO_LARGE", message);
 }

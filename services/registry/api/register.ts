@@ -4,23 +4,26 @@ import { registry, type tracking } from "@trainyard/contracts";
 import { assertName, DomainError, newId } from "@trainyard/domain";
 import { actorOf, fromConnectError, mutate, principalOf, projectOf } from "@trainyard/service";
 import { currentTraceparent } from "@trainyard/telemetry";
+import { withTexts } from "../domain/catalog.ts";
+import { filesDigest } from "../domain/files-digest.ts";
 import { type NewVersion, registerVersion } from "../register-version.ts";
 import { versionOfRun } from "../version-of-run.ts";
 import type { RegistryParts } from "./deps.ts";
 import { versionToProto } from "./to-proto.ts";
 
 /** Longest artifact URI and notes, in characters. */
-const maxTextLength = 10_000;
+const maxTextLength = 100_000;
 
 /** Registers a version by hand: of a run's logged model, or of files that are somewhere else. */
 export async function register(
-  { store, repository, runs, holdFiles }: RegistryParts,
+  { store, repository, loggedModels, runs, holdFiles }: RegistryParts,
   request: registry.RegisterModelVersionRequest,
   context: HandlerContext,
 ): Promise<registry.RegisterModelVersionResponse> {
-  assertName("model", request.model);
-  assertTexts(request);
   const project = projectOf(context);
+  // A model that was made by hand beforehand may have a freer name.
+  if ((await repository.findModel(project, request.model)) === undefined) assertName("model", request.model);
+  assertTexts(request);
   const createdBy = actorOf(principalOf(context));
   const run = request.runId === "" ? undefined : await runOf(request.runId);
   const input: NewVersion = {
@@ -30,6 +33,9 @@ export async function register(
     metrics: { ...run?.model?.metrics, ...request.metrics },
     notes: request.notes,
     createdBy,
+    ...(Object.keys(request.tags).length === 0 ? {} : { tags: withTexts([], request.tags) }),
+    ...(request.runId !== "" || request.sourceRunId === "" ? {} : { sourceRunId: request.sourceRunId }),
+    ...(request.runId !== "" ? {} : await filesOf(request.loggedModelId)),
   };
   const id = newId("mv");
   await holdFiles(input);
@@ -50,6 +56,14 @@ export async function register(
       "RUN_HAS_NO_MODEL",
       `run_id: run ${runId} has logged no model in project ${project}.`,
     );
+  }
+
+  /** A version of a logged model has its files, and with them a digest that says what was judged. */
+  async function filesOf(loggedModelId: string): Promise<Partial<NewVersion>> {
+    if (loggedModelId === "") return {};
+    await loggedModels.get(project, loggedModelId);
+    const files = await loggedModels.files(loggedModelId);
+    return { loggedModelId, files, digest: files.length === 0 ? "" : filesDigest(files) };
   }
 
   function byUri(inProject: string, submittedBy: string): NewVersion {

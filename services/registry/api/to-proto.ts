@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { registry, tracking } from "@trainyard/contracts";
+import type { NamedText } from "../domain/catalog.ts";
 import type {
   Approval,
   GateRecord,
@@ -55,6 +56,10 @@ export function versionToProto(version: ModelVersion): registry.ModelVersion {
     createdBy: version.createdBy,
     createdAt: timestampFromDate(version.createdAt),
     traceparent: version.traceparent,
+    tags: textMap(version.tags),
+    updatedAt: timestampFromDate(version.updatedAt ?? version.createdAt),
+    sourceRunId: version.sourceRunId ?? "",
+    loggedModelId: version.loggedModelId ?? "",
   });
 }
 
@@ -105,5 +110,15 @@ export function modelToProto(model: Model, champion: ModelVersion | undefined): 
     version: BigInt(model.version),
     createdBy: model.createdBy,
     createdAt: timestampFromDate(model.createdAt),
+    tags: textMap(model.tags),
+    aliases: Object.fromEntries([
+      ...(model.aliases ?? []).map(({ alias, number }) => [alias, number] as const),
+      ...(champion === undefined ? [] : [["champion", champion.number] as const]),
+    ]),
+    updatedAt: timestampFromDate(model.updatedAt ?? model.createdAt),
   });
+}
+
+export function textMap(texts: readonly NamedText[] = []): Record<string, string> {
+  return Object.fromEntries(texts.map(({ key, value }) => [key, value]));
 }

@@ -1,3 +1,4 @@
+import type { Alias, NamedText } from "./catalog.ts";
 import type { Stage } from "./stage.ts";
 
 /** A file of a version in the blob store. */
@@ -83,6 +84,12 @@ export interface ModelVersion {
   readonly createdBy: string;
   readonly createdAt: Date;
   readonly traceparent: string;
+  readonly tags?: readonly NamedText[];
+  readonly updatedAt?: Date;
+  /** The run it was registered for by hand: it may be of several versions, and gives nothing to this one. */
+  readonly sourceRunId?: string;
+  /** The logged model that it was made of. */
+  readonly loggedModelId?: string;
 }
 
 /** A registered model: the aggregate that every change of one of its versions raises. */
@@ -99,6 +106,11 @@ export interface Model {
   readonly version: number;
   readonly createdBy: string;
   readonly createdAt: Date;
+  readonly tags?: readonly NamedText[];
+  readonly aliases?: readonly Alias[];
+  readonly updatedAt?: Date;
+  /** The highest running number ever given; absent while no version was removed. */
+  readonly lastNumber?: number;
 }
 
 /** One step in a version's life. */

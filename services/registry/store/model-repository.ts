@@ -166,7 +166,7 @@ export class ModelRepository {
   async saveModel(model: Model, tx: Tx): Promise<void> {
     const { modifiedCount } = await this.#models.replaceOne(
       { _id: model.id, version: model.version - 1 },
-      withoutId(toDocument(model)),
+      withoutId(toDocument({ ...model, updatedAt: new Date() })),
       { session: tx.session },
     );
     if (modifiedCount === 1) return;
@@ -186,9 +186,29 @@ export class ModelRepository {
   }
 
   async saveVersion(version: ModelVersion, tx: Tx): Promise<void> {
-    await this.#versions.replaceOne({ _id: version.id }, withoutId(toDocument(version)), {
-      session: tx.session,
-    });
+    await this.#versions.replaceOne(
+      { _id: version.id },
+      withoutId(toDocument({ ...version, updatedAt: new Date() })),
+      {
+        session: tx.session,
+      },
+    );
+  }
+
+  async deleteModel(model: Model, tx: Tx): Promise<void> {
+    await this.#models.deleteOne({ _id: model.id }, { session: tx.session });
+    await this.#versions.deleteMany({ project: model.project, model: model.name }, { session: tx.session });
+  }
+
+  async deleteVersion(version: ModelVersion, tx: Tx): Promise<void> {
+    await this.#versions.deleteOne({ _id: version.id }, { session: tx.session });
+  }
+
+  /** The versions of a model that takes another name, which are known by it, too. */
+  async renameVersions(project: string, from: string, to: string, tx: Tx): Promise<void> {
+    const { session } = tx;
+    await this.#versions.updateMany({ project, model: from }, { $set: { model: to } }, { session });
+    await this.#changes.updateMany({ project, model: from }, { $set: { model: to } }, { session });
   }
 
   async insertChange(change: StageChange, project: string, tx: Tx): Promise<void> {

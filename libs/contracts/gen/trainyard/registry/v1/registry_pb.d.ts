@@ -74,6 +74,27 @@ export declare type Model = Message<"trainyard.registry.v1.Model"> & {
    * @generated from field: google.protobuf.Timestamp created_at = 8;
    */
   createdAt?: Timestamp | undefined;
+
+  /**
+   * Its tags.
+   *
+   * @generated from field: map<string, string> tags = 9;
+   */
+  tags: { [key: string]: string };
+
+  /**
+   * Its aliases, each with the running number of its version. Those with a stage's name follow the stages: here only champion.
+   *
+   * @generated from field: map<string, int32> aliases = 10;
+   */
+  aliases: { [key: string]: number };
+
+  /**
+   * When it, or a version's stage, last changed.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 11;
+   */
+  updatedAt?: Timestamp | undefined;
 };
 
 /**
@@ -276,6 +297,34 @@ export declare type ModelVersion = Message<"trainyard.registry.v1.ModelVersion">
    * @generated from field: string traceparent = 27;
    */
   traceparent: string;
+
+  /**
+   * Its tags.
+   *
+   * @generated from field: map<string, string> tags = 28;
+   */
+  tags: { [key: string]: string };
+
+  /**
+   * When it last changed.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 29;
+   */
+  updatedAt?: Timestamp | undefined;
+
+  /**
+   * The run it was registered for by hand. Unlike run_id it gives nothing to the version and may be of several.
+   *
+   * @generated from field: string source_run_id = 30;
+   */
+  sourceRunId: string;
+
+  /**
+   * The logged model ("m-…") it was made of; empty for none.
+   *
+   * @generated from field: string logged_model_id = 31;
+   */
+  loggedModelId: string;
 };
 
 /**
@@ -503,6 +552,27 @@ export declare type RegisterModelVersionRequest = Message<"trainyard.registry.v1
    * @generated from field: string suite = 8;
    */
   suite: string;
+
+  /**
+   * Tags: names of 1 to 250 characters, values of at most 100,000 characters; at most 1,000.
+   *
+   * @generated from field: map<string, string> tags = 9;
+   */
+  tags: { [key: string]: string };
+
+  /**
+   * With artifact_uri: the run it came from.
+   *
+   * @generated from field: string source_run_id = 10;
+   */
+  sourceRunId: string;
+
+  /**
+   * With artifact_uri: the logged model ("m-…") whose files it has.
+   *
+   * @generated from field: string logged_model_id = 11;
+   */
+  loggedModelId: string;
 };
 
 /**

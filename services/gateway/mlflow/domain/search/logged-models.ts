@@ -1,0 +1,51 @@
+import { invalidParameter } from "../mlflow-error.ts";
+import { comparators, type Grammar } from "./grammar.ts";
+
+const times = ["creation_timestamp", "creation_time", "last_updated_timestamp", "last_updated_time"];
+
+export const loggedModelGrammar: Grammar = {
+  entities: {
+    metric: "metric",
+    metrics: "metric",
+    parameter: "parameter",
+    parameters: "parameter",
+    param: "parameter",
+    params: "parameter",
+    tag: "tag",
+    tags: "tag",
+    attribute: "attribute",
+    attr: "attribute",
+    attributes: "attribute",
+    run: "attribute",
+  },
+  unknownEntity: (entity) =>
+    `Invalid entity type '${entity}'. Valid values are ['metric', 'parameter', 'tag', 'attribute', 'dataset']`,
+  attributes: ["name", "model_id", "model_type", "status", "source_run_id", ...times],
+  numericAttributes: times,
+  listAttributes: undefined,
+  nullable: ["tag", "parameter"],
+  comparators,
+  quoteInvalid: true,
+  textExpected: "Expected a quoted string value for attributes",
+};
+
+/** What the registry calls the attributes of a logged model. */
+export const loggedModelFields: Readonly<Record<string, string>> = {
+  source_run_id: "run_id",
+  creation_timestamp: "created_at",
+  creation_time: "created_at",
+  last_updated_timestamp: "updated_at",
+  last_updated_time: "updated_at",
+};
+
+/** The registry's name of what logged models are ordered by. */
+export function loggedModelOrder(field: string): string {
+  if (field.includes(".")) {
+    const [entity = "", ...rest] = field.split(".");
+    if (entity === "metrics") return `metric:${rest.join(".")}`;
+    throw invalidParameter(`Invalid order by field name: ${entity}, only \`metrics.<name>\` is allowed.`);
+  }
+  const name = field.trim();
+  if (loggedModelGrammar.attributes.includes(name)) return loggedModelFields[name] ?? name;
+  throw invalidParameter(`Invalid order by field name: ${name}.`);
+}
