@@ -53,7 +53,7 @@ function comparison(clause: Clause, grammar: Grammar): Comparison {
     }
     return { type, key, comparator, value: undefined };
   }
-  const value = valueOf(type, key, clause.value, grammar);
+  const value = comparedValue(type, key, clause.value, grammar);
   assertComparator(type, key, clause.comparator, grammar);
   return { type, key, comparator, value };
 }
@@ -82,7 +82,7 @@ export function identifier(
   return { type, key };
 }
 
-function valueOf(type: EntityType, key: string, token: Token, grammar: Grammar): Comparison["value"] {
+function comparedValue(type: EntityType, key: string, token: Token, grammar: Grammar): Comparison["value"] {
   if (type === "metric") {
     if (token.kind === "number") return Number(token.text);
     throw invalidParameter(`Expected numeric value type for metric. Found ${token.text}`);
