@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { DomainError } from "@trainyard/domain";
 
-/** Longest page token that is looked at: a position is a few keys, never a document. */
-export const MAX_PAGE_TOKEN_LENGTH = 2048;
+/** Longest page token that is looked at: a position is a few keys, of which some may be texts, and never a document. */
+export const MAX_PAGE_TOKEN_LENGTH = 16_384;
 
 const FORMAT_VERSION = 1;
 

@@ -12,6 +12,7 @@ import { jobEnded } from "./consumers/job-ended.ts";
 import { jobSubmitted } from "./consumers/job-submitted.ts";
 import { telemetryConsumer } from "./consumers/telemetry.ts";
 import type { Deps } from "./deps.ts";
+import { idleWatch } from "./operations/idle-watch.ts";
 import { createLogTrimmer } from "./operations/log-trimmer.ts";
 import { metricWorker } from "./operations/metric-worker.ts";
 import { createRunSignals } from "./run-signals.ts";
@@ -51,6 +52,7 @@ export async function build(
     jobsConsumer(deps, bus),
     telemetryConsumer(deps, bus, trimmer),
     metricWorker(deps),
+    idleWatch(deps, config.idleWatchMs),
     server,
   ];
   return { ...createApp({ name, logger, parts, health }), server };

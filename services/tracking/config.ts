@@ -7,6 +7,8 @@ const schema = z.object({
   blobMaxBytes,
   /** Most bytes kept of one output of one rank: half of its beginning, half of its end. */
   logLimitBytes: intVar(MIN_LOG_LIMIT_BYTES, Number.MAX_SAFE_INTEGER).default(DEFAULT_LOG_LIMIT_BYTES),
+  /** How often outside runs are looked for that are silent for longer than they may be. */
+  idleWatchMs: intVar(50, 3_600_000).default(10_000),
 });
 
 /** What tracking is told by its environment. */

@@ -66,6 +66,7 @@ export async function startTracking(options: { readonly start?: boolean } = {}):
     listenPort: 0,
     keyFile: testKeys().keyFile("tracking"),
     jwksFile: testKeys().jwksFile,
+    idleWatchMs: 250,
     logLevel: "silent",
     logLimitBytes: MIN_LOG_LIMIT_BYTES,
   };

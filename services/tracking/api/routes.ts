@@ -15,6 +15,8 @@ import { runLifecycleApi } from "./run-lifecycle.ts";
 import { runNotesApi } from "./run-notes.ts";
 import { runWritesApi } from "./run-writes.ts";
 import { runsApi } from "./runs.ts";
+import { experimentSearchApi } from "./search-experiments.ts";
+import { runSearchApi } from "./search-runs.ts";
 
 /** Every method of the service. */
 export function routes(deps: Deps): (router: ConnectRouter) => void {
@@ -34,8 +36,9 @@ export function routes(deps: Deps): (router: ConnectRouter) => void {
       ...runWritesApi(deps),
       ...runLifecycleApi(deps),
       ...runNotesApi(deps),
+      ...runSearchApi(deps),
     });
-    router.service(tracking.ExperimentService, experimentService(deps));
+    router.service(tracking.ExperimentService, { ...experimentService(deps), ...experimentSearchApi(deps) });
     router.service(tracking.ArtifactService, artifactService(deps));
   };
 }

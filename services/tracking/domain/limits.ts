@@ -50,14 +50,14 @@ export const MAX_NOTE_BYTES = 65_536;
 export const MAX_TEXTS_PER_CALL = 1_000;
 /** Parameters, or tags, of one run or experiment, and their UTF-8 bytes: they are part of one document and one answer. */
 export const MAX_TEXTS_PER_RUN = 10_000;
-export const MAX_TEXT_BYTES_PER_RUN = 1_048_576;
+export const MAX_TEXT_BYTES_PER_RUN = 524_288;
 /** Datasets that a run was given, and what is told of each. */
 export const MAX_INPUTS_PER_RUN = 100;
 export const MAX_INPUT_DIGEST_LENGTH = 64;
 export const MAX_INPUT_TEXT_BYTES = 65_535;
 export const MAX_INPUT_PROFILE_BYTES = 262_144;
 /** UTF-8 bytes of all that is told of the datasets of one run. */
-export const MAX_INPUT_BYTES_PER_RUN = 1_048_576;
+export const MAX_INPUT_BYTES_PER_RUN = 524_288;
 /** Annotations of a run, and runs that one person marks. */
 export const MAX_NOTES_PER_RUN = 10_000;
 export const MAX_FAVOURITES = 1_000;
@@ -68,3 +68,7 @@ export const MAX_IDLE_LIMIT_SECONDS = 31_536_000;
 export const MAX_NESTING = 100;
 /** Parts of an upload that one call tells where to send. */
 export const MAX_PARTS_PRESIGNED = 100;
+/** Experiments that one search names. */
+export const MAX_EXPERIMENTS_PER_SEARCH = 1_000;
+/** Keys of metrics, parameters or tags that one search asks for by name. */
+export const MAX_KEYS_PER_SEARCH = 1_000;

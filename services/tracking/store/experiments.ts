@@ -20,9 +20,12 @@ export const experimentIndexes: readonly IndexSpec[] = [
 export interface Experiments {
   find(id: string, scope?: Scope): Promise<Experiment | undefined>;
   findMany(ids: readonly string[]): Promise<Experiment[]>;
+  findManyByName(project: string, names: readonly string[]): Promise<Experiment[]>;
   findByName(project: string, name: string, scope?: Scope): Promise<Experiment | undefined>;
   /** Newest first; only ids before `before` when given. */
   list(project: string | undefined, before: string | undefined, limit: number): Promise<Experiment[]>;
+  /** Ids of all of a project. */
+  ids(project: string): Promise<string[]>;
   /** Ids of the deleted ones. */
   deleted(project: string | undefined): Promise<string[]>;
   /** Creates or replaces it. Fails with a duplicate key when the project has another one of that name. */
@@ -40,6 +43,9 @@ export function createExperiments(store: Store): Experiments {
     async findMany(ids) {
       return (await documents.find({ _id: { $in: [...ids] } }).toArray()).map(experimentOf);
     },
+    async findManyByName(project, names) {
+      return (await documents.find({ project, name: { $in: [...names] } }).toArray()).map(experimentOf);
+    },
     async findByName(project, name, scope) {
       const found = await documents.findOne({ project, name }, within(scope));
       return found === null ? undefined : experimentOf(found);
@@ -51,6 +57,10 @@ export function createExperiments(store: Store): Experiments {
         ...(before === undefined ? {} : { _id: { $lt: before } }),
       };
       return (await documents.find(filter).sort({ _id: -1 }).limit(limit).toArray()).map(experimentOf);
+    },
+    async ids(project) {
+      const found = await documents.find({ project }, { projection: { _id: 1 } }).toArray();
+      return found.map(({ _id }) => _id);
     },
     async deleted(project) {
       const filter = { lifecycle: "deleted" as const, ...(project === undefined ? {} : { project }) };

@@ -3,6 +3,7 @@ import { type Artifacts, artifactIndexes, createArtifacts } from "./artifacts.ts
 import { type Checkpoints, checkpointIndexes, createCheckpoints } from "./checkpoints.ts";
 import { createExperiments, type Experiments, experimentIndexes } from "./experiments.ts";
 import { createFavourites, type Favourites, favouriteIndexes } from "./favourites.ts";
+import { createIdleRuns, type IdleRuns, idleRunIndexes } from "./idle-runs.ts";
 import { createLogBatches, type LogBatches, logBatchIndexes } from "./log-batches.ts";
 import { createMetricBatches, type MetricBatches, metricBatchIndexes } from "./metric-batches.ts";
 import { createMetricStates, type MetricStates, metricStateIndexes } from "./metric-states.ts";
@@ -10,10 +11,13 @@ import { createMetricSummaries, type MetricSummaries, metricSummaryIndexes } fro
 import { createMetricWorkers, type MetricWorkers, metricWorkerIndexes } from "./metric-workers.ts";
 import { createRunNotes, type RunNotes, runNoteIndexes } from "./run-notes.ts";
 import { createRuns, type Runs, runIndexes } from "./runs.ts";
+import { createSearches, type Searches } from "./search.ts";
 import { createStoredRanges, type StoredRangesStore, storedRangesIndexes } from "./stored-ranges.ts";
 
 /** Everything this service keeps. */
 export interface Records {
+  readonly searches: Searches;
+  readonly idleRuns: IdleRuns;
   readonly runs: Runs;
   readonly experiments: Experiments;
   readonly notes: RunNotes;
@@ -31,6 +35,8 @@ export interface Records {
 /** The repositories on this database. */
 export function createRecords(store: Store): Records {
   return {
+    searches: createSearches(store),
+    idleRuns: createIdleRuns(store),
     runs: createRuns(store),
     experiments: createExperiments(store),
     notes: createRunNotes(store),
@@ -50,6 +56,7 @@ export function createRecords(store: Store): Records {
 export const recordIndexes: readonly IndexSpec[] = [
   ...runIndexes,
   ...experimentIndexes,
+  ...idleRunIndexes,
   ...runNoteIndexes,
   ...favouriteIndexes,
   ...checkpointIndexes,

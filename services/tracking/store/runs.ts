@@ -1,5 +1,5 @@
 import type { IndexSpec, Store, Tx } from "@trainyard/store";
-import type { Filter } from "mongodb";
+import type { Document, Filter } from "mongodb";
 import type { RunRecord } from "../domain/run-record.ts";
 import { openStatuses, type RunStatus } from "../domain/run-status.ts";
 import { type Scope, within } from "./session.ts";
@@ -57,12 +57,23 @@ export interface RunFilter {
   readonly before?: string;
 }
 
+/** Which of a run's larger parts are read. */
+export interface RunColumns {
+  readonly params: readonly string[] | "all";
+  readonly tags: readonly string[] | "all";
+  readonly inputs: boolean;
+  /** The job file, the attempts, the newest checkpoint and the model. */
+  readonly details: boolean;
+}
+
 /** The runs: the only place that reads and writes them. */
 export interface Runs {
   find(id: string, scope?: Scope): Promise<RunRecord | undefined>;
   findByIdOrJob(id: string): Promise<RunRecord | undefined>;
   /** Newest first: run ids sort by the time they were made. */
   list(filter: RunFilter, limit: number): Promise<RunRecord[]>;
+  /** Those of these runs that are there, in no order, with these of their larger parts; the others are empty. */
+  columns(ids: readonly string[], columns: RunColumns): Promise<RunRecord[]>;
   /** Every run, oldest first. */
   all(): AsyncIterable<RunRecord>;
   /** Creates or replaces the whole record. */
@@ -91,6 +102,14 @@ export function createRuns(store: Store): Runs {
     async list(filter, limit) {
       const found = await documents.find(filterOf(filter)).sort({ _id: -1 }).limit(limit).toArray();
       return found.map(recordOf);
+    },
+    async columns(ids, columns) {
+      const found = documents.aggregate<Omit<RunDocument, keyof typeof leftOut>>([
+        { $match: { _id: { $in: [...ids] } } },
+        { $project: without(columns) },
+        { $set: { params: chosen("params", columns.params), tags: chosen("tags", columns.tags) } },
+      ]);
+      return (await found.toArray()).map((document) => recordOf({ ...leftOut, ...document }));
     },
     async *all() {
       for await (const document of documents.find().sort({ _id: 1 })) yield recordOf(document);
@@ -140,4 +159,25 @@ function toRecord(document: RunDocument | null): RunRecord | undefined {
 export function recordOf(document: RunDocument): RunRecord {
   const { _id, schemaVersion: _, fences: __, startTime: ___, ...fields } = document;
   return { id: _id, ...fields };
+}
+
+/** What stands in a record for what was not read. */
+const leftOut = { inputs: [], attempts: [], sightings: { started: [], ended: [] } } as const;
+
+/** What is not read at all. */
+function without({ params, tags, inputs, details }: RunColumns): Record<string, 0> {
+  const left = [
+    ...(params.length === 0 ? ["params"] : []),
+    ...(tags.length === 0 ? ["tags"] : []),
+    ...(inputs ? [] : ["inputs"]),
+    ...(details ? [] : ["submission", "attempts", "model", "latestCheckpointId", "recovery"]),
+    "sightings",
+  ];
+  return Object.fromEntries(left.map((path) => [path, 0]));
+}
+
+function chosen(list: "params" | "tags", keys: readonly string[] | "all"): Document {
+  if (keys === "all") return { $ifNull: [`$${list}`, []] };
+  if (keys.length === 0) return { $literal: [] };
+  return { $filter: { input: `$${list}`, cond: { $in: ["$$this.key", { $literal: [...keys] }] } } };
 }

@@ -68,7 +68,7 @@ export declare type SearchExperimentsRequest = Message<"trainyard.tracking.v1.Se
   filter: string;
 
   /**
-   * At most 20 of `name`, `creation_time DESC`, `last_update_time`, `experiment_id`. Empty means last_update_time, newest first.
+   * At most 10 of `name`, `creation_time DESC`, `last_update_time`, `experiment_id`. Empty means last_update_time, newest first.
    *
    * @generated from field: repeated string order_by = 2;
    */

@@ -233,7 +233,7 @@ export declare type LogParamsRequest = Message<"trainyard.tracking.v1.LogParamsR
   runId: string;
 
   /**
-   * Names of 1 to 250 characters and values of at most 6,000 bytes; at most 1,000 in a call, and 10,000 with 1 MiB in a run.
+   * Names of 1 to 250 characters and values of at most 6,000 bytes; at most 1,000 in a call, and 10,000 with 512 KiB in a run.
    *
    * @generated from field: map<string, string> params = 3;
    */
@@ -287,7 +287,7 @@ export declare type SetRunTagsRequest = Message<"trainyard.tracking.v1.SetRunTag
   runId: string;
 
   /**
-   * Names of 1 to 250 characters and values of at most 8,000 bytes; at most 1,000 in a call, and 10,000 with 1 MiB in a run.
+   * Names of 1 to 250 characters and values of at most 8,000 bytes; at most 1,000 in a call, and 10,000 with 512 KiB in a run.
    *
    * @generated from field: map<string, string> tags = 3;
    */
@@ -395,7 +395,7 @@ export declare type LogInputsRequest = Message<"trainyard.tracking.v1.LogInputsR
   runId: string;
 
   /**
-   * The datasets; at most 100 in a run.
+   * The datasets; at most 100 with 512 KiB in a run.
    *
    * @generated from field: repeated trainyard.tracking.v1.DatasetInput inputs = 3;
    */
@@ -947,17 +947,18 @@ export declare type SearchRunsRequest = Message<"trainyard.tracking.v1.SearchRun
    * Comparisons joined by AND, at most 16,384 characters and 100 comparisons: `metrics.acc > 0.9 AND params.lr = '0.1' AND tags."a b" LIKE '%x%'
    * AND attributes.status = 'COMPLETED'`. Entities: metrics (of the last value, or `metrics.loss.min`, `.max .mean .first .last .count`), params, tags,
    * attributes (also without the prefix), dataset (name, digest, context). Operators: = != < <= > >= for numbers; = != LIKE ILIKE for texts;
-   * IN and NOT IN a list for attributes, parameters, tags and datasets; IS NULL and IS NOT NULL for parameters and tags. A key with a character beside
-   * letters, digits, `_ . / -` stands in backticks or double quotes; quoted, `metrics."loss.min"` is the metric of that name. A comparison with what a run does not have is
-   * false. NaN is equal to nothing, and != everything.
+   * IN and NOT IN a list for texts and times; IS NULL and IS NOT NULL for all but datasets. A key with a character beside letters, digits, `_ . / -` stands
+   * in backticks or double quotes; quoted, `metrics."loss.min"` is the metric of that name. Times are milliseconds since 1970, or ISO 8601 in quotes. A
+   * comparison with what a run does not have is false. NaN is equal to nothing, and != everything. The status is known by its name and by MLflow's.
    *
    * @generated from field: string filter = 2;
    */
   filter: string;
 
   /**
-   * At most 20 of `metrics.loss.min ASC`, `params.lr`, `tags."a b" DESC`, `attributes.start_time DESC`. Runs without the value come last, and before them
-   * those with NaN, whichever the direction; equal ones by start_time, newest first, then by id. Empty means start_time, newest first.
+   * At most 10 of `metrics.loss.min ASC`, `params.lr`, `tags."a b" DESC`, `attributes.start_time DESC`. Runs without the value come last, and before them
+   * those with NaN, whichever the direction; equal ones by start_time, newest first, then by id. Texts are ordered by their
+   * first 256 characters. Empty means start_time, newest first.
    *
    * @generated from field: repeated string order_by = 3;
    */
@@ -990,6 +991,13 @@ export declare type SearchRunsRequest = Message<"trainyard.tracking.v1.SearchRun
    * @generated from field: bool favourites_only = 7;
    */
   favouritesOnly: boolean;
+
+  /**
+   * Whether `metrics.loss.min` is the metric of that name, as MLflow reads it, and aggregates have no words.
+   *
+   * @generated from field: bool plain_metric_keys = 8;
+   */
+  plainMetricKeys: boolean;
 };
 
 /**

@@ -1,0 +1,399 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { tracking } from "@trainyard/contracts";
+import { rpcClient } from "@trainyard/service";
+import { testSigner } from "@trainyard/testing";
+import fc from "fast-check";
+import { beforeAll, describe, expect, it } from "vitest";
+import { columnId } from "./domain/search/comparison.ts";
+import { parseFilter } from "./domain/search/parse-filter.ts";
+import { parseOrder } from "./domain/search/parse-order.ts";
+import { runVocabulary } from "./domain/search/vocabulary.ts";
+import { evaluateSearch } from "./test-evaluator.ts";
+import { project, startTracking, type TestTracking } from "./test-service.ts";
+import { asUser, type Caller, errorOf, nextRequest, reasonOf } from "./test-users.ts";
+
+const { RunStatus, LifecycleView } = tracking;
+
+let service: TestTracking;
+let ada: Caller;
+let stranger: Caller;
+let metrics: ReturnType<typeof rpcClient<typeof tracking.MetricService>>;
+
+beforeAll(async () => {
+  service = await startTracking();
+  [ada, stranger] = await Promise.all([asUser(service, "ada"), asUser(service, "eve", { project: "other" })]);
+  const gateway = await testSigner("gateway");
+  const who = { name: "ada", kind: "user", roles: ["submitter"], project } as const;
+  metrics = rpcClient(tracking.MetricService, service.app.server.url, {
+    timeoutMs: 20_000,
+    token: () => gateway.sign(who, 60_000),
+  });
+});
+
+type Asked = Omit<Partial<tracking.SearchRunsRequest>, "$typeName" | "page" | "fields">;
+
+async function search(
+  asked: Asked,
+  page = { pageSize: 500, pageToken: "" },
+  fields: Partial<tracking.RunFields> = {},
+) {
+  const { $typeName: _, ...columns } = fields;
+  const response = await ada.runs.searchRuns({ ...asked, page, fields: columns });
+  return { runs: response.runs, next: response.page?.nextPageToken ?? "" };
+}
+
+const names = async (asked: Asked) => (await search(asked)).runs.map(({ name }) => name);
+
+async function aRun(changes: Partial<Parameters<Caller["runs"]["createRun"]>[0]>): Promise<string> {
+  const request = { requestId: nextRequest(), experiment: "search", ...changes };
+  const { run } = await ada.runs.createRun(request as Parameters<Caller["runs"]["createRun"]>[0]);
+  return run?.id ?? "";
+}
+
+async function log(runId: string, values: Readonly<Record<string, readonly number[]>>): Promise<void> {
+  const keys = Object.keys(values);
+  const points = keys.flatMap((key, keyIndex) =>
+    (values[key] ?? []).map((value, step) => ({ keyIndex, value, step })),
+  );
+  await metrics.logMetrics({
+    requestId: nextRequest(),
+    runId,
+    points: {
+      keys,
+      keyIndex: points.map(({ keyIndex }) => keyIndex),
+      steps: points.map(({ step }) => BigInt(step)),
+      timesMs: points.map(({ step }) => 1_000 + step),
+      values: points.map(({ value }) => value),
+    },
+  });
+}
+
+describe("a search", () => {
+  it("sees what was logged a moment before, by any aggregate", async () => {
+    const experiment = "fresh";
+    for (const [name, values] of Object.entries({ a: [3, 1, 2], b: [9, 0, 4], c: [5, 5, 5] })) {
+      await log(await aRun({ experiment, name }), { loss: values, "loss.min": [7] });
+    }
+    const of = (filter: string, ...orderBy: string[]) =>
+      names({ experiments: [experiment], filter, orderBy });
+    expect(await of("metrics.loss.min < 2", "metrics.loss.min")).toEqual(["b", "a"]);
+    expect(await of("metrics.loss >= 4", "metrics.loss.max DESC")).toEqual(["b", "c"]);
+    expect(await of("metrics.loss.first > 3 AND metrics.loss.mean < 5")).toEqual(["b"]);
+    expect(await of('metrics."loss.min" = 7', "metrics.loss.count", "run_name DESC")).toEqual([
+      "c",
+      "b",
+      "a",
+    ]);
+    expect(
+      await names({ experiments: [experiment], filter: "metrics.loss.min = 7", plainMetricKeys: true }),
+    ).toHaveLength(3);
+  });
+
+  it("orders NaN after numbers and what is missing last, whichever the direction", async () => {
+    const experiment = "nan";
+    const values = { none: undefined, nan: Number.NaN, low: -1, high: 1, inf: Number.POSITIVE_INFINITY };
+    for (const [name, value] of Object.entries(values)) {
+      const runId = await aRun({ experiment, name });
+      if (value !== undefined) await log(runId, { m: [value] });
+    }
+    const of = (filter: string, ...orderBy: string[]) =>
+      names({ experiments: [experiment], filter, orderBy });
+    expect(await of("", "metrics.m")).toEqual(["low", "high", "inf", "nan", "none"]);
+    expect(await of("", "metrics.m DESC")).toEqual(["inf", "high", "low", "nan", "none"]);
+    expect(await of("metrics.m > -5", "metrics.m")).toEqual(["low", "high", "inf"]);
+    expect(await of("metrics.m != 1", "metrics.m")).toEqual(["low", "inf", "nan"]);
+    expect(await of("metrics.m IS NULL")).toEqual(["none"]);
+    const { runs } = await search({ experiments: [experiment], orderBy: ["metrics.m"] }, undefined, {
+      allMetrics: true,
+    });
+    expect(runs.map((run) => run.metrics.m?.last)).toEqual([
+      -1,
+      1,
+      Number.POSITIVE_INFINITY,
+      Number.NaN,
+      undefined,
+    ]);
+  });
+
+  it("fills only the columns asked for", async () => {
+    const experiment = "columns";
+    const runId = await aRun({ experiment, params: { a: "1", b: "2" }, tags: { c: "3", d: "4" } });
+    await log(runId, { x: [1], y: [2] });
+    await ada.runs.logInputs({ requestId: nextRequest(), runId, inputs: [{ name: "d", digest: "e" }] });
+    const one = async (fields: Partial<tracking.RunFields>) =>
+      (await search({ experiments: [experiment] }, undefined, fields)).runs[0] ?? create(tracking.RunSchema);
+    expect(await one({})).toMatchObject({ paramTexts: {}, tags: {}, metrics: {}, inputs: [] });
+    const some = await one({ paramKeys: ["b", "none"], tagKeys: ["c"], metricKeys: ["y"] });
+    expect([some.paramTexts, some.params, some.tags, Object.keys(some.metrics)]).toEqual([
+      { b: "2" },
+      { b: "2" },
+      { c: "3" },
+      ["y"],
+    ]);
+    const all = await one({ allParams: true, allTags: true, allMetrics: true, inputs: true });
+    expect([all.paramTexts, all.tags, Object.keys(all.metrics)]).toEqual([
+      { a: "1", b: "2" },
+      { c: "3", d: "4" },
+      ["x", "y"],
+    ]);
+    expect(all.inputs.map(({ name }) => name)).toEqual(["d"]);
+  });
+
+  it("shows by lifecycle, and takes the runs of a deleted experiment for deleted", async () => {
+    const experiment = "lifecycles";
+    await aRun({ experiment, name: "active" });
+    const archived = await aRun({ experiment, name: "archived" });
+    const deleted = await aRun({ experiment, name: "deleted" });
+    await ada.runs.archiveRun({ requestId: nextRequest(), runId: archived });
+    await ada.runs.deleteRun({ requestId: nextRequest(), runId: deleted });
+    const of = async (view: tracking.LifecycleView) =>
+      (await names({ experiments: [experiment], view })).sort();
+    expect(await of(LifecycleView.UNSPECIFIED)).toEqual(["active"]);
+    expect(await of(LifecycleView.ARCHIVED)).toEqual(["archived"]);
+    expect(await of(LifecycleView.DELETED)).toEqual(["deleted"]);
+    expect(await of(LifecycleView.ALL)).toEqual(["active", "archived", "deleted"]);
+    await ada.experiments.deleteExperiment({ requestId: nextRequest(), experiment });
+    expect(await of(LifecycleView.ACTIVE)).toEqual([]);
+    expect(await of(LifecycleView.DELETED)).toEqual(["active", "archived", "deleted"]);
+    const everywhere = await names({ filter: "run_name = 'active'" });
+    expect(everywhere).toEqual([]);
+  });
+
+  it("of favourites shows the caller's own", async () => {
+    const experiment = "favourites";
+    const [liked] = [await aRun({ experiment, name: "liked" }), await aRun({ experiment, name: "other" })];
+    await ada.runs.setFavourite({ requestId: nextRequest(), runId: liked, favourite: true });
+    const { runs } = await search({ experiments: [experiment], favouritesOnly: true });
+    expect(runs.map(({ name, favourite }) => [name, favourite])).toEqual([["liked", true]]);
+  });
+
+  it.each<[string, readonly string[]]>([
+    ["by start", []],
+    ["by a metric with equal values", ["metrics.m"]],
+    ["by a parameter that some lack", ["params.p DESC"]],
+  ])("goes through pages %s, each run once, while others are inserted", async (what, orderBy) => {
+    const experiment = `pages ${what}`;
+    const expected = new Set<string>();
+    for (let n = 0; n < 12; n++) {
+      const params: Record<string, string> = n % 3 === 0 ? {} : { p: String(n % 2) };
+      const id = await aRun({ experiment, params, startedAt: timestampFromMs(1e12 + (n % 4)) });
+      if (n % 4 !== 1) await log(id, { m: [n % 2 === 0 ? 1 : Number.NaN] });
+      expected.add(id);
+    }
+    const seen: string[] = [];
+    let token = "";
+    do {
+      const { runs, next } = await search(
+        { experiments: [experiment], orderBy: [...orderBy] },
+        { pageSize: 5, pageToken: token },
+      );
+      seen.push(...runs.map(({ id }) => id).filter((id) => expected.has(id)));
+      token = next;
+      // Before, and after, whatever was seen.
+      await aRun({ experiment, params: { p: "9" } });
+      await aRun({ experiment, params: { p: "" }, startedAt: timestampFromMs(0) });
+    } while (token !== "" && seen.length < 50);
+    expect(seen).toHaveLength(expected.size);
+    expect(new Set(seen)).toEqual(expected);
+  });
+
+  it("refuses a token of another query", async () => {
+    const experiment = "search tokens";
+    for (let n = 0; n < 2; n++) await aRun({ experiment });
+    const { next } = await search({ experiments: [experiment] }, { pageSize: 1, pageToken: "" });
+    const call = search(
+      { experiments: [experiment], filter: "run_name = 'x'" },
+      { pageSize: 1, pageToken: next },
+    );
+    expect(await reasonOf(call)).toBe("INVALID_PAGE_TOKEN");
+  });
+
+  it("says where a filter is wrong, and which experiment there is not", async () => {
+    const error = await errorOf(search({ filter: "metrics.a > 'x'" }));
+    expect(error).toMatchObject({ reason: "FILTER_INVALID", metadata: { position: "13" } });
+    expect(error.violations).toEqual([
+      { field: "filter", description: expect.stringContaining("at character 13: expected a number") },
+    ]);
+    expect(await reasonOf(search({ experiments: ["not there"] }))).toBe("EXPERIMENT_NOT_FOUND");
+    const { runs } = await search({ experiments: ["fresh"] });
+    const foreign = stranger.runs.searchRuns({ experiments: [runs[0]?.experimentId ?? ""] });
+    expect(await reasonOf(foreign)).toBe("EXPERIMENT_NOT_FOUND");
+    expect((await stranger.runs.searchRuns({})).runs).toEqual([]);
+  });
+});
+
+describe("any filter and order", () => {
+  const experiment = "property";
+  const texts = ["", "a", "A", "ab", "aB%", "it's", "a_b", "$x", "line\nbreak", "ü"];
+  const numbers = [-1.5, 0, 1, 2, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  let runs: readonly tracking.Run[] = [];
+
+  beforeAll(async () => {
+    const random = fc.sample(
+      fc.record({
+        params: fc.dictionary(fc.constantFrom("p", "q.r", "s t"), fc.constantFrom(...texts)),
+        tags: fc.dictionary(fc.constantFrom("t", "u/v"), fc.constantFrom(...texts)),
+        status: fc.constantFrom(RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.COMPLETED, RunStatus.FAILED),
+        startedAt: fc.integer({ min: 0, max: 3 }).map((ms) => timestampFromMs(1e12 + ms)),
+        name: fc.constantFrom("a", "ab", "B"),
+        metrics: fc.dictionary(
+          fc.constantFrom("m", "n.min"),
+          fc.array(fc.constantFrom(...numbers), { minLength: 1, maxLength: 4 }),
+        ),
+        inputs: fc.array(
+          fc.record({
+            name: fc.constantFrom("d", "e"),
+            digest: fc.constantFrom("1", "2"),
+            context: fc.constantFrom("", "train"),
+          }),
+          { maxLength: 2 },
+        ),
+      }),
+      { seed: 20_261_121, numRuns: 40 },
+    );
+    for (const { metrics: logged, inputs, ...run } of random) {
+      const runId = await aRun({ experiment, ...run });
+      if (Object.keys(logged).length > 0) await log(runId, logged);
+      if (inputs.length > 0) await ada.runs.logInputs({ requestId: nextRequest(), runId, inputs });
+    }
+    const all = { allParams: true, allTags: true, allMetrics: true, inputs: true };
+    ({ runs } = await search({ experiments: [experiment] }, undefined, all));
+  });
+
+  const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
+  const text = fc.constantFrom(...texts, "FINISHED", "failed", "d", "train").map(quote);
+  const pattern = fc
+    .constantFrom("%", "_", "a%", "%B%", "%b_", "A", "line_break", "%.%", "f%", "")
+    .map(quote);
+  const list = fc.array(text, { minLength: 1, maxLength: 3 }).map((values) => `(${values.join(", ")})`);
+  const number = fc.constantFrom("-1.5", "0", "1", "2", "1.25", "inf", "-inf");
+  const time = fc.constantFrom(
+    "1000000000000",
+    "1000000000001",
+    "1000000000001.5",
+    "1e30",
+    "'2001-09-09T01:46:40.002Z'",
+  );
+  const compared = fc.constantFrom("=", "!=", "<", "<=", ">", ">=");
+  const nulls = fc.constantFrom("IS NULL", "IS NOT NULL");
+  const textTest = fc.oneof(
+    fc.tuple(fc.constantFrom("=", "!="), text),
+    fc.tuple(fc.constantFrom("LIKE", "ILIKE"), pattern),
+    fc.tuple(fc.constantFrom("IN", "NOT IN"), list),
+  );
+  const metricColumn = fc
+    .tuple(
+      fc.constantFrom("m", "`n.min`", "none"),
+      fc.constantFrom("", ".min", ".max", ".mean", ".first", ".last", ".count"),
+    )
+    .map(([key, aggregate]) => `metrics.${key}${aggregate}`);
+  const textColumn = fc.constantFrom(
+    "params.p",
+    "params.q.r",
+    "params.`s t`",
+    "tags.t",
+    'tags."u/v"',
+    "tags.none",
+    "run_name",
+    "status",
+    "artifact_uri",
+    "user_id",
+  );
+  const comparison = fc.oneof(
+    fc.tuple(metricColumn, fc.oneof(fc.tuple(compared, number), fc.tuple(nulls, fc.constant("")))),
+    fc.tuple(textColumn, fc.oneof(textTest, fc.tuple(nulls, fc.constant("")))),
+    fc.tuple(
+      fc.constantFrom("start_time", "end_time"),
+      fc.oneof(fc.tuple(compared, time), fc.tuple(nulls, fc.constant(""))),
+    ),
+    fc.tuple(fc.constantFrom("dataset.name", "dataset.digest", "dataset.context"), textTest),
+  );
+  const filter = fc
+    .array(comparison, { maxLength: 3 })
+    .map((all) => all.map(([column, [is, value]]) => `${column} ${is} ${value}`).join(" AND "));
+  const orderBy = fc
+    .array(
+      fc.tuple(
+        fc.oneof(metricColumn, textColumn, fc.constantFrom("start_time", "end_time", "run_id")),
+        fc.constantFrom("", " ASC", " DESC"),
+      ),
+      { maxLength: 3 },
+    )
+    .map((keys) => keys.map((key) => key.join("")))
+    .filter(
+      (keys) =>
+        new Set(
+          keys.map((key) =>
+            parseOrder([key], { vocabulary: runVocabulary })
+              .map(({ column }) => columnId(column))
+              .join(),
+          ),
+        ).size === keys.length,
+    );
+
+  it("finds what a plain evaluation of the same runs finds, in that order, page by page", async () => {
+    expect(runs).toHaveLength(40);
+    await fc.assert(
+      fc.asyncProperty(filter, orderBy, fc.constantFrom(11, 40), async (asked, order, pageSize) => {
+        const options = { vocabulary: runVocabulary };
+        const expected = evaluateSearch(runs, parseFilter(asked, options), parseOrder(order, options));
+        const found: string[] = [];
+        let pageToken = "";
+        do {
+          const page = await search(
+            { experiments: [experiment], filter: asked, orderBy: order },
+            { pageSize, pageToken },
+          );
+          found.push(...page.runs.map(({ id }) => id));
+          pageToken = page.next;
+        } while (pageToken !== "");
+        expect(found).toEqual(expected.map(({ id }) => id));
+      }),
+      { numRuns: 100 },
+    );
+  }, 120_000);
+});
+
+describe("experiments", () => {
+  it("are searched by name, tags and times, in order, page by page", async () => {
+    for (const name of ["find me 1", "find me 2", "find me 3"]) {
+      await ada.tracking.createExperiment({ requestId: nextRequest(), name, tags: { team: name.slice(-1) } });
+    }
+    const of = async (filter: string, orderBy: string[] = [], view = LifecycleView.ACTIVE) =>
+      (await ada.experiments.searchExperiments({ filter, orderBy, view })).experiments.map(
+        ({ name }) => name,
+      );
+    expect(await of("name LIKE 'find me%'")).toEqual(["find me 3", "find me 2", "find me 1"]);
+    expect(await of("name ILIKE 'FIND ME%' AND tags.team != '2'", ["name"])).toEqual([
+      "find me 1",
+      "find me 3",
+    ]);
+    await ada.experiments.setExperimentTags({
+      requestId: nextRequest(),
+      experiment: "find me 1",
+      tags: { x: "y" },
+    });
+    expect(await of("name LIKE 'find me%'")).toEqual(["find me 1", "find me 3", "find me 2"]);
+    await ada.experiments.deleteExperiment({ requestId: nextRequest(), experiment: "find me 2" });
+    expect(await of("name LIKE 'find me%'", [], LifecycleView.DELETED)).toEqual(["find me 2"]);
+    const first = await ada.experiments.searchExperiments({
+      filter: "name LIKE 'find me%'",
+      orderBy: ["name DESC"],
+      page: { pageSize: 1 },
+    });
+    const second = await ada.experiments.searchExperiments({
+      filter: "name LIKE 'find me%'",
+      orderBy: ["name DESC"],
+      page: { pageSize: 1, pageToken: first.page?.nextPageToken ?? "" },
+    });
+    expect([...first.experiments, ...second.experiments].map(({ name }) => name)).toEqual([
+      "find me 3",
+      "find me 1",
+    ]);
+    expect(second.page?.nextPageToken).toBe("");
+    const { experiment } = await ada.experiments.getExperiment({ experiment: "find me 3" });
+    const at = experiment?.createdAt === undefined ? 0 : timestampDate(experiment.createdAt).getTime();
+    expect(await of(`creation_time = ${at} AND owner = 'user:ada'`)).toEqual(["find me 3"]);
+  });
+});
