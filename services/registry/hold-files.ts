@@ -5,7 +5,9 @@ import type { NewVersion } from "./register-version.ts";
 const REFERENCE_TTL_MS = 100 * 365 * 24 * 60 * 60 * 1000;
 
 /** Keeps a version's files, whatever becomes of the run that made them. To be called before the version is registered. */
-export type HoldFiles = (version: Pick<NewVersion, "project" | "files" | "origin" | "loggedModelId">) => Promise<void>;
+export type HoldFiles = (
+  version: Pick<NewVersion, "project" | "files" | "origin" | "loggedModelId">,
+) => Promise<void>;
 
 /**
  * Holds files in this blob store, in the name of the run or logged model: a registration that runs again leaves no second pin. That they

@@ -29,7 +29,7 @@ export function placeOf(path: string): ArtifactPlace {
 /** Records a file that is in the blob store. */
 export async function putFile(call: MlflowCall, place: ArtifactPlace, content: FileContent): Promise<void> {
   const { path } = place;
-    const stored = { path, digest: content.digest, sizeBytes: BigInt(content.sizeBytes) };
+  const stored = { path, digest: content.digest, sizeBytes: BigInt(content.sizeBytes) };
   if (place.kind === "run") {
     const { runId } = place;
     await inWords(runWords(runId), () => call.rpc(putArtifact, { runId, ...stored }));
@@ -57,11 +57,9 @@ export async function findFile(call: MlflowCall, place: ArtifactPlace): Promise<
 /** Removes a file, or everything in a folder. */
 export async function deleteFiles(call: MlflowCall, place: ArtifactPlace): Promise<void> {
   const { path } = place;
-    if (place.kind === "run") {
+  if (place.kind === "run") {
     const { runId } = place;
-    await inWords(runWords(runId), () =>
-      call.rpc(deleteArtifact, { runId, path, recursive: true }),
-    );
+    await inWords(runWords(runId), () => call.rpc(deleteArtifact, { runId, path, recursive: true }));
   } else {
     const { modelId: id } = place;
     await inWords(modelWords(id), () => call.rpc(deleteLoggedModelFiles, { id, path }));

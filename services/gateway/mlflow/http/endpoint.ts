@@ -69,7 +69,8 @@ export function rawEndpoint(
 export function caller(upstreams: Upstreams, call: UpstreamCall): MlflowCall["rpc"] {
   return (method, request) => {
     const message = create(method.input, request);
-    if ("requestId" in message && message.requestId === "") Object.assign(message, { requestId: newId("req") });
+    if ("requestId" in message && message.requestId === "")
+      Object.assign(message, { requestId: newId("req") });
     return upstreams.unary(method, message, call);
   };
 }

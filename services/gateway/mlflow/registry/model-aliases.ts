@@ -38,9 +38,7 @@ export const modelAliases: readonly Endpoint[] = [
         `ALIAS_RESERVED: the alias ${alias} follows the stage of that name; move the version to another stage instead.`,
       );
     }
-    await inWords(modelNameWords(model), () =>
-      call.rpc(deleteModelAlias, { model, alias }),
-    );
+    await inWords(modelNameWords(model), () => call.rpc(deleteModelAlias, { model, alias }));
     return {};
   }),
 

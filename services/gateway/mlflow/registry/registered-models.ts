@@ -68,9 +68,7 @@ export const registeredModels: readonly Endpoint[] = [
         ...modelNameWords(model),
         MODEL_EXISTS: () => alreadyExists(`Registered Model (name=${to}) already exists.`),
       };
-      const answer = await inWords(words, () =>
-        call.rpc(updateModel, { model, name: to }),
-      );
+      const answer = await inWords(words, () => call.rpc(updateModel, { model, name: to }));
       return { registered_model: await fullModel(call, answer.model) };
     },
   ),
@@ -123,9 +121,7 @@ export const registeredModels: readonly Endpoint[] = [
       assertModelName(model);
       assertRegistryTag(key, value);
       assertNoPrompt([key]);
-      await inWords(modelNameWords(model), () =>
-        call.rpc(setModelTags, { model, tags: { [key]: value } }),
-      );
+      await inWords(modelNameWords(model), () => call.rpc(setModelTags, { model, tags: { [key]: value } }));
       return {};
     },
   ),
@@ -135,9 +131,7 @@ export const registeredModels: readonly Endpoint[] = [
     { name, key: required(text) },
     async ({ name: model, key }, call) => {
       assertKey(key);
-      await inWords(modelNameWords(model), () =>
-        call.rpc(deleteModelTags, { model, keys: [key] }),
-      );
+      await inWords(modelNameWords(model), () => call.rpc(deleteModelTags, { model, keys: [key] }));
       return {};
     },
   ),

@@ -55,12 +55,14 @@ export const experiments: readonly Endpoint[] = [
       const words = {
         EXPERIMENT_EXISTS: () => alreadyExists(`Experiment(name=${request.name}) already exists.`),
       };
-      const { experiment } = await inWords(words, () =>
-        call.rpc(createExperiment, { name: request.name }),
-      );
+      const { experiment } = await inWords(words, () => call.rpc(createExperiment, { name: request.name }));
       if (experiment === undefined) throw new Error("the tracking service answered without the experiment");
       if (Object.keys(given).length > 0)
-        await call.rpc(setExperimentTags, { requestId: newId("req"), experiment: experiment.id, tags: given });
+        await call.rpc(setExperimentTags, {
+          requestId: newId("req"),
+          experiment: experiment.id,
+          tags: given,
+        });
       return { experiment_id: mlflowExperimentId(experiment) };
     },
   ),
@@ -114,7 +116,9 @@ export const experiments: readonly Endpoint[] = [
         EXPERIMENT_DELETED: () => new MlflowError("INVALID_STATE", "Cannot rename a non-active experiment."),
         EXPERIMENT_EXISTS: () => alreadyExists(`Experiment(name=${name}) already exists.`),
       };
-      await inWords(words, () => call.rpc(updateExperiment, { requestId: newId("req"), experiment: experimentRef(id), name }));
+      await inWords(words, () =>
+        call.rpc(updateExperiment, { requestId: newId("req"), experiment: experimentRef(id), name }),
+      );
       return {};
     },
   ),
@@ -148,7 +152,11 @@ export const experiments: readonly Endpoint[] = [
       assertExperimentTag(key, value);
       const experiment = await findExperiment(call, id);
       assertActiveExperiment(experiment);
-      await call.rpc(setExperimentTags, { requestId: newId("req"), experiment: experiment.id, tags: { [key]: value } });
+      await call.rpc(setExperimentTags, {
+        requestId: newId("req"),
+        experiment: experiment.id,
+        tags: { [key]: value },
+      });
       return {};
     },
   ),
@@ -162,7 +170,9 @@ export const experiments: readonly Endpoint[] = [
       const words = {
         TAG_NOT_FOUND: () => doesNotExist(`No tag with name: ${key} in experiment with id ${id}`),
       };
-      await inWords(words, () => call.rpc(deleteExperimentTags, { requestId: newId("req"), experiment: experiment.id, keys: [key] }));
+      await inWords(words, () =>
+        call.rpc(deleteExperimentTags, { requestId: newId("req"), experiment: experiment.id, keys: [key] }),
+      );
       return {};
     },
   ),
