@@ -59,7 +59,6 @@ export const experiments: readonly Endpoint[] = [
       if (experiment === undefined) throw new Error("the tracking service answered without the experiment");
       if (Object.keys(given).length > 0)
         await call.rpc(setExperimentTags, {
-          requestId: newId("req"),
           experiment: experiment.id,
           tags: given,
         });
@@ -116,9 +115,7 @@ export const experiments: readonly Endpoint[] = [
         EXPERIMENT_DELETED: () => new MlflowError("INVALID_STATE", "Cannot rename a non-active experiment."),
         EXPERIMENT_EXISTS: () => alreadyExists(`Experiment(name=${name}) already exists.`),
       };
-      await inWords(words, () =>
-        call.rpc(updateExperiment, { requestId: newId("req"), experiment: experimentRef(id), name }),
-      );
+      await inWords(words, () => call.rpc(updateExperiment, { experiment: experimentRef(id), name }));
       return {};
     },
   ),
@@ -129,7 +126,7 @@ export const experiments: readonly Endpoint[] = [
     async ({ experiment_id: id }, call) => {
       const experiment = await findExperiment(call, id);
       if (experiment.lifecycle === tracking.Lifecycle.DELETED) throw noExperiment(id);
-      await call.rpc(deleteExperiment, { requestId: newId("req"), experiment: experiment.id });
+      await call.rpc(deleteExperiment, { experiment: experiment.id });
       return {};
     },
   ),
@@ -140,7 +137,7 @@ export const experiments: readonly Endpoint[] = [
     async ({ experiment_id: id }, call) => {
       const experiment = await findExperiment(call, id);
       if (experiment.lifecycle !== tracking.Lifecycle.DELETED) throw noExperiment(id);
-      await call.rpc(restoreExperiment, { requestId: newId("req"), experiment: experiment.id });
+      await call.rpc(restoreExperiment, { experiment: experiment.id });
       return {};
     },
   ),
@@ -153,7 +150,6 @@ export const experiments: readonly Endpoint[] = [
       const experiment = await findExperiment(call, id);
       assertActiveExperiment(experiment);
       await call.rpc(setExperimentTags, {
-        requestId: newId("req"),
         experiment: experiment.id,
         tags: { [key]: value },
       });
@@ -170,9 +166,7 @@ export const experiments: readonly Endpoint[] = [
       const words = {
         TAG_NOT_FOUND: () => doesNotExist(`No tag with name: ${key} in experiment with id ${id}`),
       };
-      await inWords(words, () =>
-        call.rpc(deleteExperimentTags, { requestId: newId("req"), experiment: experiment.id, keys: [key] }),
-      );
+      await inWords(words, () => call.rpc(deleteExperimentTags, { experiment: experiment.id, keys: [key] }));
       return {};
     },
   ),
