@@ -43,7 +43,8 @@ export async function searchRuns(deps: Deps, search: RunSearch): Promise<Found[]
       ? within
       : { experimentId: { $in: await deps.records.experiments.ids(search.project) } };
   const conditions: Condition[] = [
-    { project: search.project, ...within },
+    // Experiments are of one project: an index on them covers the scope alone.
+    named === undefined ? { project: search.project } : within,
     await lifecycleCondition(deps, search, named),
   ];
   if (favouritesOf !== undefined) {

@@ -34,7 +34,7 @@ export function createSearches(store: Store): { find(search: Search): Promise<Fo
 export type Searches = ReturnType<typeof createSearches>;
 
 function placeOf(rank: unknown, value: unknown): Place {
-  if (rank !== 0) return [rank === 1 ? 1 : 2, null];
+  if (rank === 1 || rank === 2) return [rank, null];
   if (value instanceof Date) return [0, value.getTime()];
   // JSON has no infinities.
   if (typeof value === "number") return [0, Number.isFinite(value) ? value : String(value)];

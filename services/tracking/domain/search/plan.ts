@@ -42,11 +42,12 @@ const SUMMARIES = "metric_summaries";
 
 interface MetricUse {
   readonly key: string;
-  readonly columns: Map<Aggregate, string>;
+  /** The aggregates that decide the order, by the field they become. */
+  readonly columns: Map<string, Aggregate>;
   readonly tests: { readonly aggregate: Aggregate; readonly test: Test }[];
 }
 
-/** The pipeline: each row has `_id`, and of each order key n its rank `r<n>` and value `v<n>`. */
+/** The pipeline: each row has `_id`, and of each order key n its value `v<n>`, and its rank `r<n>` unless that is 0. */
 export function planSearch(search: Search): readonly Stage[] {
   const { things, order, limit } = search;
   const own = search.comparisons.filter(isOwn).map((each) => compileComparison(things, each));
@@ -54,19 +55,21 @@ export function planSearch(search: Search): readonly Stage[] {
   const match = { $and: [search.scope, ...own] };
   const plain = order.every((key) => plainPath(things, key.column) !== undefined);
   if (plain && metrics.length === 0) return plainPipeline(search, match);
+  const ranked = order.map(({ column }) => plainPath(things, column) === undefined);
+  const ranks = order.flatMap((key, n) => (ranked[n] ? [[`r${n}`, rankOf(key, n)]] : []));
   return [
     { $match: match },
     { $project: slimRow(search, metrics.length > 0) },
     ...(metrics.length === 0 ? [] : joinMetrics(search, metrics)),
-    { $set: Object.fromEntries(order.map((key, n) => [`r${n}`, rankOf(key, n)])) },
+    ...(ranks.length === 0 ? [] : [{ $set: Object.fromEntries(ranks) }]),
     ...afterStage(
       search,
-      order.map((_, n) => [`r${n}`, `v${n}`] as const),
+      order.map((_, n) => [ranked[n] ? `r${n}` : undefined, `v${n}`] as const),
     ),
     {
       $sort: Object.fromEntries([
         ...order.flatMap(({ descending }, n) => [
-          [`r${n}`, 1],
+          ...(ranked[n] ? [[`r${n}`, 1]] : []),
           [`v${n}`, descending ? -1 : 1],
         ]),
         ["_id", 1],
@@ -103,32 +106,24 @@ function plainPipeline(search: Search, match: Condition): readonly Stage[] {
     ),
     { $sort: "_id" in sort ? sort : { ...sort, _id: 1 } },
     { $limit: limit },
-    {
-      $project: Object.fromEntries(
-        paths.flatMap((path, n) => [
-          [`v${n}`, `$${path}`],
-          [`r${n}`, { $literal: 0 }],
-        ]),
-      ),
-    },
+    { $project: Object.fromEntries(paths.map((path, n) => [`v${n}`, `$${path}`])) },
   ];
 }
 
-/** The metrics that a search names, each with the aggregates it needs. */
+/** The metrics that a search names, each with what of it is needed. */
 function metricUses({ comparisons, order }: Search): readonly MetricUse[] {
   const uses = new Map<string, MetricUse>();
-  const use = (key: string, aggregate: Aggregate): MetricUse => {
+  const use = (key: string): MetricUse => {
     const known = uses.get(key) ?? { key, columns: new Map(), tests: [] };
     uses.set(key, known);
-    if (!known.columns.has(aggregate))
-      known.columns.set(aggregate, `m${[...uses.keys()].indexOf(key)}_${aggregate}`);
     return known;
   };
   for (const { column, test } of comparisons) {
-    if (column.kind === "metric")
-      use(column.key, column.aggregate).tests.push({ aggregate: column.aggregate, test });
+    if (column.kind === "metric") use(column.key).tests.push({ aggregate: column.aggregate, test });
   }
-  for (const { column } of order) if (column.kind === "metric") use(column.key, column.aggregate);
+  for (const [n, { column }] of order.entries()) {
+    if (column.kind === "metric") use(column.key).columns.set(`v${n}`, column.aggregate);
+  }
   return [...uses.values()];
 }
 
@@ -175,20 +170,13 @@ function joinMetrics(search: Search, metrics: readonly MetricUse[]): Stage[] {
   const branches = metrics.map((use, index) => ({
     $unionWith: { coll: SUMMARIES, pipeline: branch(search, use, index) },
   }));
-  const columns = metrics.flatMap(({ columns }) => [...columns.values()]);
-  const kept = search.order.flatMap(({ column }, n) => (column.kind === "metric" ? [] : [`v${n}`]));
-  const gathered = ["there", ...metrics.map((_, index) => `k${index}`), ...columns, ...kept];
+  const tested = metrics.flatMap(({ tests }, index) => (tests.length === 0 ? [] : [`k${index}`]));
+  const gathered = ["there", ...tested, ...search.order.map((_, n) => `v${n}`)];
   const required = metrics.flatMap(({ tests }, index) => presence(tests, index));
-  const values = search.order.flatMap(({ column }, n) => {
-    if (column.kind !== "metric") return [];
-    const found = metrics.find(({ key }) => key === column.key)?.columns.get(column.aggregate);
-    return [[`v${n}`, `$${found}`]];
-  });
   return [
     ...branches,
     { $group: { _id: "$_id", ...Object.fromEntries(gathered.map((name) => [name, { $max: `$${name}` }])) } },
     { $match: { $and: [{ there: 1 }, ...required] } },
-    ...(values.length === 0 ? [] : [{ $set: Object.fromEntries(values) }]),
   ];
 }
 
@@ -202,8 +190,8 @@ function branch({ metricScope }: Search, { key, columns, tests }: MetricUse, ind
     {
       $project: {
         _id: "$runId",
-        [`k${index}`]: { $literal: 1 },
-        ...Object.fromEntries([...columns].map(([aggregate, name]) => [name, `$${aggregate}`])),
+        ...(tests.length === 0 ? {} : { [`k${index}`]: { $literal: 1 } }),
+        ...Object.fromEntries([...columns].map(([field, aggregate]) => [field, `$${aggregate}`])),
       },
     },
   ];
