@@ -1,0 +1,187 @@
+import { randomUUID } from "node:crypto";
+import type { tracking } from "@trainyard/contracts";
+import { callError } from "../client/call-error.ts";
+import { retryUnavailable } from "../client/retry.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { Problems, problemLine } from "../moving/problems.ts";
+import { requestId, RunWriter } from "../moving/run-writer.ts";
+import type { Session } from "../session.ts";
+import { style } from "../terminal/style.ts";
+import { safeText } from "../terminal/text.ts";
+import { importModels } from "./import-models.ts";
+import { type ImportDeps, type ImportedRun, importRun } from "./import-run.ts";
+import { type MlflowExperiment, type MlflowRun, type MlflowSource, mlflowTags } from "./mlflow-source.ts";
+import { openMlflow } from "./open-mlflow.ts";
+
+/** The options of `import mlflow`. */
+export interface ImportFlags {
+  readonly from: string;
+  readonly artifacts?: string;
+  readonly experiment?: readonly string[];
+  readonly models: boolean;
+}
+
+/** What an import did. */
+interface Totals {
+  experiments: number;
+  runsNew: number;
+  runsContinued: number;
+  runsKnown: number;
+  points: number;
+  files: number;
+  modelVersions: number;
+}
+
+/** Deepest nesting of runs that is followed; MLflow itself nests a handful. */
+const maxDepth = 100;
+
+/** Brings over what MLflow tracked. Done again, it brings over what is new. */
+export async function importMlflow(session: Session, flags: ImportFlags): Promise<number> {
+  const interrupted = new AbortController();
+  process.once("SIGINT", () => interrupted.abort());
+  const source = await openMlflow(flags.from, flags.artifacts, process.env);
+  try {
+    const clients = await session.clients();
+    const problems = new Problems();
+    const writer = new RunWriter(clients, session.address, problems);
+    const importer = new Importer({ clients, writer, problems, signal: interrupted.signal }, source, session);
+    await importer.run(flags);
+    importer.tell();
+    return exitCodes.ok;
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+    process.stderr.write("stopped; the same command goes on from here\n");
+    return exitCodes.interrupted;
+  } finally {
+    await source.close();
+  }
+}
+
+class Importer {
+  readonly #deps: ImportDeps;
+  readonly #source: MlflowSource;
+  readonly #session: Session;
+  /** Runs here by their ids there. */
+  readonly #runs = new Map<string, string>();
+  readonly #artifactUris = new Map<string, string>();
+  readonly #totals: Totals = {
+    experiments: 0,
+    runsNew: 0,
+    runsContinued: 0,
+    runsKnown: 0,
+    points: 0,
+    files: 0,
+    modelVersions: 0,
+  };
+
+  constructor(deps: ImportDeps, source: MlflowSource, session: Session) {
+    this.#deps = deps;
+    this.#source = source;
+    this.#session = session;
+  }
+
+  async run(flags: ImportFlags): Promise<void> {
+    const wanted = flags.experiment ?? [];
+    for await (const experiment of this.#source.experiments()) {
+      if (wanted.length > 0 && !wanted.includes(experiment.name)) continue;
+      await this.#importExperiment(experiment);
+    }
+    for (const name of wanted)
+      if (!this.#names.has(name)) this.#deps.problems.add(`experiment ${name}`, "it is not there, or deleted");
+    if (!flags.models) return;
+    this.#totals.modelVersions = await importModels(this.#deps, this.#source, {
+      runs: this.#runs,
+      artifactUris: this.#artifactUris,
+    });
+  }
+
+  /** Tells what was done, and what could not be. */
+  tell(): void {
+    const problems = this.#deps.problems.list();
+    if (this.#session.json) {
+      this.#session.print(JSON.stringify({ ...this.#totals, problems }, undefined, 2));
+      return;
+    }
+    const { experiments, runsNew, runsContinued, runsKnown, points, files, modelVersions } = this.#totals;
+    const runs = `${runsNew} new, ${runsContinued} continued, ${runsKnown} known already`;
+    this.#session.print(
+      `${style.good("imported")}  ${experiments} experiments; runs: ${runs}; ${points} points, ${files} files, ${modelVersions} model versions`,
+    );
+    for (const problem of problems) process.stderr.write(`${safeText(problemLine(problem))}\n`);
+  }
+
+  readonly #names = new Set<string>();
+
+  async #importExperiment(experiment: MlflowExperiment): Promise<void> {
+    this.#names.add(experiment.name);
+    const found = await this.#ensureExperiment(experiment);
+    if (found === undefined) return;
+    this.#totals.experiments += 1;
+    for await (const run of this.#source.runs(experiment)) {
+      this.#deps.signal.throwIfAborted();
+      await this.#importRun(run, found.id, 0);
+    }
+  }
+
+  /** The experiment of that name, with the tags and the description it has there; undefined when it cannot be. */
+  async #ensureExperiment({ name, tags }: MlflowExperiment): Promise<tracking.Experiment | undefined> {
+    const { clients, problems } = this.#deps;
+    const description = tags[mlflowTags.note] ?? "";
+    try {
+      await clients.tracking
+        .createExperiment({ requestId: requestId("experiment", name, randomUUID()), name, description })
+        .catch((error: unknown) => {
+          if (callError(error, "").code !== "already_exists") throw error;
+        });
+      const { experiment } = await retryUnavailable(() => clients.experiments.getExperiment({ experiment: name }));
+      const missing = Object.entries(tags).filter(([key, value]) => experiment?.tags[key] !== value);
+      if (missing.length > 0)
+        await clients.experiments.setExperimentTags({
+          requestId: randomUUID(),
+          experiment: name,
+          tags: Object.fromEntries(missing),
+        });
+      return experiment;
+    } catch (error) {
+      const refused = callError(error, "");
+      if (refused.code !== "failed_precondition" && refused.code !== "invalid_argument") throw error;
+      problems.add(`experiment ${name}`, refused.message);
+      return undefined;
+    }
+  }
+
+  /** Brings a run over, its parent first. */
+  async #importRun(run: MlflowRun, experiment: string, depth: number): Promise<string> {
+    const known = this.#runs.get(run.id);
+    if (known !== undefined) return known;
+    const parent = await this.#parentOf(run, experiment, depth);
+    const imported = await importRun(this.#deps, this.#source, run, experiment, parent);
+    this.#runs.set(run.id, imported.runId);
+    this.#artifactUris.set(run.id, run.artifactUri);
+    this.#count(imported);
+    if (process.stderr.isTTY === true && !this.#session.json)
+      process.stderr.write(
+        `\r\u001b[2K${this.#runs.size} runs, ${this.#totals.points} points, ${this.#totals.files} files`,
+      );
+    return imported.runId;
+  }
+
+  async #parentOf(run: MlflowRun, experiment: string, depth: number): Promise<string | undefined> {
+    const id = run.tags[mlflowTags.parent];
+    if (id === undefined || id === run.id || depth >= maxDepth) return undefined;
+    const known = this.#runs.get(id);
+    if (known !== undefined) return known;
+    const parent = await this.#source.run(id);
+    // Deleted, or of an experiment of its own: the tag still says what it was.
+    if (parent === undefined || parent.experimentId !== run.experimentId) return undefined;
+    return this.#importRun(parent, experiment, depth + 1);
+  }
+
+  #count({ outcome, points, files }: ImportedRun): void {
+    if (outcome === "new") this.#totals.runsNew += 1;
+    else if (outcome === "continued") this.#totals.runsContinued += 1;
+    else this.#totals.runsKnown += 1;
+    this.#totals.points += points;
+    this.#totals.files += files;
+  }
+}
