@@ -4,7 +4,7 @@ import { callError } from "../client/call-error.ts";
 import { retryUnavailable } from "../client/retry.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { Problems, problemLine } from "../moving/problems.ts";
-import { requestId, RunWriter } from "../moving/run-writer.ts";
+import { RunWriter, requestId } from "../moving/run-writer.ts";
 import type { Session } from "../session.ts";
 import { style } from "../terminal/style.ts";
 import { safeText } from "../terminal/text.ts";
@@ -87,7 +87,8 @@ class Importer {
       await this.#importExperiment(experiment);
     }
     for (const name of wanted)
-      if (!this.#names.has(name)) this.#deps.problems.add(`experiment ${name}`, "it is not there, or deleted");
+      if (!this.#names.has(name))
+        this.#deps.problems.add(`experiment ${name}`, "it is not there, or deleted");
     if (!flags.models) return;
     this.#totals.modelVersions = await importModels(this.#deps, this.#source, {
       runs: this.#runs,
@@ -133,7 +134,9 @@ class Importer {
         .catch((error: unknown) => {
           if (callError(error, "").code !== "already_exists") throw error;
         });
-      const { experiment } = await retryUnavailable(() => clients.experiments.getExperiment({ experiment: name }));
+      const { experiment } = await retryUnavailable(() =>
+        clients.experiments.getExperiment({ experiment: name }),
+      );
       const missing = Object.entries(tags).filter(([key, value]) => experiment?.tags[key] !== value);
       if (missing.length > 0)
         await clients.experiments.setExperimentTags({

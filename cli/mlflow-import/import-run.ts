@@ -11,12 +11,18 @@ import { crashPoint } from "@trainyard/failpoint";
 import { callError } from "../client/call-error.ts";
 import type { Clients } from "../client/clients.ts";
 import { retryUnavailable } from "../client/retry.ts";
-import { writeSeries } from "../moving/write-series.ts";
 import type { Problems } from "../moving/problems.ts";
 import type { RunWriter } from "../moving/run-writer.ts";
+import { writeSeries } from "../moving/write-series.ts";
 import { hashFile } from "../pack/hash-file.ts";
 import { contextOf } from "./file-store.ts";
-import { type MlflowFile, type MlflowRun, type MlflowSource, type MlflowStatus, mlflowTags } from "./mlflow-source.ts";
+import {
+  type MlflowFile,
+  type MlflowRun,
+  type MlflowSource,
+  type MlflowStatus,
+  mlflowTags,
+} from "./mlflow-source.ts";
 
 const { RunStatus } = tracking;
 
@@ -90,7 +96,9 @@ export async function importRun(
 
 /** What an ended run is whole by. One that runs is looked at again each time. */
 function stateOf({ status, endTimeMs, id }: MlflowRun): string {
-  return status === "RUNNING" || status === "SCHEDULED" ? `open ${randomUUID()}` : `${id} ${status} ${endTimeMs ?? ""}`;
+  return status === "RUNNING" || status === "SCHEDULED"
+    ? `open ${randomUUID()}`
+    : `${id} ${status} ${endTimeMs ?? ""}`;
 }
 
 async function logInputs(clients: Clients, problems: Problems, runId: string, run: MlflowRun): Promise<void> {

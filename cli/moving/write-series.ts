@@ -1,10 +1,10 @@
+import { crashPoint } from "@trainyard/failpoint";
 import type { Clients } from "../client/clients.ts";
 import { retryUnavailable } from "../client/retry.ts";
-import { crashPoint } from "@trainyard/failpoint";
 import { metricKeyProblem, stepProblem } from "./limits.ts";
 import { PointBatch } from "./points.ts";
 import type { Problems } from "./problems.ts";
-import { requestId, type RunWriter } from "./run-writer.ts";
+import { type RunWriter, requestId } from "./run-writer.ts";
 
 /** A point on its way. */
 export interface SeriesPoint {
@@ -28,7 +28,9 @@ export async function writeSeries(
   signal: AbortSignal,
 ): Promise<number> {
   const { runs } = await retryUnavailable(() => clients.metrics.getSummaries({ runIds: [runId] }));
-  const stored = new Map(Object.entries(runs[0]?.metrics ?? {}).map(([key, { count }]) => [key, Number(count)]));
+  const stored = new Map(
+    Object.entries(runs[0]?.metrics ?? {}).map(([key, { count }]) => [key, Number(count)]),
+  );
   const seen = new Map<string, number>();
   let batch = new PointBatch(problems);
   let sent = 0;
