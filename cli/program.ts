@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { localIdentities } from "./client/find-platform.ts";
 import type { AddCommands, CommandAction } from "./command.ts";
 import { addAdminCommands } from "./commands/admin-commands.ts";
+import { addAgentCommands } from "./commands/agent-commands.ts";
 import { addCompareCommands } from "./commands/compare-commands.ts";
 import { addDatasetCommands } from "./commands/dataset-commands.ts";
 import { addEvaluationCommands } from "./commands/evaluation-commands.ts";
@@ -24,7 +25,7 @@ const groups: readonly (readonly [string, readonly AddCommands[]])[] = [
   ["Look at results:", [addRunCommands, addCompareCommands]],
   ["Data, evaluation, models:", [addDatasetCommands, addEvaluationCommands, addModelCommands]],
   ["Move in and out:", [addMoveCommands]],
-  ["Operate:", [addFleetCommands, addEventCommands, addAdminCommands, addTokenCommands]],
+  ["Operate:", [addFleetCommands, addAgentCommands, addEventCommands, addAdminCommands, addTokenCommands]],
 ];
 
 const epilogue = `
