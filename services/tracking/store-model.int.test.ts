@@ -40,6 +40,7 @@ beforeAll(async () => {
     store,
     records: createRecords(store),
     blobs: await openBlobStore(new URL(`file://${tempDir("blobs")}`).href),
+    blobMaxBytes: 1024 ** 2,
     signals: createRunSignals(),
     logger: testLogger(),
     now: () => new Date(Date.now() + LATER_MS),
