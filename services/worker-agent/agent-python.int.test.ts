@@ -20,9 +20,12 @@ print(colorama.__version__, *beneath, sys.prefix != sys.base_prefix)
 let node: TestNode;
 let agent: ServiceProcess;
 
+const start = (env: Readonly<Record<string, string>> = {}) =>
+  node.startAgent({ ...uvEnvironment(process.env), ...env });
+
 beforeAll(async () => {
   node = await testNode();
-  agent = await node.startAgent(uvEnvironment(process.env));
+  agent = await start();
 });
 
 const job = (requirements: string, files: Readonly<Record<string, string>>, isolated = false) =>
@@ -63,7 +66,7 @@ it("builds what jobs list once for two that need it at once, above the node's pa
   writeFileSync(damaged, text);
   truncateSync(damaged, 3);
   await agent.kill("SIGKILL");
-  agent = await node.startAgent(uvEnvironment(process.env));
+  agent = await start();
   const again = await job("requirements.txt", files);
   await node.desire([again]);
   expect(await ends(again)).toBe("0.4.6 True True True\n");
@@ -72,6 +75,18 @@ it("builds what jobs list once for two that need it at once, above the node's pa
   await node.desire([cached]);
   await ends(cached);
   expect(log(cached, "stderr")).toMatch(/^trainyard: using the Python environment [0-9a-f]{12}\n$/);
+});
+
+it("goes on where an agent left off that died with the environment built and no rank started", {
+  timeout: 120_000,
+}, async () => {
+  await agent.kill("SIGKILL");
+  const dying = await start({ TRAINYARD_CRASH_AT: "agent.python.made" });
+  const one = await job("requirements.txt", { "requirements.txt": `${PACKAGE} # once more\n` });
+  await node.desire([one]);
+  await dying.exited;
+  agent = await start();
+  expect(await ends(one)).toBe("0.4.6 True True True\n");
 });
 
 it("installs exactly what a lock says, without the node's packages when the job hides them", {
@@ -90,8 +105,10 @@ it("installs exactly what a lock says, without the node's packages when the job 
     ["pyproject.toml", "uv.lock"].map((name) => [`env/${name}`, readFileSync(join(folder, name), "utf8")]),
   );
   const locked = await job("env/uv.lock", files, true);
-  await node.desire([locked]);
+  const listed = await job("env/pyproject.toml", files);
+  await node.desire([locked, listed]);
   expect(await ends(locked)).toBe("0.4.6 False False True\n");
+  expect(await ends(listed)).toBe("0.4.6 True True True\n");
 });
 
 it("fails the job with the end of what uv said when its packages do not exist, and when a file or interpreter is missing", {

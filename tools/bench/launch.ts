@@ -43,7 +43,7 @@ export const launchBench: Bench = {
       const launcher = await idleLauncher(platform.dataDir);
       const memory = pssBytes([launcher.pid]);
       // The first one of each kind warms up code, connections and the page cache.
-      await firstStep(user, job, {});
+      await firstStep(user, job);
       const before = await launcher.jobs();
       const warm: number[] = [];
       const cold: number[] = [];
@@ -51,9 +51,8 @@ export const launchBench: Bench = {
       for (let round = 1; round <= ROUNDS; round++) {
         say(`round ${round} of ${ROUNDS}: torchrun, cold, ${WARM_PER_ROUND} warm`);
         peer.push(await torchrunFirstStep());
-        // Its value is Python's default; that it is set at all makes the job start cold.
-        cold.push(await firstStep(user, job, { PYTHONHASHSEED: "random" }));
-        for (let one = 0; one < WARM_PER_ROUND; one++) warm.push(await firstStep(user, job, {}));
+        cold.push(await firstStep(user, job, scheduler.StartMode.COLD));
+        for (let one = 0; one < WARM_PER_ROUND; one++) warm.push(await firstStep(user, job));
       }
       const warmStarts = (await launcher.jobs()) - before;
       if (warmStarts !== warm.length)
@@ -130,7 +129,7 @@ async function idleLauncher(dataDir: string) {
 async function firstStep(
   user: FlowClients,
   code: { readonly digest: string; readonly sizeBytes: bigint },
-  env: Record<string, string>,
+  start = scheduler.StartMode.WARM,
 ): Promise<number> {
   const spec = create(scheduler.JobSpecSchema, {
     name: "launch",
@@ -138,7 +137,7 @@ async function firstStep(
     slotsPerRank: 1,
     code,
     entrypoint: [SCRIPT],
-    env,
+    start,
   });
   const from = Date.now();
   const { job } = await user.scheduler.submitJob({ requestId: randomUUID(), spec });

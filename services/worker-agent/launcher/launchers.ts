@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { Part } from "@trainyard/service";
 import type { ShimStart } from "../domain/launcher-rules.ts";
 import { leastRecentlyUsed } from "../domain/least-recently-used.ts";
@@ -11,6 +13,7 @@ const BEGIN_AFTER_MS = 10_000;
 /** One that nothing was asked of for so long is ended. */
 const IDLE_MS = 15 * 60_000;
 const LOOK_INTERVAL_MS = 60_000;
+const LOOK_FOR_TORCH_MS = 60_000;
 
 export interface LaunchersOptions extends LauncherOptions {
   /** Most launchers at once, the node's own among them: each keeps about 0.4 GB. */
@@ -37,6 +40,8 @@ export class Launchers implements Part, WarmStarter {
   readonly #extras = new Map<string, Extra>();
   /** Pythons whose launcher will be begun, with the timer. */
   readonly #due = new Map<string, NodeJS.Timeout>();
+  /** Pythons that have no torch: a launcher for them could load nothing, and would take the place of one that can. */
+  readonly #withoutTorch = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -74,6 +79,8 @@ export class Launchers implements Part, WarmStarter {
       extra.usedAtMs = performance.now();
       return extra.launcher.startShim(attemptDir);
     }
+    if (this.#withoutTorch.has(python))
+      return { start: "cold", reason: "torch is not installed for the job's own Python" };
     if (max < 2) return { start: "cold", reason: "this node keeps a launcher for its own Python only" };
     this.#beginLater(python);
     return { start: "cold", reason: "there is no launcher yet for the job's own Python" };
@@ -93,7 +100,8 @@ export class Launchers implements Part, WarmStarter {
   async #begin(python: string): Promise<void> {
     const { dir, command, max, sdk } = this.#options;
     const env = { ...command.env, PYTHONPATH: await sdk() };
-    if (this.#stopped) return;
+    if (!(await hasTorch(python, env))) this.#withoutTorch.add(python);
+    if (this.#stopped || this.#withoutTorch.has(python)) return;
     const place = join(dir, createHash("sha256").update(python).digest("hex").slice(0, 16));
     const launcher = new Launcher({ ...this.#options, dir: place, command: { python, env }, optional: true });
     this.#extras.set(python, { launcher, usedAtMs: performance.now() });
@@ -112,5 +120,15 @@ export class Launchers implements Part, WarmStarter {
     const extra = this.#extras.get(python);
     this.#extras.delete(python);
     await extra?.launcher.end();
+  }
+}
+
+async function hasTorch(python: string, env: Readonly<Record<string, string>>): Promise<boolean> {
+  const program = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)";
+  try {
+    await promisify(execFile)(python, ["-c", program], { env, timeout: LOOK_FOR_TORCH_MS });
+    return true;
+  } catch {
+    return false;
   }
 }

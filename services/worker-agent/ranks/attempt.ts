@@ -297,6 +297,7 @@ export class Attempt {
       const made = await withSpan(TRACER, "make Python environment", { parent }, () =>
         python(this.#assignment, this.#spool, this.#preparing.signal),
       );
+      crashPoint("agent.python.made");
       const nodeForRanks = { ...node, sdkPath: made.sdkPath, attemptDir: this.#spool.dir };
       const spec = shimSpec(this.#assignment, nodeForRanks, made.interpreter);
       await this.#insist(() => writeDurably(this.#spool.path("spec.json"), spec));
