@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import { localIdentities } from "./client/find-platform.ts";
 import type { AddCommands, CommandAction } from "./command.ts";
 import { addAdminCommands } from "./commands/admin-commands.ts";
-import { addAgentCommands } from "./commands/agent-commands.ts";
+import { addArtifactCommands, addGarbageCommands } from "./commands/artifact-commands.ts";
 import { addCompareCommands } from "./commands/compare-commands.ts";
 import { addDatasetCommands } from "./commands/dataset-commands.ts";
 import { addEvaluationCommands } from "./commands/evaluation-commands.ts";
@@ -22,10 +22,10 @@ import { version } from "./version.ts";
 const groups: readonly (readonly [string, readonly AddCommands[]])[] = [
   ["Platform:", [addPlatformCommands]],
   ["Train:", [addSubmitCommands, addJobCommands]],
-  ["Look at results:", [addRunCommands, addCompareCommands]],
+  ["Look at results:", [addRunCommands, addCompareCommands, addArtifactCommands]],
   ["Data, evaluation, models:", [addDatasetCommands, addEvaluationCommands, addModelCommands]],
   ["Move in and out:", [addMoveCommands]],
-  ["Operate:", [addFleetCommands, addAgentCommands, addEventCommands, addAdminCommands, addTokenCommands]],
+  ["Operate:", [addFleetCommands, addEventCommands, addAdminCommands, addGarbageCommands, addTokenCommands]],
 ];
 
 const epilogue = `

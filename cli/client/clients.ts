@@ -22,7 +22,6 @@ export interface Clients {
   readonly evaluation: Client<typeof evaluation.EvaluationService>;
   readonly registry: Client<typeof registry.RegistryService>;
   readonly tokens: Client<typeof gateway.TokenService>;
-  readonly joins: Client<typeof gateway.NodeJoinService>;
   readonly events: Client<typeof gateway.EventService>;
   readonly deadLetters: Client<typeof gateway.DeadLetterService>;
 }
@@ -57,7 +56,6 @@ export function createClients(
     evaluation: client(evaluation.EvaluationService),
     registry: client(registry.RegistryService),
     tokens: client(gateway.TokenService),
-    joins: client(gateway.NodeJoinService),
     events: client(gateway.EventService),
     deadLetters: client(gateway.DeadLetterService),
   };

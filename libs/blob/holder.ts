@@ -1,3 +1,5 @@
+import type { BlobStore } from "./blob-store.ts";
+
 /** Who holds a blob: what refers to it, in which project. */
 export interface Holder {
   /** Such as "run", "job", "upload". */
@@ -27,4 +29,13 @@ export function uploadPin(
   name: string,
 ): { readonly holder: string; readonly ttlMs: number } {
   return { holder: holderName({ kind: "upload", project, id: name }), ttlMs: UPLOAD_PIN_MS };
+}
+
+/** Whether something of the project refers to the blob. */
+export async function isHeldIn(
+  blobs: Pick<BlobStore, "pins">,
+  digest: string,
+  project: string,
+): Promise<boolean> {
+  return (await blobs.pins(digest)).some((name) => parseHolder(name)?.project === project);
 }

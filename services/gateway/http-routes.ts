@@ -1,4 +1,6 @@
 import type { BlobStore } from "@trainyard/blob";
+import { archiveRoute } from "./artifacts/archive-route.ts";
+import { artifactRoute } from "./artifacts/artifact-route.ts";
 import { getBlobRoute, headBlobRoute } from "./blobs/get-blob.ts";
 import { putBlobRoute } from "./blobs/put-blob.ts";
 import { putPartRoute } from "./blobs/put-part.ts";
@@ -23,5 +25,7 @@ export function httpRoutes({ upstreams, blobs, blobMaxBytes }: HttpParts): reado
     headBlobRoute(blobs),
     putBlobRoute(blobs, blobMaxBytes),
     putPartRoute(blobs),
+    artifactRoute(upstreams, blobs),
+    archiveRoute(upstreams, blobs),
   ];
 }

@@ -5,6 +5,7 @@ import { eventConsumer, runMigrations } from "@trainyard/store";
 import type { Logger } from "@trainyard/telemetry";
 import { access } from "./api/access.ts";
 import { routes } from "./api/routes.ts";
+import { collector } from "./collector.ts";
 import type { TrackingConfig } from "./config.ts";
 import { attemptEnded } from "./consumers/attempt-ended.ts";
 import { attemptStarted } from "./consumers/attempt-started.ts";
@@ -12,6 +13,7 @@ import { jobEnded } from "./consumers/job-ended.ts";
 import { jobSubmitted } from "./consumers/job-submitted.ts";
 import { telemetryConsumer } from "./consumers/telemetry.ts";
 import type { Deps } from "./deps.ts";
+import type { RetentionPolicy } from "./domain/retention.ts";
 import { idleWatch } from "./operations/idle-watch.ts";
 import { createLogTrimmer } from "./operations/log-trimmer.ts";
 import { metricWorker } from "./operations/metric-worker.ts";
@@ -20,6 +22,9 @@ import { migrations } from "./store/migrations.ts";
 import { createRecords, recordIndexes } from "./store/records.ts";
 
 const name = "tracking";
+
+/** What was stored a moment ago is about to be referred to; a day, as uploads are held. */
+const BLOB_GRACE_MS = 24 * 60 * 60_000;
 
 /** The service, and where it answers. */
 export interface TrackingApp extends App {
@@ -39,6 +44,7 @@ export async function build(
     records: createRecords(store),
     blobs: openBlobStore(config.blobUrl),
     blobMaxBytes: config.blobMaxBytes,
+    retention: retentionOf(config),
     signals: createRunSignals(),
     logger,
     now: () => new Date(),
@@ -53,9 +59,21 @@ export async function build(
     telemetryConsumer(deps, bus, trimmer),
     metricWorker(deps),
     idleWatch(deps, config.idleWatchMs),
+    collector(deps, config.gcEveryHours),
     server,
   ];
   return { ...createApp({ name, logger, parts, health }), server };
+}
+
+function retentionOf(config: TrackingConfig): RetentionPolicy {
+  const { purgeDeletedAfterDays, artifactDays, checkpointDays, keepNewestRuns } = config;
+  return {
+    purgeDeletedAfterDays,
+    artifactDays,
+    checkpointDays,
+    keepNewestRuns,
+    blobGraceMs: BLOB_GRACE_MS,
+  };
 }
 
 /** The stream that the agents publish to; tracking is its only consumer, and so its owner. */

@@ -35,7 +35,9 @@ async function aRun(): Promise<string> {
 }
 
 async function put(runId: string, path: string, text: string) {
-  const { digest, sizeBytes } = await service.blobs.put(Buffer.from(text));
+  // As the gateway holds an upload.
+  const pin = { holder: `upload:${project}:ada`, ttlMs: 86_400_000 };
+  const { digest, sizeBytes } = await service.blobs.put(Buffer.from(text), { pin });
   await user.putArtifact({ requestId: requestId(), runId, path, digest, sizeBytes: BigInt(sizeBytes) });
   return digest;
 }
@@ -49,7 +51,8 @@ async function reason(call: Promise<unknown>): Promise<string> {
   ).reason;
 }
 
-const holders = (digest: string) => service.blobs.pins(digest);
+const holders = async (digest: string) =>
+  (await service.blobs.pins(digest)).filter((holder) => !holder.startsWith("upload:"));
 
 describe("an artifact of an outside client", () => {
   it("is recorded in a run that has ended, found by its path, and holds its bytes", async () => {
@@ -114,7 +117,7 @@ describe("a large file on its way into the blob store", () => {
     expect(await reason(user.completeUpload({ uploadId }))).toBe("SIZE_MISMATCH");
     await service.blobs.uploadPart(uploadId, 2, parts[1]?.bytes ?? new Uint8Array());
     expect(await user.completeUpload({ uploadId })).toMatchObject(announced);
-    expect(await holders(announced.digest)).toContain("upload:default:ada");
+    expect(await service.blobs.pins(announced.digest)).toContain("upload:default:ada");
     expect(await user.beginUpload(announced)).toMatchObject({ exists: true });
   });
 
@@ -133,6 +136,22 @@ describe("a large file on its way into the blob store", () => {
     expect(await reason(of(2n ** 40n))).toBe("BLOB_TOO_LARGE");
     expect(await reason(of(0n))).toBe("INVALID_FIELD");
     expect(await reason(user.beginUpload({ digest: "x", sizeBytes: 1n }))).toBe("DIGEST_INVALID");
+  });
+});
+
+describe("a digest that leaked", () => {
+  it("gives nobody of another project its content", async () => {
+    const digest = await put(await aRun(), "secret.txt", "a secret");
+    const gateway = await testSigner("gateway");
+    const eve = { name: "eve", kind: "user", roles: ["submitter"], project: "other" } as const;
+    const runs = rpcClient(tracking.RunService, service.app.server.url, {
+      token: () => gateway.sign(eve, 60_000),
+    });
+    const { run } = await runs.createRun({ requestId: requestId(), experiment: "e", name: "eves" });
+    const file = { runId: run?.id ?? "", path: "a", digest, sizeBytes: 8n };
+    expect(await reason(stranger.putArtifact({ requestId: requestId(), ...file }))).toBe("BLOB_MISSING");
+    // She has to send it, which shows that she has it.
+    expect(await stranger.beginUpload({ digest, sizeBytes: 8n })).toMatchObject({ exists: false });
   });
 });
 

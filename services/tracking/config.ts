@@ -5,6 +5,15 @@ import { DEFAULT_LOG_LIMIT_BYTES, MIN_LOG_LIMIT_BYTES } from "./domain/limits.ts
 const schema = z.object({
   ...baseConfigShape,
   blobMaxBytes,
+  /** Every so many hours what nobody needs is collected; 0: only when somebody asks. */
+  gcEveryHours: intVar(0, 8_760).default(0),
+  /** Deleted runs can be restored for so long; 0: for ever. */
+  purgeDeletedAfterDays: intVar(0, 36_500).default(30),
+  /** Artifacts and checkpoints of runs that ended longer ago go; 0: never. */
+  artifactDays: intVar(0, 36_500).default(0),
+  checkpointDays: intVar(0, 36_500).default(0),
+  /** The newest so many runs of each experiment lose nothing, whatever their age. */
+  keepNewestRuns: intVar(0, 1_000_000).default(0),
   /** Most bytes kept of one output of one rank: half of its beginning, half of its end. */
   logLimitBytes: intVar(MIN_LOG_LIMIT_BYTES, Number.MAX_SAFE_INTEGER).default(DEFAULT_LOG_LIMIT_BYTES),
   /** How often outside runs are looked for that are silent for longer than they may be. */

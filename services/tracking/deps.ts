@@ -1,6 +1,7 @@
 import type { BlobStore } from "@trainyard/blob";
 import type { Store } from "@trainyard/store";
 import type { Logger } from "@trainyard/telemetry";
+import type { RetentionPolicy } from "./domain/retention.ts";
 import type { RunSignals } from "./run-signals.ts";
 import type { Records } from "./store/records.ts";
 
@@ -11,6 +12,8 @@ export interface Deps {
   readonly blobs: BlobStore;
   /** Largest file that may be uploaded. */
   readonly blobMaxBytes: number;
+  /** By which the platform collects what nobody needs any more. */
+  readonly retention: RetentionPolicy;
   readonly signals: RunSignals;
   readonly logger: Logger;
   readonly now: () => Date;

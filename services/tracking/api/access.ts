@@ -61,6 +61,7 @@ export const access: AccessTable = {
   [`${artifacts}/PresignParts`]: submit,
   [`${artifacts}/CompleteUpload`]: submit,
   [`${artifacts}/AbortUpload`]: submit,
+  [`${artifacts}/CollectGarbage`]: { roles: ["admin"] },
   [`${artifacts}/GetArtifact`]: read,
   [`${artifacts}/ListArtifactTree`]: read,
   [`${service}/ExportRuns`]: { roles: ["admin"], kinds: ["service"] },

@@ -8,12 +8,13 @@ import type { Deps } from "../deps.ts";
 import { artifactNotFound } from "../domain/artifact-path.ts";
 import { awaitRun } from "../operations/await-run.ts";
 import { deleteArtifact } from "../operations/delete-artifact.ts";
-import { assertFiles, releaseBlobs, withHeldBlobs } from "../operations/held-blobs.ts";
+import { assertFiles, assertOwnBlob, releaseBlobs, withHeldBlobs } from "../operations/held-blobs.ts";
 import { putArtifact } from "../operations/put-artifact.ts";
 import type { EntryPosition } from "../store/artifact-tree.ts";
 import { entryToProto } from "../wire/artifact-entry-to-proto.ts";
 import { artifactToProto } from "../wire/checkpoint-to-proto.ts";
 import { filesFromProto } from "../wire/from-proto.ts";
+import { garbageApi } from "./garbage.ts";
 import { answerOnce } from "./once.ts";
 import { uploadsApi } from "./uploads.ts";
 
@@ -23,6 +24,7 @@ export function artifactService(deps: Deps): ServiceImpl<typeof tracking.Artifac
     awaitRun(deps, runId, principalOf(context), context.signal);
   return {
     ...uploadsApi(deps),
+    ...garbageApi(deps),
 
     async putArtifact(request, context) {
       const { path, digest, sizeBytes } = request;
@@ -31,6 +33,7 @@ export function artifactService(deps: Deps): ServiceImpl<typeof tracking.Artifac
       assertFiles("artifact", files, 1, "one file a call");
       const [file] = files as [(typeof files)[number]]; // One was given.
       const { id: runId } = await runOf(request.runId, context);
+      await assertOwnBlob(deps.blobs, principalOf(context), file);
       const schema = tracking.PutArtifactResponseSchema;
       const report = { runId, file, actor: actorOf(principalOf(context)) };
       return await withHeldBlobs(deps, runId, files, (replaces) =>

@@ -62,18 +62,15 @@ export function mergeInto(summaries: Map<string, MetricSummary>, more: MetricSum
   summaries.set(more.last.key, known === undefined ? more : mergeSummaries(known, more));
 }
 
-/** The points of a batch that start before `visibleEnd`, and not before `begin`. */
+/** The points of a batch that start before `visibleEnd`. */
 export function* pointsOf(
   batch: MetricBatch,
   origin: { readonly rank: number; readonly attempt: number },
   visibleEnd = Number.POSITIVE_INFINITY,
-  begin = Number.NEGATIVE_INFINITY,
 ): Generator<MetricPoint> {
   const { keys, keyIndex, steps, timesMs, values, offsets } = batch;
-  const { rank, attempt } = origin;
   for (let index = 0; index < offsets.length; index++) {
-    const offset = offsets[index] ?? 0;
-    if (offset >= visibleEnd || offset < begin) continue;
+    if ((offsets[index] ?? 0) >= visibleEnd) return;
     const key = keys[keyIndex[index] ?? -1];
     const value = values[index];
     const step = steps[index];
@@ -81,7 +78,7 @@ export function* pointsOf(
     if (key === undefined || value === undefined || step === undefined || timeMs === undefined) {
       throw new RangeError(`metric batch at ${batch.begin}: its columns differ in length`);
     }
-    yield { key, value, step, timeMs, rank, attempt };
+    yield { key, value, step, timeMs, ...origin };
   }
 }
 

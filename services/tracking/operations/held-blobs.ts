@@ -1,5 +1,6 @@
-import { holderName, isDigest } from "@trainyard/blob";
+import { holderName, isDigest, isHeldIn } from "@trainyard/blob";
 import { assertArtifactPath, DomainError } from "@trainyard/domain";
+import type { Principal } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { filesOf, type StoredFile } from "../domain/checkpoint.ts";
 import { invalidField, runNotFound } from "../domain/errors.ts";
@@ -38,6 +39,19 @@ export function assertFiles(
   }
 }
 
+/**
+ * Throws BLOB_MISSING unless something of the caller's project holds the file already, such as his upload of it: who only
+ * knows a digest does not come by its content.
+ */
+export async function assertOwnBlob(
+  blobs: Deps["blobs"],
+  { project }: Principal,
+  file: StoredFile,
+): Promise<void> {
+  if (project === undefined || (await isHeldIn(blobs, file.digest, project))) return;
+  throw blobMissing(file, "was not uploaded to this project, or more than a day ago");
+}
+
 /** Pins the files for the run, and only then makes sure that they exist. Throws `failed_precondition` BLOB_MISSING. */
 async function holdBlobs(deps: Deps, run: RunRecord, files: readonly StoredFile[]): Promise<void> {
   await pinBlobs(deps, run, files);
@@ -45,12 +59,7 @@ async function holdBlobs(deps: Deps, run: RunRecord, files: readonly StoredFile[
     const found = await deps.blobs.stat(file.digest);
     if (found?.sizeBytes === file.sizeBytes) continue;
     const what = found === undefined ? "is not in the blob store" : `has ${found.sizeBytes} bytes there`;
-    throw new DomainError(
-      "failed_precondition",
-      "BLOB_MISSING",
-      `File ${JSON.stringify(file.path)} (${file.digest}, ${file.sizeBytes} bytes) ${what}; upload it whole, then report it again.`,
-      { metadata: { path: file.path, digest: file.digest } },
-    );
+    throw blobMissing(file, what);
   }
 }
 
@@ -104,4 +113,13 @@ export async function withHeldBlobs<T>(
     if (error instanceof DomainError) await releaseBlobs(deps, runId, files);
     throw error;
   }
+}
+
+function blobMissing({ path, digest, sizeBytes }: StoredFile, what: string): DomainError {
+  return new DomainError(
+    "failed_precondition",
+    "BLOB_MISSING",
+    `File ${JSON.stringify(path)} (${digest}, ${sizeBytes} bytes) ${what}; upload it whole, then report it again.`,
+    { metadata: { path, digest } },
+  );
 }

@@ -20,6 +20,13 @@ beforeEach(async () => {
     records: createRecords(store),
     blobs: await openBlobStore(new URL(`file://${tempDir("blobs")}`).href),
     blobMaxBytes: 1024 ** 3,
+    retention: {
+      purgeDeletedAfterDays: 30,
+      artifactDays: 0,
+      checkpointDays: 0,
+      keepNewestRuns: 0,
+      blobGraceMs: 86_400_000,
+    },
     signals: createRunSignals(),
     logger: testLogger(),
     now: () => new Date(),

@@ -1,4 +1,11 @@
-import { assertDigest, type MultipartPart, partBytesFor, type UploadState, uploadPin } from "@trainyard/blob";
+import {
+  assertDigest,
+  isHeldIn,
+  type MultipartPart,
+  partBytesFor,
+  type UploadState,
+  uploadPin,
+} from "@trainyard/blob";
 import { DomainError } from "@trainyard/domain";
 import { actorOf, type Principal } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
@@ -24,11 +31,21 @@ export async function beginUpload(
     const message = `${sizeBytes} bytes are more than ${blobMaxBytes}, the limit of this platform (TRAINYARD_BLOB_MAX_BYTES).`;
     throw new DomainError("resource_exhausted", "BLOB_TOO_LARGE", message);
   }
-  await blobs.pin(digest, pinOf(principal));
-  if ((await blobs.stat(digest)) !== undefined) return { kind: "exists" };
+  if (await isThere(blobs, principal, digest)) return { kind: "exists" };
   const announced = { digest, sizeBytes, owner: actorOf(principal) };
   const { uploadId } = await blobs.beginMultipart(announced);
   return { kind: "send", state: await blobs.uploadState(uploadId), partBytes: partBytesFor(sizeBytes) };
+}
+
+/**
+ * Whether the content is there for the caller, pinned before it is looked for. Of a project that nothing of holds it, the
+ * caller has to send it, and show so that it is his: otherwise a digest would be a key.
+ */
+async function isThere(blobs: UploadDeps["blobs"], principal: Principal, digest: string): Promise<boolean> {
+  const { project } = principal;
+  if (project !== undefined && !(await isHeldIn(blobs, digest, project))) return false;
+  await blobs.pin(digest, pinOf(principal));
+  return (await blobs.stat(digest)) !== undefined;
 }
 
 /** Where to send parts. Throws UPLOAD_NOT_FOUND, also for an upload of somebody else. */

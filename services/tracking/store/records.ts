@@ -6,10 +6,11 @@ import { createFavourites, type Favourites, favouriteIndexes } from "./favourite
 import { createIdleRuns, type IdleRuns, idleRunIndexes } from "./idle-runs.ts";
 import { createLogBatches, type LogBatches, logBatchIndexes } from "./log-batches.ts";
 import { createMetricBatches, type MetricBatches, metricBatchIndexes } from "./metric-batches.ts";
-import { createMetricChunks, type MetricChunks, metricChunkIndexes } from "./metric-chunks.ts";
 import { createMetricStates, type MetricStates, metricStateIndexes } from "./metric-states.ts";
 import { createMetricSummaries, type MetricSummaries, metricSummaryIndexes } from "./metric-summaries.ts";
 import { createMetricWorkers, type MetricWorkers, metricWorkerIndexes } from "./metric-workers.ts";
+import { createPurgedRuns, type PurgedRuns, purgedRunIndexes } from "./purged-runs.ts";
+import { createRetainedRuns, type RetainedRuns } from "./retained-runs.ts";
 import { createRunNotes, type RunNotes, runNoteIndexes } from "./run-notes.ts";
 import { createRuns, type Runs, runIndexes } from "./runs.ts";
 import { createSearches, type Searches } from "./search.ts";
@@ -26,12 +27,13 @@ export interface Records {
   readonly checkpoints: Checkpoints;
   readonly artifacts: Artifacts;
   readonly metrics: MetricBatches;
-  readonly metricChunks: MetricChunks;
   readonly metricStates: MetricStates;
   readonly metricSummaries: MetricSummaries;
   readonly metricWorkers: MetricWorkers;
   readonly logs: LogBatches;
   readonly storedRanges: StoredRangesStore;
+  readonly purgedRuns: PurgedRuns;
+  readonly retainedRuns: RetainedRuns;
 }
 
 /** The repositories on this database. */
@@ -46,12 +48,13 @@ export function createRecords(store: Store): Records {
     checkpoints: createCheckpoints(store),
     artifacts: createArtifacts(store),
     metrics: createMetricBatches(store),
-    metricChunks: createMetricChunks(store),
     metricStates: createMetricStates(store),
     metricSummaries: createMetricSummaries(store),
     metricWorkers: createMetricWorkers(store),
     logs: createLogBatches(store),
     storedRanges: createStoredRanges(store),
+    purgedRuns: createPurgedRuns(store),
+    retainedRuns: createRetainedRuns(store),
   };
 }
 
@@ -65,10 +68,10 @@ export const recordIndexes: readonly IndexSpec[] = [
   ...checkpointIndexes,
   ...artifactIndexes,
   ...metricBatchIndexes,
-  ...metricChunkIndexes,
   ...metricStateIndexes,
   ...metricSummaryIndexes,
   ...metricWorkerIndexes,
   ...logBatchIndexes,
   ...storedRangesIndexes,
+  ...purgedRunIndexes,
 ];

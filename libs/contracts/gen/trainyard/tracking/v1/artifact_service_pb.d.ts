@@ -2,7 +2,7 @@
 // @generated from file trainyard/tracking/v1/artifact_service.proto (package trainyard.tracking.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Artifact } from "./run_pb.js";
 import type { PageInfo, PageRequest } from "../../common/v1/page_pb.js";
@@ -591,6 +591,231 @@ export declare type AbortUploadResponse = Message<"trainyard.tracking.v1.AbortUp
 export declare const AbortUploadResponseSchema: GenMessage<AbortUploadResponse>;
 
 /**
+ * CollectGarbageRequest says by which rules to collect.
+ *
+ * @generated from message trainyard.tracking.v1.CollectGarbageRequest
+ */
+export declare type CollectGarbageRequest = Message<"trainyard.tracking.v1.CollectGarbageRequest"> & {
+  /**
+   * Only tell what would be freed. What a blob's last holder would give up in the same collection is told only by the next dry run.
+   *
+   * @generated from field: bool dry_run = 1;
+   */
+  dryRun: boolean;
+
+  /**
+   * The policy; absent means the platform's own, by its configuration.
+   *
+   * @generated from field: trainyard.tracking.v1.RetentionPolicy policy = 2;
+   */
+  policy?: RetentionPolicy | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.CollectGarbageRequest.
+ * Use `create(CollectGarbageRequestSchema)` to create a new message.
+ */
+export declare const CollectGarbageRequestSchema: GenMessage<CollectGarbageRequest>;
+
+/**
+ * RetentionPolicy says how long things are kept. Days are counted back from now; 0 means for ever, where it does not say otherwise.
+ *
+ * @generated from message trainyard.tracking.v1.RetentionPolicy
+ */
+export declare type RetentionPolicy = Message<"trainyard.tracking.v1.RetentionPolicy"> & {
+  /**
+   * Deleted runs go for good so many days after they were deleted.
+   *
+   * @generated from field: optional int32 purge_deleted_after_days = 1;
+   */
+  purgeDeletedAfterDays?: number | undefined;
+
+  /**
+   * Artifacts of runs that ended longer ago go.
+   *
+   * @generated from field: optional int32 artifact_days = 2;
+   */
+  artifactDays?: number | undefined;
+
+  /**
+   * Checkpoints of runs that ended longer ago go.
+   *
+   * @generated from field: optional int32 checkpoint_days = 3;
+   */
+  checkpointDays?: number | undefined;
+
+  /**
+   * The newest so many runs of each experiment lose nothing, whatever their age.
+   *
+   * @generated from field: optional int32 keep_newest_runs = 4;
+   */
+  keepNewestRuns?: number | undefined;
+
+  /**
+   * Blobs that are younger are left alone whether anybody holds them or not, in minutes; absent means 1440.
+   *
+   * @generated from field: optional int32 blob_grace_minutes = 5;
+   */
+  blobGraceMinutes?: number | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.RetentionPolicy.
+ * Use `create(RetentionPolicySchema)` to create a new message.
+ */
+export declare const RetentionPolicySchema: GenMessage<RetentionPolicy>;
+
+/**
+ * CollectGarbageResponse is one thing that was, or would be, freed; the last one only has the summary.
+ *
+ * @generated from message trainyard.tracking.v1.CollectGarbageResponse
+ */
+export declare type CollectGarbageResponse = Message<"trainyard.tracking.v1.CollectGarbageResponse"> & {
+  /**
+   * What kind of thing.
+   *
+   * @generated from field: trainyard.tracking.v1.GarbageKind kind = 1;
+   */
+  kind: GarbageKind;
+
+  /**
+   * Its id: of the run, of the checkpoint, or the blob's digest.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+
+  /**
+   * Why, as a sentence.
+   *
+   * @generated from field: string why = 3;
+   */
+  why: string;
+
+  /**
+   * Bytes that it held; blobs alone free space.
+   *
+   * @generated from field: int64 size_bytes = 4;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * What was done in all; set in the last message only.
+   *
+   * @generated from field: trainyard.tracking.v1.GarbageSummary summary = 5;
+   */
+  summary?: GarbageSummary | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.CollectGarbageResponse.
+ * Use `create(CollectGarbageResponseSchema)` to create a new message.
+ */
+export declare const CollectGarbageResponseSchema: GenMessage<CollectGarbageResponse>;
+
+/**
+ * GarbageSummary counts a whole collection.
+ *
+ * @generated from message trainyard.tracking.v1.GarbageSummary
+ */
+export declare type GarbageSummary = Message<"trainyard.tracking.v1.GarbageSummary"> & {
+  /**
+   * Blobs looked at.
+   *
+   * @generated from field: int64 blobs_seen = 1;
+   */
+  blobsSeen: bigint;
+
+  /**
+   * Blobs freed, or to be freed.
+   *
+   * @generated from field: int64 blobs_freed = 2;
+   */
+  blobsFreed: bigint;
+
+  /**
+   * Their bytes.
+   *
+   * @generated from field: int64 bytes_freed = 3;
+   */
+  bytesFreed: bigint;
+
+  /**
+   * Bytes of the blobs that stay.
+   *
+   * @generated from field: int64 bytes_kept = 4;
+   */
+  bytesKept: bigint;
+
+  /**
+   * Runs that went for good.
+   *
+   * @generated from field: int64 runs_purged = 5;
+   */
+  runsPurged: bigint;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.GarbageSummary.
+ * Use `create(GarbageSummarySchema)` to create a new message.
+ */
+export declare const GarbageSummarySchema: GenMessage<GarbageSummary>;
+
+/**
+ * GarbageKind is what kind of thing is freed.
+ *
+ * @generated from enum trainyard.tracking.v1.GarbageKind
+ */
+export enum GarbageKind {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: GARBAGE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A deleted run with everything it has recorded.
+   *
+   * @generated from enum value: GARBAGE_KIND_RUN = 1;
+   */
+  RUN = 1,
+
+  /**
+   * All artifacts of a run.
+   *
+   * @generated from enum value: GARBAGE_KIND_ARTIFACTS = 2;
+   */
+  ARTIFACTS = 2,
+
+  /**
+   * A checkpoint.
+   *
+   * @generated from enum value: GARBAGE_KIND_CHECKPOINT = 3;
+   */
+  CHECKPOINT = 3,
+
+  /**
+   * A pin on a blob, whose holder is gone.
+   *
+   * @generated from enum value: GARBAGE_KIND_PIN = 4;
+   */
+  PIN = 4,
+
+  /**
+   * A blob.
+   *
+   * @generated from enum value: GARBAGE_KIND_BLOB = 5;
+   */
+  BLOB = 5,
+}
+
+/**
+ * Describes the enum trainyard.tracking.v1.GarbageKind.
+ */
+export declare const GarbageKindSchema: GenEnum<GarbageKind>;
+
+/**
  * ArtifactService is the files that runs keep, for those who are not the platform's own agents. Bytes go to the blob store first
  * (`PUT /api/v1/blobs/{digest}` of the gateway, or an upload in parts); PutArtifact records them under a path of a run.
  * Paths: relative, parts separated by "/", no empty part, "." or "..", no backslash or control character, Unicode normal form C, at most 512 bytes.
@@ -688,6 +913,19 @@ export declare const ArtifactService: GenService<{
     methodKind: "unary";
     input: typeof AbortUploadRequestSchema;
     output: typeof AbortUploadResponseSchema;
+  },
+  /**
+   * CollectGarbage frees what nothing needs any more, and tells each thing with the reason; a dry run only tells. In this order: runs that were deleted long
+   * ago go for good with their points, logs, artifacts and checkpoints; artifacts and checkpoints whose time is over by the policy; pins of runs and jobs that
+   * are gone; blobs that nobody holds and that are older than a day. Safe beside writers, and to repeat, so it has no request id: what a collection
+   * that died has not done, the next one does. Cancelling the call stops it. Role: admin, of all projects.
+   *
+   * @generated from rpc trainyard.tracking.v1.ArtifactService.CollectGarbage
+   */
+  collectGarbage: {
+    methodKind: "server_streaming";
+    input: typeof CollectGarbageRequestSchema;
+    output: typeof CollectGarbageResponseSchema;
   },
 }>;
 

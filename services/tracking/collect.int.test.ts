@@ -1,0 +1,211 @@
+import { readdirSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { tracking } from "@trainyard/contracts";
+import { fromConnectError, rpcClient } from "@trainyard/service";
+import { freePort, spawnScript, tempDir, testSigner } from "@trainyard/testing";
+import { beforeAll, describe, expect, it } from "vitest";
+import { aMetricBatch, project, publishMetrics, startTracking, type TestTracking } from "./test-service.ts";
+
+let service: TestTracking;
+let admin: Awaited<ReturnType<typeof adminAt>>;
+let requests = 0;
+const requestId = () => `request-${++requests}`;
+const DAY_MS = 24 * 60 * 60_000;
+const at = (daysAgo: number) => new Date(Date.now() - daysAgo * DAY_MS);
+
+beforeAll(async () => {
+  service = await startTracking();
+  admin = await adminAt(service.app.server.url);
+});
+
+async function adminAt(url: string) {
+  const gateway = await testSigner("gateway");
+  const options = {
+    timeoutMs: 60_000,
+    token: () => gateway.sign({ name: "root", kind: "user", roles: ["admin"] } as const, 60_000),
+  };
+  return {
+    artifacts: rpcClient(tracking.ArtifactService, url, options),
+    runs: rpcClient(tracking.RunService, url, options),
+  };
+}
+
+/** A run of an outside client with one artifact of its own content. */
+async function aRun(name: string) {
+  const { run } = await admin.runs.createRun({ requestId: requestId(), experiment: "e", name });
+  const runId = run?.id ?? "";
+  const { digest, sizeBytes } = await service.blobs.put(Buffer.from(`of ${runId}`));
+  const file = { path: "a.txt", digest, sizeBytes: BigInt(sizeBytes) };
+  await admin.artifacts.putArtifact({ requestId: requestId(), runId, ...file });
+  return { runId, digest };
+}
+
+const runs = () => service.store.collection<{ _id: string }>("runs");
+const deletedAgo = (runId: string, daysAgo: number) =>
+  runs().updateOne(
+    { _id: runId },
+    { $set: { lifecycle: "deleted", lifecycleChangedAt: at(daysAgo), status: "completed", endedAt: at(99) } },
+  );
+
+async function collect(options: { dryRun?: boolean; policy?: Record<string, number> } = {}, from = admin) {
+  const { artifacts } = from;
+  const { dryRun = false, policy = {} } = options;
+  const things: string[] = [];
+  let summary: tracking.GarbageSummary | undefined;
+  for await (const thing of artifacts.collectGarbage({
+    dryRun,
+    policy: { blobGraceMinutes: 0, ...policy },
+  })) {
+    if (thing.summary === undefined) things.push(`${tracking.GarbageKind[thing.kind]} ${thing.id}`);
+    else summary = thing.summary;
+  }
+  return { things, summary };
+}
+
+/** Everything in the database that still names the run. */
+async function traces(runId: string): Promise<string[]> {
+  const found: string[] = [];
+  const platform = ["outbox", "inbox", "requests"];
+  for (const { name } of await service.store.db.listCollections().toArray()) {
+    if (platform.includes(name)) continue;
+    for await (const document of service.store.db.collection(name).find()) {
+      if (JSON.stringify(document).includes(runId)) found.push(name);
+    }
+  }
+  return found;
+}
+
+describe("a collection", () => {
+  it("frees what nobody holds, and a dry run only tells it", async () => {
+    const { digest: held } = await aRun("holds");
+    const { digest } = await service.blobs.put(Buffer.from("nobody's"));
+    const dry = await collect({ dryRun: true });
+    expect(dry.things).toEqual([`BLOB ${digest}`]);
+    expect(dry.summary).toMatchObject({ blobsFreed: 1n, bytesFreed: 8n });
+    expect(await service.blobs.stat(digest)).toBeDefined();
+    expect((await collect({ policy: { blobGraceMinutes: 60 } })).things).toEqual([]);
+    expect((await collect()).things).toEqual([`BLOB ${digest}`]);
+    expect(await service.blobs.stat(digest)).toBeUndefined();
+    expect(await service.blobs.stat(held)).toBeDefined();
+  });
+
+  it("ends a run that was deleted long ago with all that it has recorded, and frees its bytes", async () => {
+    const [old, young] = [await aRun("old"), await aRun("young")];
+    const batch = aMetricBatch({ runId: old.runId, attempt: 0 }, [1, 10]);
+    await publishMetrics(service.bus, batch);
+    await deletedAgo(old.runId, 31);
+    await deletedAgo(young.runId, 29);
+    const { things, summary } = await collect();
+    expect(things).toEqual([`RUN ${old.runId}`, `BLOB ${old.digest}`]);
+    expect(summary).toMatchObject({ runsPurged: 1n });
+    expect(await traces(old.runId)).toEqual([]);
+    expect(await service.blobs.stat(young.digest)).toBeDefined();
+  });
+
+  it("takes artifacts of runs whose time is over, but not of the newest, the tagged, or a model's", async () => {
+    const [old, tagged, model, newest] = [
+      await aRun("plain"),
+      await aRun("tagged"),
+      await aRun("model"),
+      await aRun("newest"),
+    ];
+    for (const { runId } of [old, tagged, model, newest]) {
+      await runs().updateOne({ _id: runId }, { $set: { status: "completed", endedAt: at(10) } });
+    }
+    const keep = { tags: [{ key: "trainyard.keep", value: "" }] };
+    await runs().updateOne({ _id: tagged.runId }, { $set: keep });
+    await service.blobs.pin(model.digest, { holder: `model:${project}:${model.runId}`, ttlMs: DAY_MS });
+    const policy = { artifactDays: 9, keepNewestRuns: 1 };
+    expect((await collect({ dryRun: true, policy })).things).toEqual([`ARTIFACTS ${old.runId}`]);
+    expect((await collect({ policy })).things).toEqual([`ARTIFACTS ${old.runId}`, `BLOB ${old.digest}`]);
+    expect((await admin.artifacts.listArtifactTree({ runId: old.runId })).entries).toEqual([]);
+  });
+
+  it("takes off old pins of runs that are gone, and no young ones", async () => {
+    const { digest } = await service.blobs.put(Buffer.from("of a job that was never accepted"));
+    await service.blobs.pin(digest, { holder: `job:${project}:run_never`, ttlMs: DAY_MS });
+    expect((await collect()).things).toEqual([]);
+    const folder = join(fileURLToPath(service.config.blobUrl), "pins", digest);
+    for (const name of readdirSync(folder)) utimesSync(join(folder, name), at(2), at(2));
+    expect((await collect()).things).toEqual([`PIN ${digest}`, `BLOB ${digest}`]);
+  });
+
+  it("takes nothing from a writer that commits meanwhile", async () => {
+    const { runId } = await aRun("busy");
+    const { artifacts } = admin;
+    let collecting = true;
+    const collections = (async () => {
+      while (collecting) await collect();
+    })();
+    for (let i = 0; i < 30; i++) {
+      const content = Buffer.from(`content ${i % 3} of ${runId}`);
+      const sizeBytes = BigInt(content.length);
+      // As an outside client does it: store, then refer; what was collected in between is stored again.
+      for (let stored = false; !stored; ) {
+        const pin = { holder: "upload:default:root", ttlMs: DAY_MS };
+        const { digest } = await service.blobs.put(content, { pin });
+        await artifacts.putArtifact({ requestId: requestId(), runId, path: "x", digest, sizeBytes });
+        await service.blobs.unpin(digest, pin.holder);
+        stored = true;
+        expect(await service.blobs.stat(digest)).toBeDefined();
+      }
+    }
+    collecting = false;
+    await collections;
+  });
+
+  it("is for admins of all projects", async () => {
+    const gateway = await testSigner("gateway");
+    const client = rpcClient(tracking.ArtifactService, service.app.server.url, {
+      token: () => gateway.sign({ name: "a", kind: "user", roles: ["admin"], project } as const, 60_000),
+    });
+    const refused = async () => {
+      for await (const _ of client.collectGarbage({ dryRun: true })) return "collected";
+      return "ended";
+    };
+    const error: unknown = await refused().catch((caught: unknown) => caught);
+    expect(fromConnectError(error).reason).toBe("ALL_PROJECTS_NEEDED");
+  });
+});
+
+describe("a collection that dies", () => {
+  it.each(["tracking.purge.taken", "tracking.purge.unpinned", "blob.delete.marked", "blob.delete.deleted"])(
+    "at %s is ended by the next one",
+    async (point) => {
+      const { runId, digest } = await aRun(point);
+      await deletedAgo(runId, 31);
+      const port = await freePort();
+      const child = await spawnScript("tracking", {
+        script: "services/tracking/main.ts",
+        env: {
+          ...service.env,
+          TRAINYARD_LISTEN_PORT: String(port),
+          TRAINYARD_CRASH_AT: point,
+          TRAINYARD_CRASH_ONCE_DIR: tempDir("once"),
+        },
+        readyUrl: `http://127.0.0.1:${port}/readyz`,
+      });
+      await collect({}, await adminAt(`http://127.0.0.1:${port}`)).catch(() => undefined);
+      expect(await child.exited).toBe("SIGKILL");
+      await collect();
+      expect(await traces(runId)).toEqual([]);
+      expect(await service.blobs.stat(digest)).toBeUndefined();
+    },
+  );
+});
+
+describe("a run that is being deleted for good", () => {
+  it("is either restored with everything or gone with everything", async () => {
+    const { runId, digest } = await aRun("restored");
+    await deletedAgo(runId, 31);
+    const restoring = admin.runs.restoreRun({ requestId: requestId(), runId }).then(
+      () => true,
+      () => false,
+    );
+    await collect();
+    const isRestored = await restoring;
+    expect((await service.blobs.stat(digest)) !== undefined).toBe(isRestored);
+    expect((await traces(runId)).length > 0).toBe(isRestored);
+  });
+});
