@@ -1,4 +1,4 @@
-import { scheduler, type tracking } from "@trainyard/contracts";
+import { scheduler, tracking } from "@trainyard/contracts";
 import { formatMetric } from "../follow/metric-value.ts";
 import { failureLine, jobStateWord, paintState, placementLine } from "../follow/words.ts";
 import type { Session } from "../session.ts";
@@ -8,6 +8,7 @@ import { fields } from "../terminal/fields.ts";
 import { style } from "../terminal/style.ts";
 import { safeText } from "../terminal/text.ts";
 import { timestampMs } from "../terminal/time.ts";
+import { handoverText, recoveryText } from "./recovery-text.ts";
 
 /** Checkpoints and metrics that are listed; more are in --json. */
 const maxListed = 8;
@@ -37,6 +38,7 @@ export function statusText(
         ? ""
         : `${spec?.model?.name || run.model.name}, digest ${run.model.digest.slice(0, 12)}`,
     ],
+    ["recovery", recoveryText(job, run)],
     ["trace", job.traceparent.split("-")[1] ?? ""],
   ];
   return [
@@ -45,7 +47,7 @@ export function statusText(
     fields(rows),
     ...section(
       "Attempts",
-      job.attempts.map((attempt) => attemptLine(session, attempt)),
+      job.attempts.map((attempt) => attemptLine(session, attempt, run)),
     ),
     ...section(
       "Checkpoints",
@@ -84,13 +86,15 @@ function metricsText(run: tracking.Run | undefined): string {
     .join("  ");
 }
 
-function attemptLine(session: Session, attempt: scheduler.Attempt): string {
+function attemptLine(session: Session, attempt: scheduler.Attempt, run: tracking.Run | undefined): string {
   const from =
     attempt.resumedFromCheckpointId === "" ? "from the beginning" : `from step ${attempt.resumedFromStep}`;
   const until = attempt.endedAt === undefined ? "" : `–${session.time(attempt.endedAt)}`;
   const failure =
     attempt.failure === undefined ? "" : `  ${style.warn(safeText(failureLine(attempt.failure)))}`;
-  return `${attempt.number}  ${session.time(attempt.admittedAt)}${until}  ${from}, ${placementLine(attempt)}${startLine(attempt)}${failure}`;
+  const handover = handoverText(run, attempt.number);
+  const saved = handover === "" ? "" : `; ${handover}`;
+  return `${attempt.number}  ${session.time(attempt.admittedAt)}${until}  ${from}, ${placementLine(attempt)}${startLine(attempt)}${failure}${saved}`;
 }
 
 /** How the ranks were started; a reason that several nodes share is told once. */
@@ -102,7 +106,8 @@ function startLine({ starts }: scheduler.Attempt): string {
 }
 
 function checkpointLine(session: Session, checkpoint: tracking.Checkpoint): string {
-  return `step ${checkpoint.step}  ${formatBytes(checkpoint.sizeBytes)}  ${session.time(checkpoint.committedAt)}  attempt ${checkpoint.attempt}  ${style.dim(checkpoint.id)}`;
+  const why = checkpoint.kind === tracking.CheckpointKind.JUST_IN_TIME ? ", by survivors" : "";
+  return `step ${checkpoint.step}  ${formatBytes(checkpoint.sizeBytes)}  ${session.time(checkpoint.committedAt)}  attempt ${checkpoint.attempt}${why}  ${style.dim(checkpoint.id)}`;
 }
 
 function failureSection(failure: scheduler.Failure | undefined): string[] {

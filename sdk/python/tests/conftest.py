@@ -28,7 +28,16 @@ def wait_for(what: str, condition: Callable[[], Any], seconds: float = 30) -> An
 class Attempt:
     """An attempt directory and its shim."""
 
-    def __init__(self, directory: Path, script: str, ranks: int, env: dict[str, str], argv: list[str] | None, grace_ms: int):
+    def __init__(
+        self,
+        directory: Path,
+        script: str,
+        ranks: int,
+        env: dict[str, str],
+        argv: list[str] | None,
+        grace_ms: int,
+        handover_ms: int = 60_000,
+    ):
         self.directory = directory
         self.ranks = ranks
         (directory / "work").mkdir(parents=True)
@@ -43,6 +52,7 @@ class Attempt:
             "runId": "run_1",
             "worldSize": ranks,
             "graceMs": grace_ms,
+            "handoverMs": handover_ms,
             "ranks": [self._rank(rank, ranks, env) for rank in range(ranks)],
         }
         (directory / "spec.json").write_text(json.dumps(spec))
@@ -122,10 +132,12 @@ def attempt(tmp_path: Path) -> Any:
         env: dict[str, str] | None = None,
         argv: list[str] | None = None,
         grace_ms: int = 2000,
+        handover_ms: int = 60_000,
         torch: bool = False,
     ) -> Attempt:
         framework = {} if torch else {"TRAINYARD_FRAMEWORK": "none"}
-        made.append(Attempt(tmp_path / f"attempt-{len(made)}", script, ranks, {**framework, **(env or {})}, argv, grace_ms))
+        place = tmp_path / f"attempt-{len(made)}"
+        made.append(Attempt(place, script, ranks, {**framework, **(env or {})}, argv, grace_ms, handover_ms))
         return made[-1]
 
     yield make

@@ -12,13 +12,14 @@ from trainyard.records import Entry, Metrics, read_records
 # What a resume can get wrong is in it: BatchNorm, dropout, momentum, a scheduler, random numbers of Python and NumPy, batches
 # of a shuffled dataset, and by KIND gradient accumulation, a grad scaler that skips steps, bfloat16, or a state of its own.
 SCRIPT = """
-import hashlib, os, random, signal, sys
+import hashlib, os, random, resource, signal, sys, time
 import numpy as np, torch, torch.distributed as dist
 from torch import nn
 import trainyard
 
 run = trainyard.init()
 kind = os.environ["KIND"]
+fault = os.environ.get("FAULT", "") if run.attempt == 1 else ""
 victims, kill_step, where = os.environ.get("KILL", "-:-1:-").split(":")
 dies = str(run.rank) in victims.split(",") and run.attempt == 1
 
@@ -28,6 +29,20 @@ def kill(here, at):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+save = torch.save
+
+
+def faulty_save(*arguments):
+    if fault == "writer-dies" and run.rank == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "save-hangs":
+        time.sleep(600)
+    if fault == "disk-full":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+    save(*arguments)
+
+
+torch.save = faulty_save
 dist.init_process_group("gloo")
 torch.manual_seed(run.rank if kind == "streams" else 5)
 net = nn.Sequential(nn.Linear(3, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 2))
@@ -49,6 +64,8 @@ micro = 0
 skipped = 0
 for epoch in range(data.position.epoch, 4):
     for batch in data.batches(8, epoch=epoch, drop_last=True):
+        if fault == "user-error" and run.rank == 1 and step == 9:
+            raise ValueError("no such label")
         x = torch.from_numpy(np.stack([batch["id"], batch["x"], batch["y"]], axis=1).astype(np.float32)) / 100
         x = x + random.random() * 0.1 + float(np.random.normal()) * 0.1
         kill("forward", step)
@@ -68,6 +85,10 @@ for epoch in range(data.position.epoch, 4):
         else:
             optimizer.step()
         kill("after", step)
+        if fault == "busy" and run.rank == 0 and step == 9:
+            time.sleep(1)  # in no collective: nothing tells it of a peer's end
+        if fault == "tail":
+            dist.all_reduce(loss.detach())
         scheduler.step()
         optimizer.zero_grad()
         if state is not None:
@@ -79,14 +100,13 @@ for epoch in range(data.position.epoch, 4):
 digest = hashlib.sha256()
 for tensor in [*net.state_dict().values(), torch.get_rng_state()]:
     digest.update(tensor.numpy().tobytes())
-own = json_state = state and (state["sum"].tolist(), state["seen"])
+own = state and (state["sum"].tolist(), state["seen"])
 print("digest", digest.hexdigest(), step, random.random(), float(np.random.normal()), scheduler.get_last_lr(), own)
 if scaler:
     print("skipped", skipped)
 run.finish()
 dist.destroy_process_group()
 """
-STEPS = {"accumulate": 24}
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +132,11 @@ class Gangs:
         self._attempt, self._launcher, self._folder = attempt, launcher, folder
         self._env = {"TRAINYARD_DATASET_MANIFEST": dataset, "TRAINYARD_SEED": "11"}
 
-    def run(self, kind: str, ranks: int, *, kill: str = "", resume: Path | None = None, script: str = SCRIPT, **env: str):
-        own = {**self._env, "KIND": kind, **({"KILL": kill} if kill else {}), **env}
+    def run(self, kind: str, ranks: int, *, kill: str = "", fault: str = "", resume: Path | None = None, handover_ms=60_000):
+        own = {**self._env, "KIND": kind, "FAULT": fault, **({"KILL": kill} if kill else {})}
         if resume is not None:
             own.update(TRAINYARD_RESUME_DIR=str(resume), TRAINYARD_ATTEMPT="2")
-        one = self._attempt(script, ranks=ranks, env=own, torch=True, grace_ms=5000)
+        one = self._attempt(SCRIPT, ranks=ranks, env=own, torch=True, grace_ms=5000, handover_ms=handover_ms)
         answer = self._launcher.launch(one)
         assert answer["start"] == "warm", answer
         one.wait_done(120)
@@ -201,3 +221,65 @@ def test_no_step_is_lost_and_the_bits_are_those_of_an_unbroken_run(gangs, kind, 
     resumed = gangs.run(kind, ranks, resume=gangs.resume_from(broken))
     assert f"from {step}\n" in resumed.text(0)
     assert ends(resumed) == expected
+
+
+def test_points_are_neither_lost_nor_doubled(gangs):
+    broken = gangs.run("plain", 2, kill="1:17:forward")
+    resumed = gangs.run("plain", 2, resume=gangs.resume_from(broken))
+    for rank in (0, 1):
+        (part,) = checkpoints(broken, rank)
+        before = [one.step for one in records(broken, rank) if isinstance(one, Metrics) and one.offset < part["offset"]]
+        after = [one.step for one in records(resumed, rank) if isinstance(one, Metrics)]
+        assert before + after == list(range(1, 49))
+
+
+def test_a_survivor_takes_the_place_of_one_that_dies_while_it_saves(gangs):
+    expected = unbroken_ends(gangs, "plain", 3)
+    broken = gangs.run("plain", 3, kill="2:9:backward", fault="writer-dies")
+    assert handover(broken)["step"] == 9
+    assert [broken.exit_of(rank)["signal"] for rank in range(3)] == [9, None, 9]
+    assert ends(gangs.run("plain", 3, resume=gangs.resume_from(broken))) == expected
+
+
+def test_a_survivor_that_no_collective_tells_ends_between_two_steps(gangs):
+    expected = unbroken_ends(gangs, "plain", 2)
+    broken = gangs.run("plain", 2, kill="1:9:after", fault="busy")
+    assert "PeerLostError" in broken.text(0, "stderr")
+    assert handover(broken)["step"] == 10
+    assert ends(gangs.run("plain", 2, resume=gangs.resume_from(broken))) == expected
+
+
+def test_a_rank_that_fails_by_itself_is_named_and_no_step_is_lost(gangs):
+    expected = unbroken_ends(gangs, "plain", 2)
+    broken = gangs.run("plain", 2, fault="user-error")
+    exits = [broken.exit_of(rank) for rank in (0, 1)]
+    assert [one["code"] for one in exits] == [1, 1]
+    assert (exits[1]["order"], exits[0]["order"]) == (1, 2)
+    assert exits[1]["at"] < exits[0]["at"]
+    assert handover(broken)["step"] == 9
+    assert ends(gangs.run("plain", 2, resume=gangs.resume_from(broken))) == expected
+
+
+@pytest.mark.parametrize(
+    ("kill", "fault", "reason"),
+    [
+        ("0,1:9:forward", "", "NO_SURVIVOR"),
+        ("1:9:backward", "save-hangs", "DEADLINE"),
+        ("1:9:backward", "disk-full", "SAVE_FAILED"),
+        ("1:9:after", "tail", "STEP_INCOMPLETE"),
+        ("1:0:backward", "", "NOTHING_NEW"),
+    ],
+)
+def test_what_cannot_be_saved_exactly_is_left_to_the_last_checkpoint(gangs, kill, fault, reason):
+    broken = gangs.run("plain", 2, kill=kill, fault=fault, handover_ms=2000 if fault == "save-hangs" else 60_000)
+    told = handover(broken)
+    assert (told["saved"], told["step"], told["reason"]) == (False, -1, reason)
+    assert [checkpoints(broken, rank) for rank in (0, 1)] == [[], []]
+    assert list(broken.directory.glob("ckpt/*")) == []
+    assert broken.json("done.json")["reason"] == "failed"
+
+
+def test_a_gang_says_what_the_death_of_a_rank_costs_it(gangs):
+    assert [one["mode"] for one in objects(gangs.run("plain", 2), 0, "recovery")] == ["just-in-time"]
+    (alone,) = objects(gangs.run("plain", 1), 0, "recovery")
+    assert (alone["mode"], alone["reason"]) == ("last-checkpoint", "ONE_RANK")

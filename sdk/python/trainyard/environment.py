@@ -22,6 +22,7 @@ class Environment(NamedTuple):
     attempt: int
     rank: int
     world_size: int
+    local_world_size: int
     rank_dir: str
     attempt_dir: str
     params: dict[str, Any]
@@ -49,6 +50,7 @@ class Environment(NamedTuple):
             attempt=_integer(env, "TRAINYARD_ATTEMPT", 1),
             rank=rank,
             world_size=_integer(env, "WORLD_SIZE", 1),
+            local_world_size=_integer(env, "LOCAL_WORLD_SIZE", _integer(env, "WORLD_SIZE", 1)),
             rank_dir=os.path.abspath(rank_dir or os.path.join(attempt_dir, f"rank-{rank}")),
             attempt_dir=attempt_dir,
             params=_object(env, "TRAINYARD_PARAMS"),

@@ -16,6 +16,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from trainyard.boundary import FILE, WHOLE, Capture, kinds_of, newest_of, read_boundary
@@ -35,6 +36,18 @@ def can_hand_over(ranks: list[RankProcess], world_size: int) -> bool:
     """Say whether the gang's ranks are all here and each has told the SDK what its state is."""
     files = (os.path.join(rank.directory, FILE) for rank in ranks)
     return len(ranks) == world_size > 1 and all(os.path.exists(file) for file in files)
+
+
+def dismiss(attempt_dir: str, ranks: Iterable[RankProcess]) -> None:
+    """Let ranks that wait to hand over end as they would have: nobody will ask them any more."""
+    if any(os.path.exists(os.path.join(rank.directory, FILE)) for rank in ranks):
+        with contextlib.suppress(OSError):
+            write_json(os.path.join(attempt_dir, ORDERS), {"over": True})
+
+
+def has_reported(rank: RankProcess) -> bool:
+    """Say whether a rank has failed by itself and ends when it is dismissed."""
+    return os.path.exists(os.path.join(rank.directory, REPORT))
 
 
 class Handover:
@@ -209,8 +222,7 @@ class Handover:
             records = [self._checkpoint_record(rank)] if why is None else []
             with contextlib.suppress(OSError):
                 announce(process.directory, *records, *([told] if rank == min(self._ranks) else []))
-        with contextlib.suppress(OSError):
-            write_json(os.path.join(self._attempt_dir, ORDERS), {"over": True})
+        dismiss(self._attempt_dir, self._ranks.values())
 
     def _checkpoint_record(self, rank: int) -> dict[str, Any]:
         part = self._parts[rank]

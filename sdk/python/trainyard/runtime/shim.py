@@ -24,7 +24,7 @@ from typing import Any
 
 from trainyard.runtime.files import read_json, write_json
 from trainyard.runtime.gang import RankProcess, bury
-from trainyard.runtime.handover import DEFAULT_DEADLINE_MS, Handover, can_hand_over
+from trainyard.runtime.handover import DEFAULT_DEADLINE_MS, Handover, can_hand_over, dismiss, has_reported
 from trainyard.runtime.processes import PR_SET_CHILD_SUBREAPER, all_processes, boot_id, is_alive, prctl, stat_of
 
 EXIT_BAD_SPEC = 2
@@ -103,8 +103,10 @@ class Shim:
             return
         self.reason = reason
         self._kill_at = time.monotonic() + self._grace_seconds
+        dismiss(self._attempt_dir, self._ranks.values())
         for rank in self._ranks.values():
-            rank.signal(signal.SIGTERM)
+            if not has_reported(rank):
+                rank.signal(signal.SIGTERM)
 
     def _reap(self) -> None:
         while True:
