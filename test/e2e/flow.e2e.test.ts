@@ -1,13 +1,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { registry, scheduler } from "@trainyard/contracts";
+import { registry, scheduler, tracking } from "@trainyard/contracts";
 import { waitFor } from "@trainyard/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { phaseReached } from "../chaos/phase-reached.ts";
+import { flowClients } from "../flow/clients.ts";
 import { type Fleet, processNames, startFleet } from "../flow/fleet.ts";
 import { digitsFlow } from "../flow/flow.ts";
 import { brokenPromises } from "../flow/invariants.ts";
+import { killedTraining, recoveryJob, trainedDigest } from "../flow/recovery.ts";
 import { otlpReceiver, type ReceivedSpan } from "./otlp-receiver.ts";
 
 let dir: string;
@@ -87,6 +89,35 @@ describe("the main flow", () => {
         expect(byId.get(span.parentSpanId)?.name).toBe("attempt");
       }
     }
+  });
+});
+
+describe("a training whose rank is killed", () => {
+  it("loses no step, tells each point once, and ends with the weights of an unbroken one", async () => {
+    const user = flowClients(fleet.platform.url("gateway"), fleet.tokens.submitter);
+    const steps = 120;
+    const spec = await recoveryJob(user, { stepDelayMs: 10, steps });
+    const unbroken = await trainedDigest(user, spec);
+    const kill = { rank: 0, atStep: 40, delayMs: 5 };
+    const killed = await killedTraining(user, spec, fleet.platform.dir, kill);
+    expect(killed).toMatchObject({ stepsLost: 0, digest: unbroken });
+    const { run } = killed;
+    expect(run.recovery?.mode).toBe(tracking.RecoveryMode.JUST_IN_TIME);
+    const resumedAt = killed.job.attempts[1]?.resumedFromStep;
+    expect(run.attempts[0]?.handover).toMatchObject({ saved: true, step: resumedAt });
+    const { checkpoints } = await user.tracking.listCheckpoints({ runId: run.id });
+    expect(checkpoints.map(({ kind, step }) => ({ kind, step }))).toEqual([
+      { kind: tracking.CheckpointKind.JUST_IN_TIME, step: resumedAt },
+    ]);
+    const { points } = await user.tracking.getMetricHistory({ runId: run.id, keys: ["loss"] });
+    const stepsOf = (rank: number) =>
+      points.filter((one) => one.rank === rank).map(({ step }) => Number(step));
+    const all = Array.from({ length: steps }, (_, index) => index + 1);
+    expect(stepsOf(1)).toEqual(all);
+    // A rank that is killed between a step and what it says of it has never said it.
+    const missing = all.filter((step) => !stepsOf(0).includes(step));
+    expect(stepsOf(0)).toEqual(all.filter((step) => !missing.includes(step)));
+    expect([[], [Number(resumedAt)]]).toContainEqual(missing);
   });
 });
 

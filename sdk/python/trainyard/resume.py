@@ -27,7 +27,7 @@ def load(root: str, rank: int, world_size: int, parts: Mapping[str, Any], state:
         if part is None:
             if f"{name}.pt" in shared:
                 raise CheckpointError(
-                    f"cannot resume: the checkpoint in {root} holds the state of a {name}, which the script did not hand over; "
+                    f"cannot resume: the checkpoint in {root} holds the state of the {name}, which the script did not hand over; "
                     f"it would start afresh. Pass {name}= to run.resume"
                 )
             continue
