@@ -27,8 +27,8 @@ def load(root: str, rank: int, world_size: int, parts: Mapping[str, Any], state:
         if part is None:
             if f"{name}.pt" in shared:
                 raise CheckpointError(
-                    f"cannot resume: the checkpoint in {root} holds the state of the {name}, which the script did not hand over; "
-                    f"it would start afresh. Pass {name}= to run.resume"
+                    f"cannot resume: the checkpoint in {root} holds the state of the {name}, which the script did not "
+                    f"hand over; it would start afresh. Pass {name}= to run.resume"
                 )
             continue
         if f"{name}.pt" not in shared:
