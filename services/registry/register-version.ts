@@ -57,6 +57,7 @@ export async function registerVersion(
     promotedBy: "",
     aggregateVersion: model.version,
     createdAt: now,
+    updatedAt: now,
   };
   if (existing === undefined) await repository.insertModel(model, tx);
   else await repository.saveModel(model, tx);

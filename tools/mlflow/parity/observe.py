@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ class Observer:
         except Exception as error:  # noqa: BLE001  any failure of the client is something to compare
             self.steps.append({"step": label, "error": type(error).__name__, "message": self._text(str(error))})
             return None
+        self._plain(value, "")  # once for the ids in it, which other fields may hold before they are met
         self.steps.append({"step": label, "value": self._plain(value, "")})
         return value
 
@@ -84,4 +86,10 @@ class Observer:
         text = re.sub(r"\s*Error: \(.*", "", text, flags=re.DOTALL)
         text = re.sub(r"\{('[^{}]*')\}?", lambda found: "{" + ", ".join(sorted(found.group(1).split(", "))) + "}", text)
         text = re.sub(r"http://127\.0\.0\.1:\d+", "<server>", text)
+        text = re.sub(r"Response text: (\{.*\})\s*$", _error_of, text, flags=re.DOTALL)
         return re.sub(r"/tmp/[\w./-]+", "<file>", text)
+
+
+def _error_of(found: re.Match[str]) -> str:
+    body = json.loads(found.group(1))
+    return f"{body.get('error_code')}: {body.get('message')}"

@@ -24,5 +24,6 @@ export function listed(
 
 /** A file or folder as MLflow's clients read it. */
 export function entryJson(path: string, isFolder: boolean, sizeBytes: number): Json {
-  return isFolder ? { path, is_dir: true } : { path, is_dir: false, file_size: sizeBytes };
+  // MLflow leaves out the size of an empty file, as it does a folder's.
+  return { path, is_dir: isFolder, ...(isFolder || sizeBytes === 0 ? {} : { file_size: sizeBytes }) };
 }

@@ -1,7 +1,8 @@
 /** MLflow's error codes, with the HTTP status that MLflow's server gives each. */
 const statuses = {
   INTERNAL_ERROR: 500,
-  INVALID_STATE: 500,
+  // MLflow's server says 500, which its clients take for a fault that may pass, and repeat.
+  INVALID_STATE: 400,
   NOT_IMPLEMENTED: 501,
   TEMPORARILY_UNAVAILABLE: 503,
   DEADLINE_EXCEEDED: 504,

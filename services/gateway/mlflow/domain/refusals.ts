@@ -1,4 +1,5 @@
 import { MlflowError } from "./mlflow-error.ts";
+import type { Comparison } from "./search/grammar.ts";
 
 /** A part of MLflow that is deliberately not here. */
 export interface Refusal {
@@ -108,6 +109,14 @@ export function notSupported({ feature, why }: Refusal): MlflowError {
     "NOT_IMPLEMENTED",
     `MLflow's ${feature}: not supported by this server. ${why} docs/mlflow.md lists what is.`,
   );
+}
+
+/** A filter without what MLflow's client adds to leave prompts out. Throws when it is prompts that are looked for. */
+export function withoutPrompts(filter: readonly Comparison[]): readonly Comparison[] {
+  const asked = filter.filter(({ key }) => key === PROMPT_TAG);
+  if (asked.some(({ comparator, value }) => comparator !== "!=" || value !== "true"))
+    assertNoPrompt([PROMPT_TAG]);
+  return filter.filter(({ key }) => key !== PROMPT_TAG);
 }
 
 /** Throws where prompts would be kept as registered models with a tag. */

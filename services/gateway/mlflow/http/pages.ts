@@ -19,7 +19,7 @@ export async function collect<T>(
   let token = pageToken ?? "";
   do {
     const page = { pageSize: Math.min(wanted - items.length, MAX_PAGE), pageToken: token };
-    const read = await inWords({ PAGE_TOKEN_INVALID: () => invalidToken(pageToken ?? "") }, () =>
+    const read = await inWords({ INVALID_PAGE_TOKEN: () => invalidToken(pageToken ?? "") }, () =>
       fetch(page),
     );
     items.push(...read.items);

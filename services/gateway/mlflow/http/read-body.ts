@@ -16,6 +16,8 @@ export async function readFields(
     if (query.size > 0) return queryFields(query, repeated);
     if (request.headers["content-type"] === undefined) return {};
   }
+  // A DELETE may say all that it has to in its path.
+  if (request.method === "DELETE" && request.headers["content-type"] === undefined) return {};
   const type = request.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
   if (type !== "application/json") {
     throw new MlflowError(

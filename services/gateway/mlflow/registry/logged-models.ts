@@ -110,6 +110,6 @@ export const loggedModels: readonly Endpoint[] = [
 function assertLoggedModelName(name: string | undefined): void {
   if (name === undefined || !/[/:.%"']/.test(name)) return;
   throw invalidParameter(
-    `Invalid model name (${name}) provided. Model name must be a non-empty string and cannot contain the following characters: ('/', ':', '.', '%', '"', "'")`,
+    `Invalid model name ('${name}') provided. Model name must be a non-empty string and cannot contain the following characters: ('/', ':', '.', '%', '"', "'")`,
   );
 }

@@ -1,8 +1,8 @@
 import { registry } from "@trainyard/contracts";
 import { flag, integer, required, text, texts } from "../domain/fields.ts";
-import { invalidParameter, MlflowError } from "../domain/mlflow-error.ts";
+import { invalidParameter } from "../domain/mlflow-error.ts";
 import { assertKey, assertModelName, modelVersionNumber } from "../domain/names.ts";
-import { assertNoPrompt } from "../domain/refusals.ts";
+import { assertNoPrompt, withoutPrompts } from "../domain/refusals.ts";
 import { modelFields, versionFilter, versionOrder } from "../domain/search/models.ts";
 import { canonicalStage } from "../domain/stages.ts";
 import { type Endpoint, endpoint, type MlflowCall } from "../http/endpoint.ts";
@@ -27,6 +27,7 @@ const {
 
 const DEFAULT_RESULTS = 10_000;
 const MAX_RESULTS = 200_000;
+const DEFAULT_ORDER = ["last_updated_timestamp DESC", "name ASC", "version_number DESC"];
 const named = { name: required(text), version: required(text) };
 
 /** `mlflow/model-versions/…`. */
@@ -92,8 +93,7 @@ export const modelVersions: readonly Endpoint[] = [
     async (request, call) => {
       const { name: stageName, stage } = canonicalStage(request.stage);
       if (request.archive_existing_versions === true && !["Staging", "Production"].includes(stageName)) {
-        throw new MlflowError(
-          "INTERNAL_ERROR",
+        throw invalidParameter(
           `Model version transition cannot archive existing model versions because '${request.stage}' is not an Active stage. Valid stages are ['Staging', 'Production']`,
         );
       }
@@ -114,10 +114,9 @@ export const modelVersions: readonly Endpoint[] = [
     async (request, call) => {
       const wanted = request.max_results ?? DEFAULT_RESULTS;
       assertResults(wanted);
-      const filter = versionFilter(request.filter);
-      assertNoPrompt(filter.map(({ key }) => key));
+      const filter = withoutPrompts(versionFilter(request.filter));
       const clauses = clausesOf(filter, modelFields);
-      const orderBy = versionOrder(request.order_by ?? []);
+      const orderBy = versionOrder(request.order_by ?? DEFAULT_ORDER);
       const { items, nextPageToken } = await collect(wanted, request.page_token, async (page) => {
         const answer = await call.rpc(searchModelVersions, { clauses, orderBy, page });
         return { items: answer.modelVersions, nextPageToken: answer.page?.nextPageToken ?? "" };

@@ -1,8 +1,8 @@
 import { registry } from "@trainyard/contracts";
 import { integer, required, text, texts } from "../domain/fields.ts";
-import { alreadyExists, invalidParameter } from "../domain/mlflow-error.ts";
+import { alreadyExists, invalidParameter, invalidValue } from "../domain/mlflow-error.ts";
 import { assertKey, assertLength, assertModelName, limits } from "../domain/names.ts";
-import { assertNoPrompt } from "../domain/refusals.ts";
+import { assertNoPrompt, withoutPrompts } from "../domain/refusals.ts";
 import { modelFields, modelFilter, modelOrder } from "../domain/search/models.ts";
 import { canonicalStage, stageNames } from "../domain/stages.ts";
 import { type Endpoint, endpoint, type MlflowCall } from "../http/endpoint.ts";
@@ -84,8 +84,7 @@ export const registeredModels: readonly Endpoint[] = [
     async (request, call) => {
       const wanted = request.max_results ?? DEFAULT_RESULTS;
       assertResults(wanted);
-      const filter = modelFilter(request.filter);
-      assertNoPrompt(filter.map(({ key }) => key));
+      const filter = withoutPrompts(modelFilter(request.filter));
       const clauses = clausesOf(filter, modelFields);
       const orderBy = modelOrder(request.order_by ?? []);
       const { items, nextPageToken } = await collect(wanted, request.page_token, async (page) => {
@@ -153,7 +152,6 @@ function assertResults(wanted: number): void {
     throw invalidParameter(`Invalid value for max_results. It must be a positive integer, but got ${wanted}`);
   }
   if (wanted <= MAX_RESULTS) return;
-  throw invalidParameter(
-    `Invalid value for request parameter max_results. It must be at most ${MAX_RESULTS}, but got value ${wanted}`,
-  );
+  const { message } = invalidValue("max_results", String(wanted), " Hint: Value was of type 'str'.");
+  throw invalidParameter(`${message} See the API docs for more information about request parameters.`);
 }

@@ -1,10 +1,11 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { tracking } from "@trainyard/contracts";
+import { visibleError } from "../../rest/http-error.ts";
 import { integer, required, text, texts } from "../domain/fields.ts";
 import { invalidParameter } from "../domain/mlflow-error.ts";
 import { type Endpoint, endpoint, type Json, type MlflowCall, rawEndpoint } from "../http/endpoint.ts";
 import { invalidToken, nextPage } from "../http/pages.ts";
 import { doubleJson } from "./run-json.ts";
-import { changing, findRun } from "./run-words.ts";
 
 const { getSeries } = tracking.MetricService.method;
 
@@ -110,9 +111,7 @@ async function history(call: MlflowCall, runId: string, key: string): Promise<re
   let minStep: bigint | undefined;
   do {
     const from = minStep === undefined ? {} : { minStep };
-    const { series } = await changing(runId, () =>
-      call.rpc(getSeries, { runIds: [runId], keys: [key], ...from }),
-    );
+    const { series } = await seriesOf(call, { runIds: [runId], keys: [key], ...from });
     const [read] = series;
     const { steps = [], timesMs = [], values = [] } = read?.points ?? {};
     for (const [index, step] of steps.entries()) {
@@ -124,8 +123,17 @@ async function history(call: MlflowCall, runId: string, key: string): Promise<re
     }
     minStep = read?.nextStep;
   } while (minStep !== undefined);
-  if (points.length === 0) await findRun(call, runId);
   return points.sort((a, b) => a.timestamp - b.timestamp || a.step - b.step || a.value - b.value);
+}
+
+/** A run that is not here has no history, which to MLflow is no error. */
+async function seriesOf(call: MlflowCall, request: MessageInitShape<typeof getSeries.input>) {
+  try {
+    return await call.rpc(getSeries, request);
+  } catch (error) {
+    if (visibleError(error).reason === "RUN_NOT_FOUND") return { series: [] };
+    throw error;
+  }
 }
 
 function pointJson(key: string, { value, timestamp, step }: Point) {

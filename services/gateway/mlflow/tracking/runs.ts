@@ -1,14 +1,15 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { tracking } from "@trainyard/contracts";
+import { isId } from "@trainyard/domain";
+import { visibleError } from "../../rest/http-error.ts";
 import { integer, required, text, word } from "../domain/fields.ts";
 import { invalidParameter } from "../domain/mlflow-error.ts";
 import { runName } from "../domain/run-name.ts";
 import { type Endpoint, endpoint, type MlflowCall } from "../http/endpoint.ts";
-import { inWords } from "../http/reasons.ts";
 import { modelsOfRun } from "../registry/run-models.ts";
 import { tagMap, tags } from "./experiments.ts";
 import { assertActiveExperiment, findExperiment } from "./find-experiment.ts";
-import { noModels, PARENT_TAG, RUN_NAME_TAG, runInfoJson, runJson, USER_TAG } from "./run-json.ts";
+import { noModels, PARENT_TAG, RUN_NAME_TAG, runInfoJson, runJson } from "./run-json.ts";
 import { changing, findRun } from "./run-words.ts";
 
 const { createRun, updateRun, setRunTags, deleteRun, restoreRun } = tracking.RunService.method;
@@ -38,7 +39,6 @@ export const runs: readonly Endpoint[] = [
         name: named,
         tags: {
           ...given,
-          ...(request.user_id ? { [USER_TAG]: given[USER_TAG] ?? request.user_id } : {}),
           [RUN_NAME_TAG]: named,
         },
         ...(request.start_time ? { startedAt: timestampFromMs(request.start_time) } : {}),
@@ -103,21 +103,13 @@ async function created(
   request: Parameters<typeof call.rpc<typeof createRun.input, typeof createRun.output>>[1],
 ) {
   const parentRunId = request.tags?.[PARENT_TAG] ?? "";
-  if (parentRunId === "") return call.rpc(createRun, request);
-  const orphan = Symbol("the parent is not here");
-  const nested = await inWords({}, () => call.rpc(createRun, { ...request, parentRunId })).catch(
-    (error: unknown) => {
-      if (isParentMissing(error)) return orphan;
-      throw error;
-    },
-  );
-  return typeof nested === "symbol" ? call.rpc(createRun, request) : nested;
-}
-
-function isParentMissing(error: unknown): boolean {
-  return (
-    error instanceof Error && /PARENT_RUN_NOT_FOUND|INVALID_FIELD/.test(JSON.stringify(error) + error.message)
-  );
+  if (!isId("run", parentRunId)) return call.rpc(createRun, request);
+  try {
+    return await call.rpc(createRun, { ...request, parentRunId });
+  } catch (error) {
+    if (visibleError(error).reason !== "PARENT_RUN_NOT_FOUND") throw error;
+    return call.rpc(createRun, request);
+  }
 }
 
 function nameOf(name: string, tag: string): string {

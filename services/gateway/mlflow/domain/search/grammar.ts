@@ -28,6 +28,10 @@ export interface Grammar {
   readonly quoteInvalid: boolean;
   /** What MLflow says of an attribute's value that is no text. */
   readonly textExpected: string;
+  /** What MLflow says of an attribute's comparator that is none; absent: as of any other. */
+  readonly badComparator?: (key: string, comparator: string) => string;
+  /** What MLflow says of a number where an attribute is a text; absent: textExpected. */
+  readonly numberOfText?: string;
 }
 
 const numeric = [">", ">=", "!=", "=", "<", "<="];
@@ -53,6 +57,8 @@ function comparison(clause: Clause, grammar: Grammar): Comparison {
     }
     return { type, key, comparator, value: undefined };
   }
+  // The registry looks at the comparator first, everything else at the value.
+  if (grammar.badComparator !== undefined) assertComparator(type, key, clause.comparator, grammar);
   const value = comparedValue(type, key, clause.value, grammar);
   assertComparator(type, key, clause.comparator, grammar);
   return { type, key, comparator, value };
@@ -92,6 +98,9 @@ function comparedValue(type: EntityType, key: string, token: Token, grammar: Gra
     throw invalidParameter(
       `Expected a quoted string value for ${type} (e.g. 'my-value'). Got value ${token.text}`,
     );
+  }
+  if (type === "attribute" && token.kind === "number" && grammar.numberOfText !== undefined) {
+    if (!grammar.numericAttributes.includes(key)) throw invalidParameter(grammar.numberOfText);
   }
   if (type === "attribute" && grammar.numericAttributes.includes(key)) {
     if (token.kind === "number") return Number(token.text);

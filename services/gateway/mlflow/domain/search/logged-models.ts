@@ -43,7 +43,7 @@ export function loggedModelOrder(field: string): string {
   if (field.includes(".")) {
     const [entity = "", ...rest] = field.split(".");
     if (entity === "metrics") return `metric:${rest.join(".")}`;
-    throw invalidParameter(`Invalid order by field name: ${entity}, only \`metrics.<name>\` is allowed.`);
+    throw invalidParameter(`Invalid order by field name: ${field}. Only metrics are supported.`);
   }
   const name = field.trim();
   if (loggedModelGrammar.attributes.includes(name)) return loggedModelFields[name] ?? name;

@@ -14,6 +14,8 @@ const shared = {
   comparators,
   quoteInvalid: false,
   textExpected: "Expected a quoted string value or a list of quoted string values for attributes",
+  badComparator: (key: string, comparator: string) =>
+    `Invalid comparator for attribute${key === "version_number" ? ` ${key}` : ""}: ${comparator}`,
 };
 
 const modelGrammar: Grammar = { ...shared, attributes: ["name"], numericAttributes: [], listAttributes: [] };
@@ -23,6 +25,7 @@ const versionGrammar: Grammar = {
   attributes: ["name", "version_number", "run_id", "source_path"],
   numericAttributes: ["version_number"],
   listAttributes: ["name", "run_id"],
+  numberOfText: `Only the '${pythonSet(["version_number", "creation_timestamp", "last_updated_timestamp"])}' attributes support comparison with numeric values.`,
 };
 
 /** What the registry calls the attributes of models and versions. */

@@ -23,7 +23,7 @@ export function orderParts(clause: string): { readonly name: string; readonly as
   }
   const lower = direction?.toLowerCase() ?? "asc";
   if (lower !== "asc" && lower !== "desc") {
-    throw invalidParameter(`Invalid order_by clause '${clause}'. Could not be parsed.`);
+    throw invalidParameter(`Invalid ordering key in order_by clause '${clause}'.`);
   }
   return { name, ascending: lower === "asc" };
 }
