@@ -62,7 +62,7 @@ class Observer:
             return {name: self._plain(item, name) for name, item in value if name not in _HIDDEN_FIELDS}
         if hasattr(value, "to_dictionary"):
             return self._plain(value.to_dictionary(), "")
-        if hasattr(value, "__dict__"):
+        if type(value).__module__.startswith("mlflow.entities") and "span" not in type(value).__module__:
             fields = {name.lstrip("_"): item for name, item in vars(value).items()}
             return self._plain({name: item for name, item in fields.items() if name not in _HIDDEN_FIELDS}, "")
         return type(value).__name__

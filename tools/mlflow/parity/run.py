@@ -21,7 +21,7 @@ import mlflow  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
 from observe import Observer  # noqa: E402
 from scenarios import SCENARIOS  # noqa: E402
-from unsupported import CALLS  # noqa: E402
+from unsupported import call_of  # noqa: E402
 
 logging.disable(logging.CRITICAL)
 
@@ -43,12 +43,14 @@ def main(uri: str, out: str) -> None:
             except Exception as error:  # noqa: BLE001  what a scenario builds on failed: a difference, and not the end
                 observer.steps.append({"step": "the rest", "error": type(error).__name__, "message": str(error)})
             seen[scenario.name] = {"methods": list(scenario.methods), "steps": observer.steps}
-    refused: dict[str, object] = {}
-    for method, call in CALLS.items():
-        observer = Observer()
-        observer.see(method, lambda: call(client))
-        refused[method] = observer.steps[0]
-    report = {"version": mlflow.__version__, "methods": methods, "scenarios": seen, "unsupported": refused}
+    covered = {method for scenario in SCENARIOS for method in scenario.methods}
+    alone: dict[str, object] = {}
+    for method in methods:
+        if method not in covered:
+            observer = Observer()
+            observer.see(method, lambda method=method: call_of(method)(client))
+            alone[method] = observer.steps[0]
+    report = {"version": mlflow.__version__, "methods": methods, "scenarios": seen, "alone": alone}
     Path(out).write_text(json.dumps(report), encoding="utf-8")
 
 
