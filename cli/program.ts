@@ -7,6 +7,7 @@ import { addCompareCommands } from "./commands/compare-commands.ts";
 import { addDatasetCommands } from "./commands/dataset-commands.ts";
 import { addEvaluationCommands } from "./commands/evaluation-commands.ts";
 import { addEventCommands } from "./commands/event-commands.ts";
+import { addExperimentCommands } from "./commands/experiment-commands.ts";
 import { addFleetCommands } from "./commands/fleet-commands.ts";
 import { addJobCommands } from "./commands/job-commands.ts";
 import { addModelCommands } from "./commands/model-commands.ts";
@@ -22,7 +23,7 @@ import { version } from "./version.ts";
 const groups: readonly (readonly [string, readonly AddCommands[]])[] = [
   ["Platform:", [addPlatformCommands]],
   ["Train:", [addSubmitCommands, addJobCommands]],
-  ["Look at results:", [addRunCommands, addCompareCommands, addArtifactCommands]],
+  ["Look at results:", [addRunCommands, addExperimentCommands, addCompareCommands, addArtifactCommands]],
   ["Data, evaluation, models:", [addDatasetCommands, addEvaluationCommands, addModelCommands]],
   ["Move in and out:", [addMoveCommands]],
   ["Operate:", [addFleetCommands, addEventCommands, addAdminCommands, addGarbageCommands, addTokenCommands]],

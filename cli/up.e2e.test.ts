@@ -35,6 +35,8 @@ describe("a platform on one machine", () => {
     const status = await run(["status", jobIdIn(bad.stdout)]);
     expect(status.stdout).toContain("ValueError: the learning rate is wrong");
 
+    await runsAndExperiments();
+
     const second = await trainyard(["up", "--data", data, "--ports", "free"]);
     expect(second).toMatchObject({ code: 1 });
     expect(second.stderr).toContain(`process ${up.pid}`);
@@ -96,6 +98,40 @@ describe("what is wrong with a job file is told before anything is sent", () => 
     expect(ended).toMatchObject({ code: 5 });
   });
 });
+
+/** Finds, tags, notes, deletes and restores the two jobs' runs. */
+async function runsAndExperiments(): Promise<void> {
+  const listed = async (...args: string[]) => {
+    const { stdout } = await run(["runs", "--columns", "name,status,tags.kind", ...args]);
+    return stdout.trimEnd().split("\n");
+  };
+  expect(await listed("--order-by", "run_name")).toEqual(["bad\tfailed\t", "good\tcompleted\t"]);
+  const { stdout } = await run(["runs", "--filter", "status = 'FAILED'", "--json"]);
+  const [bad] = (JSON.parse(stdout) as { runs: { id: string; spec: { name: string } }[] }).runs;
+  const id = bad?.id ?? "";
+  expect(bad?.spec.name).toBe("bad");
+  expect(await run(["runs", "tag", id, "kind=broken"])).toMatchObject({ code: 0 });
+  expect(await listed("--filter", "tags.kind LIKE 'br%'")).toEqual(["bad\tfailed\tbroken"]);
+  await run(["runs", "note", id, "the rate was wrong"]);
+  const shown = await run(["runs", "show", id]);
+  expect(shown.stdout).toMatch(/kind +broken/);
+  expect(shown.stdout).toContain("the rate was wrong");
+  await run(["runs", "delete", id]);
+  expect(await listed()).toEqual(["good\tcompleted\t"]);
+  expect(await listed("--view", "deleted")).toEqual(["bad\tfailed\tbroken"]);
+  await run(["runs", "restore", id]);
+  const wrong = await run(["runs", "--filter", "metrics.a > 'x'"]);
+  expect(wrong).toMatchObject({ code: 2 });
+  expect(wrong.stderr).toContain("filter: at character 13: expected a number");
+
+  expect(await run(["experiments", "create", "by hand", "--tag", "team=vision"])).toMatchObject({ code: 0 });
+  expect(await run(["experiments", "rename", "by hand", "by hand 2"])).toMatchObject({ code: 0 });
+  const found = await run(["experiments", "--filter", "tags.team = 'vision'", "--json"]);
+  expect((JSON.parse(found.stdout) as { experiments: { name: string }[] }).experiments).toMatchObject([
+    { name: "by hand 2", lifecycle: "LIFECYCLE_ACTIVE" },
+  ]);
+  expect(await run(["experiments", "show", "none"])).toMatchObject({ code: 3 });
+}
 
 function jobIdIn(text: string): string {
   return /job_[0-9a-z]{26}/.exec(text)?.[0] ?? "";

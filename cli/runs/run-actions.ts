@@ -1,57 +1,10 @@
 import { tracking } from "@trainyard/contracts";
-import { collectPages } from "../client/collect-pages.ts";
 import { formatMetric } from "../follow/metric-value.ts";
 import { reconnecting } from "../follow/reconnecting.ts";
-import { word } from "../follow/words.ts";
 import type { Session } from "../session.ts";
 import { style } from "../terminal/style.ts";
 import type { Column } from "../terminal/table.ts";
 import { sparkline } from "./sparkline.ts";
-
-/** The options of `runs`. */
-export interface RunsFlags {
-  readonly experiment?: string;
-  readonly limit: number;
-}
-
-/** Lists runs. */
-export async function runs(session: Session, flags: RunsFlags): Promise<void> {
-  const { tracking: client } = await session.clients();
-  const { items } = await collectPages(flags.limit, async (page) => {
-    const response = await client.listRuns({ page, experiment: flags.experiment ?? "" });
-    return { items: response.runs, next: response.page?.nextPageToken ?? "" };
-  });
-  if (session.json) {
-    session.printMessage(tracking.ListRunsResponseSchema, {
-      $typeName: "trainyard.tracking.v1.ListRunsResponse",
-      runs: items,
-    });
-    return;
-  }
-  const columns: Column<tracking.Run>[] = [
-    { title: "run", cell: (run) => run.id },
-    { title: "name", cell: (run) => run.name },
-    { title: "experiment", cell: (run) => run.experiment },
-    { title: "status", cell: (run) => word(tracking.RunStatus, run.status), paint: paintStatus },
-    { title: "started", cell: (run) => session.time(run.startedAt) },
-    { title: "metrics", cell: lastMetrics },
-  ];
-  session.printTable(columns, items, "No runs yet. Every submitted job makes one.");
-}
-
-function paintStatus(text: string, run: tracking.Run): string {
-  const { RunStatus } = tracking;
-  if (run.status === RunStatus.COMPLETED) return style.good(text);
-  if (run.status === RunStatus.FAILED) return style.bad(text);
-  return run.status === RunStatus.RUNNING ? style.accent(text) : text;
-}
-
-function lastMetrics(run: tracking.Run): string {
-  return Object.entries(run.metrics)
-    .slice(0, 3)
-    .map(([key, { last }]) => `${key} ${formatMetric(last)}`)
-    .join("  ");
-}
 
 /** The options of `metrics`. */
 export interface MetricsFlags {
