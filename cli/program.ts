@@ -14,6 +14,7 @@ import { addModelCommands } from "./commands/model-commands.ts";
 import { addMoveCommands } from "./commands/move-commands.ts";
 import { addPlatformCommands } from "./commands/platform-commands.ts";
 import { addRunCommands } from "./commands/run-commands.ts";
+import { addSecretCommands } from "./commands/secret-commands.ts";
 import { addSubmitCommands } from "./commands/submit-commands.ts";
 import { addTokenCommands } from "./commands/token-commands.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -26,7 +27,7 @@ const groups: readonly (readonly [string, readonly AddCommands[]])[] = [
   ["Look at results:", [addRunCommands, addExperimentCommands, addCompareCommands, addArtifactCommands]],
   ["Data, evaluation, models:", [addDatasetCommands, addEvaluationCommands, addModelCommands]],
   ["Move in and out:", [addMoveCommands]],
-  ["Operate:", [addFleetCommands, addEventCommands, addAdminCommands, addGarbageCommands, addTokenCommands]],
+  ["Operate:", [addFleetCommands, addEventCommands, addAdminCommands, addGarbageCommands, addTokenCommands, addSecretCommands]],
 ];
 
 const epilogue = `

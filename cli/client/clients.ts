@@ -13,6 +13,7 @@ const callTimeoutMs = 15_000;
 /** A client for each service, all over one connection to the gateway. */
 export interface Clients {
   readonly scheduler: Client<typeof scheduler.SchedulerService>;
+  readonly secrets: Client<typeof scheduler.SecretService>;
   readonly tracking: Client<typeof tracking.TrackingService>;
   readonly runs: Client<typeof tracking.RunService>;
   readonly experiments: Client<typeof tracking.ExperimentService>;
@@ -47,6 +48,7 @@ export function createClients(
   const client = <S extends DescService>(service: S) => createClient(service, transport);
   return {
     scheduler: client(scheduler.SchedulerService),
+    secrets: client(scheduler.SecretService),
     tracking: client(tracking.TrackingService),
     runs: client(tracking.RunService),
     experiments: client(tracking.ExperimentService),

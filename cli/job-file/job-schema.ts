@@ -122,6 +122,23 @@ export const jobSchema = z.strictObject({
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected a name of letters, digits and _"), scalar)
     .default({})
     .describe("Extra environment variables of the ranks."),
+  secrets: z
+    .array(
+      z
+        .strictObject({
+          name: name.describe("Name of the secret, as `trainyard secrets set` was told."),
+          env: z
+            .string()
+            .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected a name of letters, digits and _")
+            .optional()
+            .describe("Variable that holds its value."),
+          file: name.optional().describe("File in the folder TRAINYARD_SECRETS_DIR that holds its value."),
+        })
+        .refine(({ env, file }) => env !== undefined || file !== undefined, "expected env, file, or both"),
+    )
+    .max(64)
+    .default([])
+    .describe("Secrets that the ranks are given; what they print of one is shown as asterisks."),
   dataset: z
     .strictObject({
       name: name.describe("Name of the dataset."),

@@ -47,6 +47,7 @@ export function jobSpec(job: JobFile, code: UploadedCode, source: string): sched
     // The schema admits JSON values only.
     params: job.params as JsonObject,
     env: Object.fromEntries(Object.entries(job.env).map(([key, value]) => [key, String(value ?? "")])),
+    secrets: job.secrets.map(({ name, env = "", file = "" }) => ({ name, env, file })),
     ...(job.dataset === undefined
       ? {}
       : {

@@ -12,7 +12,14 @@ import { type NatsServer, type NatsUser, setNatsUsers, startNatsServer } from ".
 import type { AgentRecord, Platform, PlatformServers, StartServersOptions } from "./platform.ts";
 import { prepareMongod } from "./prepare-mongod.ts";
 import { makePrivateFolder, readIfExists, writeFileWhole } from "./private-file.ts";
-import { busCredential, databasePassword, type Jwk, publicJwk, signingKeyFile } from "./secrets.ts";
+import {
+  busCredential,
+  databasePassword,
+  type Jwk,
+  publicJwk,
+  secretsKeyFile,
+  signingKeyFile,
+} from "./secrets.ts";
 import {
   type BusUserName,
   busUserNames,
@@ -75,6 +82,9 @@ export class PlatformFolder implements Platform {
       ...this.#commonEnv(this.#secrets(service), service, this.ports[service]),
       TRAINYARD_MONGODB_URI: mongodUri(this.#mongodMember, database),
       TRAINYARD_MONGODB_DATABASE: database.database,
+      ...(service === "scheduler"
+        ? { TRAINYARD_SECRETS_KEY_FILE: secretsKeyFile(this.#secrets(service)) }
+        : {}),
     };
   }
 

@@ -49,6 +49,13 @@ export function busCredential(folder: string): { readonly seedFile: string; read
   return { seedFile, publicKey };
 }
 
+/** The file with the key that the scheduler encrypts jobs' secrets with, made the first time. */
+export function secretsKeyFile(folder: string): string {
+  const path = join(folder, "secrets.key");
+  readOrCreate(path, () => randomBytes(32).toString("hex"));
+  return path;
+}
+
 /** A database password of that folder, made the first time. */
 export function databasePassword(folder: string): string {
   return readOrCreate(join(folder, "mongodb.password"), () => randomBytes(24).toString("hex"));

@@ -18,11 +18,13 @@ import { heartbeats } from "./consumers/heartbeats.ts";
 import { createFleet } from "./fleet.ts";
 import { openDesiredBucket } from "./leader/desired-bucket.ts";
 import { leaderLoop } from "./leader/leader-loop.ts";
+import { openSecretBox } from "./secret-box.ts";
 import { createStacks } from "./stacks.ts";
 import { createJobs, jobIndexes } from "./store/jobs.ts";
 import { createNodeOrders, nodeOrderIndexes } from "./store/node-orders.ts";
 import { createNodes, nodeIndexes } from "./store/nodes.ts";
 import { createQueues, queueIndexes } from "./store/queues.ts";
+import { createSecrets, secretIndexes } from "./store/secrets.ts";
 import { createWake } from "./wake.ts";
 
 /** What a process brings along. */
@@ -40,7 +42,7 @@ const RANK_TOKEN_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** Builds the scheduler: connects to the database and the bus, and composes the parts. Nothing runs before `start`. */
 export async function build(config: Config, { logger }: Deps): Promise<SchedulerApp> {
-  const indexes = [...jobIndexes, ...nodeIndexes, ...nodeOrderIndexes, ...queueIndexes];
+  const indexes = [...jobIndexes, ...nodeIndexes, ...nodeOrderIndexes, ...queueIndexes, ...secretIndexes];
   const foundation = await layFoundation("scheduler", config, logger, indexes);
   return compose(config, foundation, logger);
 }
@@ -48,6 +50,7 @@ export async function build(config: Config, { logger }: Deps): Promise<Scheduler
 async function compose(config: Config, foundation: Foundation, logger: Logger): Promise<SchedulerApp> {
   const { store, bus, signer, verifier, health } = foundation;
   const blobs = openBlobStore(config.blobUrl);
+  const secretBox = await openSecretBox(config.secretsKeyFile);
   const jobs = createJobs(store);
   const nodes = createNodes(store);
   const queues = createQueues(store);
@@ -92,6 +95,8 @@ async function compose(config: Config, foundation: Foundation, logger: Logger): 
       datasets,
       wake,
       nodeOrders,
+      secrets: createSecrets(store, secretBox),
+      secretBox,
       stacks,
       latest: (nodeId) => fleet.latest(nodeId),
     }),

@@ -4,6 +4,8 @@ import { z } from "zod";
 /** Everything the scheduler reads from its environment, as TRAINYARD_… */
 const schema = z.object({
   ...baseConfigShape,
+  /** File with the key that secrets are encrypted with: 64 hexadecimal digits. */
+  secretsKeyFile: z.string(),
   trackingUrl: urlVar("http", "https"),
   datasetUrl: urlVar("http", "https"),
   /** A dead leader is replaced after one to two of these. */

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { openBlobStore } from "@trainyard/blob";
-import { tracking } from "@trainyard/contracts";
+import { scheduler, tracking } from "@trainyard/contracts";
 import {
   type App,
   createApp,
@@ -102,7 +102,14 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     onChange: () => heartbeat.changed(),
     logger,
     attempts: {
-      prepare: { attemptsDir, blobs, blobCache, codeCache, disk },
+      prepare: {
+        attemptsDir,
+        blobs,
+        blobCache,
+        codeCache,
+        disk,
+        secrets: rpcClient(scheduler.SecretService, config.schedulerUrl, { signer }),
+      },
       link,
       publisher: new TelemetryPublisher(link, logger),
       tracking: rpcClient(tracking.TrackingService, config.trackingUrl, { signer }),

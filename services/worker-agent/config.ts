@@ -36,6 +36,8 @@ const schema = z.object({
   /** Where the SDK's source is, when the interpreter has it not installed. */
   sdkPath: absolutePath().optional(),
   trackingUrl: urlVar("http", "https"),
+  /** Asked for the secrets of jobs that name any. */
+  schedulerUrl: urlVar("http", "https"),
   /** Handed to the ranks; the agent does not call it. */
   gatewayUrl: urlVar("http", "https").optional(),
   /** Schedulable devices; what the machine has unless told. */

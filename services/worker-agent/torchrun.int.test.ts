@@ -89,6 +89,7 @@ const assignment: Assignment = {
     checkpointEverySteps: 0,
     seed: "0",
     inputs: [],
+    secrets: [],
   },
   traceparent: "",
   rankToken: "token",

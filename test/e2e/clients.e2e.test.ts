@@ -1,12 +1,12 @@
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tracking } from "@trainyard/contracts";
-import { checkoutRoot } from "@trainyard/local";
+import { checkoutRoot, serviceNames } from "@trainyard/local";
 import { spawnScript, waitFor } from "@trainyard/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { digitsFlow, type Flow } from "../flow/flow.ts";
 import { curl } from "./curl.ts";
-import { finished } from "./finished.ts";
+import { finished, trainyard } from "./finished.ts";
 import { serviceList } from "./service-list.ts";
 import { startUnderTest, type UnderTest } from "./under-test.ts";
 
@@ -20,6 +20,68 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await under.stop();
+});
+
+describe("a secret", () => {
+  it("reaches the ranks of jobs that name it, and nothing else shows it", async () => {
+    const value = "s3cr3t-örtlich-42";
+    const caller = { url: under.url, token: under.fleet.tokens.submitter, cwd: under.dir };
+    const set = await finished(
+      process.execPath,
+      [join(checkoutRoot, "cli/main.ts"), "secrets", "set", "hf-token"],
+      {
+        cwd: under.dir,
+        env: { TRAINYARD_URL: caller.url, TRAINYARD_TOKEN: caller.token },
+        input: `${value}\n`,
+      },
+    );
+    expect(set).toMatchObject({ code: 0, stdout: "hf-token is set, version 1 (18 bytes)\n" });
+    const folder = mkdtempSync(join(under.dir, "secret-"));
+    writeFileSync(
+      join(folder, "job.yaml"),
+      `apiVersion: trainyard/v1
+kind: TrainingJob
+name: secretive
+framework: process
+entrypoint: [main.py]
+secrets:
+  - {name: hf-token, env: HF_TOKEN}
+  - {name: hf-token, file: token.txt}
+`,
+    );
+    writeFileSync(
+      join(folder, "main.py"),
+      `import os, sys
+value = os.environ["HF_TOKEN"]
+path = os.path.join(os.environ["TRAINYARD_SECRETS_DIR"], "token.txt")
+assert open(path).read() == value and oct(os.stat(path).st_mode & 0o777) == "0o600"
+print("length", len(value), "value", value, flush=True)
+sys.stdout.write(value[:7]); sys.stdout.flush()
+import time; time.sleep(0.3)
+print(value[7:])
+raise RuntimeError("refused: " + value)
+`,
+    );
+    const run = await trainyard(caller, "submit", join(folder, "job.yaml"), "--follow");
+    expect(run.code).toBe(1);
+    const jobs = await trainyard(caller, "jobs", "--json");
+    const id = (JSON.parse(jobs.stdout) as { jobs: { id: string; spec: { name: string } }[] }).jobs.find(
+      ({ spec }) => spec.name === "secretive",
+    )?.id;
+    const logs = await trainyard(caller, "logs", id ?? "");
+    expect(logs.stdout).toContain("length 17 value ******************");
+    expect(logs.stdout.split("\n").some((line) => /^\d+\.0 \*{18}$/.test(line))).toBe(true);
+    const status = await trainyard(caller, "status", id ?? "", "--json");
+    expect(status.stdout).toContain("refused: ******************");
+    const list = await trainyard(caller, "secrets", "list", "--json");
+    const said = [run, jobs, logs, status, list, set].map(({ stdout, stderr }) => stdout + stderr).join("");
+    const printed = [...serviceNames, "agent" as const].map((name) => under.fleet.output(name)).join("");
+    expect(said + printed).not.toContain(value);
+    expect(await trainyard(caller, "secrets", "rm", "hf-token")).toMatchObject({ code: 0 });
+    const refused = await trainyard(caller, "submit", join(folder, "job.yaml"));
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('there is no secret hf-token in project "default"');
+  });
 });
 
 describe("the gRPC example", () => {

@@ -14,13 +14,19 @@ export interface Finished {
 export async function finished(
   command: string,
   args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
+  options: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly cwd?: string;
+    /** What its standard input holds; empty unless given. */
+    readonly input?: string;
+  } = {},
 ): Promise<Finished> {
   const child = spawn(command, args, {
     cwd: options.cwd ?? checkoutRoot,
     env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "/", NO_COLOR: "1", ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  child.stdin.on("error", () => undefined).end(options.input ?? "");
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", resolve);

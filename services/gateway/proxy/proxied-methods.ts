@@ -4,7 +4,7 @@ import { type AccessTable, methodPath } from "@trainyard/service";
 
 /** The services behind the gateway, by the name that their address has in the configuration. */
 export const upstreamServices = {
-  scheduler: [scheduler.SchedulerService],
+  scheduler: [scheduler.SchedulerService, scheduler.SecretService],
   tracking: [
     tracking.TrackingService,
     tracking.RunService,
@@ -39,6 +39,7 @@ const internal = new Set<DescMethod>([
   track.logArtifact,
   track.logModel,
   track.getTelemetryOffsets,
+  scheduler.SecretService.method.fetchSecrets,
 ]);
 
 /** What a rank may call, for its own run: each has the run's id in the field run_id. */

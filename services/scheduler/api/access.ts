@@ -1,6 +1,7 @@
 import type { AccessTable } from "@trainyard/service";
 
 const method = (name: string) => `trainyard.scheduler.v1.SchedulerService/${name}`;
+const secrets = (name: string) => `trainyard.scheduler.v1.SecretService/${name}`;
 const read = { roles: ["viewer"], kinds: ["service"] } as const;
 
 /** Who may call what. Services read, and submit jobs of their own (evaluation). */
@@ -16,5 +17,9 @@ export const access: AccessTable = {
   [method("DrainNode")]: { roles: ["admin"] },
   [method("CaptureStacks")]: { roles: ["submitter"] },
   [method("ListQueues")]: read,
+  [secrets("PutSecret")]: { roles: ["submitter"] },
+  [secrets("ListSecrets")]: { roles: ["submitter"] },
+  [secrets("DeleteSecret")]: { roles: ["submitter"] },
+  [secrets("FetchSecrets")]: { kinds: ["agent"] },
   [method("ExportJobs")]: { roles: ["admin"], kinds: ["service"] },
 };

@@ -11,6 +11,7 @@ import { fewestRanks, type JobSpec, type ResolvedDataset, shapeOf } from "../dom
 import { validateSpec } from "../domain/validate-spec.ts";
 import type { Nodes } from "../store/nodes.ts";
 import type { Queues } from "../store/queues.ts";
+import type { Secrets } from "../store/secrets.ts";
 
 /** How long the dataset service may take to answer. */
 const RESOLVE_TIMEOUT_MS = 5_000;
@@ -23,6 +24,7 @@ export interface SubmissionDeps {
   readonly queues: Queues;
   readonly nodes: Nodes;
   readonly blobs: Pick<BlobStore, "pin" | "stat">;
+  readonly secrets: Pick<Secrets, "missing">;
   readonly datasets: Client<typeof datasetContract.DatasetService>;
 }
 
@@ -42,6 +44,7 @@ export async function checkSubmission(
   { project, runId, spec }: Pick<Job, "project" | "runId" | "spec">,
 ): Promise<ResolvedDataset | undefined> {
   await assertQueue(deps.queues, spec);
+  await assertSecrets(deps.secrets, project, spec);
   await assertFitsFleet(deps.nodes, spec);
   await holdBlobs(deps.blobs, holderName({ kind: "job", project, id: runId }), spec);
   return spec.dataset === undefined ? undefined : resolveDataset(deps.datasets, project, spec.dataset);
@@ -53,6 +56,20 @@ async function assertQueue(queues: Queues, { queue }: JobSpec): Promise<void> {
   const description = `there is no queue "${queue}"; there are: ${names}`;
   throw new DomainError("not_found", "QUEUE_NOT_FOUND", `spec.queue: ${description}.`, {
     violations: [{ field: "spec.queue", description }],
+  });
+}
+
+async function assertSecrets(
+  secrets: SubmissionDeps["secrets"],
+  project: string,
+  spec: JobSpec,
+): Promise<void> {
+  const named = [...new Set((spec.secrets ?? []).map(({ name }) => name))];
+  const missing = named.length === 0 ? [] : await secrets.missing(project, named);
+  if (missing.length === 0) return;
+  const description = `there is no secret ${missing.join(", ")} in project "${project}": set it with \`trainyard secrets set NAME\``;
+  throw new DomainError("failed_precondition", "SECRET_NOT_FOUND", `spec.secrets: ${description}.`, {
+    violations: [{ field: "spec.secrets", description }],
   });
 }
 

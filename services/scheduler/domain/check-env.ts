@@ -24,6 +24,11 @@ const reservedPrefixes: readonly string[] = ["TORCHELASTIC_", "TRAINYARD_"];
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
+/** Whether a job may set a variable of this name. */
+export function isEnvName(name: string): boolean {
+  return NAME.test(name) && name.length <= 128 && !isReserved(name);
+}
+
 function isReserved(name: string): boolean {
   return reservedEnvNames.includes(name) || reservedPrefixes.some((prefix) => name.startsWith(prefix));
 }

@@ -92,8 +92,17 @@ export interface JobSpec {
   readonly haltOnNonFinite?: readonly string[];
   /** By its own pace when absent. */
   readonly hang?: HangPolicy;
+  /** What the ranks are given that nobody may read. */
+  readonly secrets?: readonly SecretRef[];
   /** A warning after ten minutes when absent. */
   readonly idle?: IdlePolicy;
+}
+
+/** A secret of the project, and where the ranks find its value; empty text: not there. */
+export interface SecretRef {
+  readonly name: string;
+  readonly env: string;
+  readonly file: string;
 }
 
 /** Forked from a process that has imported torch where that can be, or each rank with an interpreter of its own. */

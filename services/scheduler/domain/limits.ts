@@ -46,3 +46,8 @@ export const MAX_WATCHED_METRICS = 32;
 export const MAX_METRIC_KEY_BYTES = 512;
 /** Seconds that a drain may leave the gangs of its node. */
 export const MAX_DRAIN_SECONDS = 24 * 60 * 60;
+
+/** Secrets that one job may name. */
+export const MAX_SECRETS = 64;
+/** Bytes of one secret's value. */
+export const MAX_SECRET_BYTES = 64 * 1024;

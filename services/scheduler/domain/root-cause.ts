@@ -11,6 +11,7 @@ const startFailureClasses: Readonly<Record<string, FailureClass>> = {
   DATA_FETCH_FAILED: "data",
   CODE_FETCH_FAILED: "platform",
   CHECKPOINT_FETCH_FAILED: "platform",
+  SECRET_FETCH_FAILED: "platform",
   START_FAILED: "platform",
   // What the job lists cannot be installed: it is the job's, and will be so the next time.
   PYTHON_ENVIRONMENT_FAILED: "user",

@@ -5,6 +5,7 @@ import { checkParallelism } from "./check-parallelism.ts";
 import { checkParams } from "./check-params.ts";
 import { checkProgram } from "./check-program.ts";
 import { checkPython } from "./check-python.ts";
+import { checkSecrets } from "./check-secrets.ts";
 import type { JobSpec } from "./job-spec.ts";
 import {
   MAX_CHECKPOINT_KEEP,
@@ -39,6 +40,7 @@ export function validateSpec(spec: JobSpec): readonly Violation[] {
     ...checkPython(spec),
     ...checkParams(spec.params),
     ...checkEnv(spec.env),
+    ...checkSecrets(spec),
     ...checkDataset(spec),
     ...checkFailureFields(spec),
     ...checkLabels(spec),

@@ -28,6 +28,13 @@ import { ScriptedAgent } from "./scripted-agent.ts";
 type SpecInit = Extract<MessageInitShape<typeof scheduler.JobSpecSchema>, { $typeName?: never }>;
 type Api = Client<typeof scheduler.SchedulerService>;
 
+/** A key for the secrets of tests. */
+function secretsKeyFile(): string {
+  const path = join(tempDir("secrets"), "secrets.key");
+  writeFileSync(path, "0123456789abcdef".repeat(4));
+  return path;
+}
+
 const ada: Principal = { name: "ada", kind: "user", roles: ["submitter"], project: "default" };
 
 /** A bus, a database and peers of one test's own, and schedulers on them. */
@@ -81,6 +88,7 @@ export async function createWorld(overrides: Partial<Config> = {}): Promise<Worl
     keyFile: testKeys().keyFile("scheduler"),
     jwksFile: testKeys().jwksFile,
     logLevel: "warn",
+    secretsKeyFile: secretsKeyFile(),
     trackingUrl: peers.url,
     datasetUrl: peers.url,
     leaderTtlMs: 600,

@@ -54,6 +54,9 @@ export function specFromProto(spec: scheduler.JobSpec): JobSpec {
     ...(spec.minRanks === 0 || spec.minRanks === spec.ranks ? {} : { minRanks: spec.minRanks }),
     ...(spec.failureBudgets === undefined ? {} : { budgets: budgetsFrom(spec.failureBudgets) }),
     ...(spec.haltOnNonFinite.length === 0 ? {} : { haltOnNonFinite: [...spec.haltOnNonFinite] }),
+    ...(spec.secrets.length === 0
+      ? {}
+      : { secrets: spec.secrets.map(({ name, env, file }) => ({ name, env, file })) }),
     ...(spec.hang === undefined
       ? {}
       : { hang: { off: spec.hang.off, afterSeconds: Number(spec.hang.afterSeconds) } }),

@@ -39,6 +39,7 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
     ...(spec.mesh === undefined ? {} : { mesh: { ...spec.mesh } }),
     ...(spec.spread ?? {}),
     minRanks: spec.minRanks ?? 0,
+    secrets: (spec.secrets ?? []).map((secret) => ({ ...secret })),
     haltOnNonFinite: [...(spec.haltOnNonFinite ?? [])],
     ...(spec.budgets === undefined ? {} : { failureBudgets: { ...spec.budgets } }),
     ...(spec.hang === undefined
@@ -61,9 +62,9 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
 /** What a node needs of a spec to run its ranks: no more than that travels with each change of the node's orders. */
 export function workToProto(spec: JobSpec): scheduler.JobSpec {
   const { code, entrypoint, params, env, checkpoint, seed, framework, inputs } = specToProto(spec);
-  const { start, python, mesh, haltOnNonFinite } = specToProto(spec);
+  const { start, python, mesh, haltOnNonFinite, secrets } = specToProto(spec);
   const own = { code, entrypoint, params, env, checkpoint, seed, framework, inputs };
-  const work = { ...own, start, python, mesh, haltOnNonFinite };
+  const work = { ...own, start, python, mesh, haltOnNonFinite, secrets };
   return create(scheduler.JobSpecSchema, work as SpecInit); // Absent members stay absent.
 }
 

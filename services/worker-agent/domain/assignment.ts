@@ -40,6 +40,8 @@ export interface Work {
   /** Decimal text, since a seed may exceed what a double holds. */
   readonly seed: string;
   readonly inputs: readonly { readonly path: string; readonly digest: string }[];
+  /** What the ranks are given that nobody may read; empty text: not as a variable, not as a file. */
+  readonly secrets: readonly { readonly name: string; readonly env: string; readonly file: string }[];
 }
 
 /** A file of the checkpoint to resume from. */

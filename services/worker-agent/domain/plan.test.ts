@@ -23,6 +23,7 @@ const assignment = (action: "run" | "stop"): Assignment => ({
     checkpointEverySteps: 0,
     seed: "0",
     inputs: [],
+    secrets: [],
   },
   traceparent: "",
   rankToken: "",

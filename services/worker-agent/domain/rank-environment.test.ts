@@ -31,6 +31,7 @@ const assignment: Assignment = {
     checkpointEverySteps: 10,
     seed: "9007199254740993",
     inputs: [],
+    secrets: [],
   },
   datasetManifestDigest: "d",
   resume: [],

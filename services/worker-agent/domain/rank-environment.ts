@@ -36,6 +36,9 @@ export function rankEnvironment(
     TORCH_NCCL_ASYNC_ERROR_HANDLING: "1",
     PATH: node.path,
     ...networkInterface(assignment, node),
+    ...(assignment.work.secrets.some(({ file }) => file !== "")
+      ? { TRAINYARD_SECRETS_DIR: `${node.attemptDir}/secrets` }
+      : {}),
     ...user,
     ...pythonPath(user.PYTHONPATH, node.sdkPath),
     ...torchrun(assignment, place, node),

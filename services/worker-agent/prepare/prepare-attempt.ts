@@ -11,6 +11,7 @@ import type { BlobCache } from "./blob-cache.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { DiskKeeper } from "./disk-keeper.ts";
 import { fetchBlob } from "./fetch-blob.ts";
+import { placeSecrets, type SecretClient, secretEnv } from "./place-secrets.ts";
 import { StartError, step } from "./start-error.ts";
 
 /** Files fetched at once for one attempt. */
@@ -32,6 +33,7 @@ export interface PrepareDeps {
   readonly blobCache: BlobCache;
   readonly codeCache: CodeCache;
   readonly disk: DiskKeeper;
+  readonly secrets: SecretClient;
 }
 
 /** Removes directories that an agent that was killed left half prepared, or half deleted: their names begin with a dot. */
@@ -49,7 +51,10 @@ export async function clearUnprepared(attemptsDir: string): Promise<void> {
 export async function prepareAttempt(
   deps: PrepareDeps,
   assignment: Assignment,
-  files: { readonly assignment: Uint8Array; readonly spec: string | undefined },
+  files: {
+    readonly assignment: Uint8Array;
+    readonly spec: ((secrets: Readonly<Record<string, string>>) => string) | undefined;
+  },
   signal: AbortSignal,
 ): Promise<void> {
   const final = join(deps.attemptsDir, attemptKey(assignment));
@@ -65,11 +70,15 @@ export async function prepareAttempt(
       placeCheckpoint(deps, assignment, dir, signal),
     );
     await step("DATA_FETCH_FAILED", "fetching the inputs", signal, () => placeInputs(deps, assignment, dir));
+    await step("SECRET_FETCH_FAILED", "placing the secrets", signal, () =>
+      placeSecrets(deps.secrets, assignment, dir, signal),
+    );
     deps.disk.changed();
     await step("START_FAILED", "writing the attempt's directory", signal, async () => {
       for (const { rank } of assignment.ranks) await mkdir(join(dir, `rank-${rank}`), { mode: 0o700 });
       await writeDurably(join(dir, ASSIGNMENT_FILE), files.assignment);
-      if (files.spec !== undefined) await writeDurably(join(dir, "spec.json"), files.spec);
+      if (files.spec !== undefined)
+        await writeDurably(join(dir, "spec.json"), files.spec(await secretEnv(dir)));
       await rename(dir, final);
       await syncFolder(deps.attemptsDir);
     });

@@ -16,6 +16,7 @@ import type { NonFinite } from "../domain/non-finite.ts";
 import type { NodeForRanks } from "../domain/rank-environment.ts";
 import type { RankUsage } from "../domain/rank-usage.ts";
 import type { BusLink } from "../heartbeat/bus-link.ts";
+import { secretEnv } from "../prepare/place-secrets.ts";
 import { type PrepareDeps, prepareAttempt } from "../prepare/prepare-attempt.ts";
 import { StartError } from "../prepare/start-error.ts";
 import { type CapturedStack, captureStack } from "../stacks/capture-stack.ts";
@@ -257,7 +258,10 @@ export class Attempt {
     const { prepare, node, shim } = this.#deps;
     const ownPython = this.#assignment.work.python !== undefined;
     const nodeForRanks = { ...node, attemptDir: this.#spool.dir };
-    const spec = ownPython ? undefined : shimSpec(this.#assignment, nodeForRanks, shim.python);
+    const spec = ownPython
+      ? undefined
+      : (secrets: Readonly<Record<string, string>>) =>
+          shimSpec(this.#assignment, nodeForRanks, shim.python, secrets);
     const parent = this.#assignment.traceparent;
     try {
       await withSpan(TRACER, "prepare attempt", { parent }, () =>
@@ -299,7 +303,8 @@ export class Attempt {
       );
       crashPoint("agent.python.made");
       const nodeForRanks = { ...node, sdkPath: made.sdkPath, attemptDir: this.#spool.dir };
-      const spec = shimSpec(this.#assignment, nodeForRanks, made.interpreter);
+      const secrets = await secretEnv(this.#spool.dir);
+      const spec = shimSpec(this.#assignment, nodeForRanks, made.interpreter, secrets);
       await this.#insist(() => writeDurably(this.#spool.path("spec.json"), spec));
       this.#readyToStart();
     } catch (error) {

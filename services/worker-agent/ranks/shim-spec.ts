@@ -6,7 +6,12 @@ import { type NodeForRanks, rankEnvironment } from "../domain/rank-environment.t
 export const HANDOVER_MS = 60_000;
 
 /** The shim's input, `spec.json`: what to run, and in which environment each rank runs. */
-export function shimSpec(assignment: Assignment, onNode: NodeForRanks, python: string): string {
+export function shimSpec(
+  assignment: Assignment,
+  onNode: NodeForRanks,
+  python: string,
+  secrets: Readonly<Record<string, string>>,
+): string {
   const path = [dirname(python), onNode.path].filter((part) => part !== "").join(delimiter);
   const node = { ...onNode, path };
   return JSON.stringify({
@@ -24,7 +29,7 @@ export function shimSpec(assignment: Assignment, onNode: NodeForRanks, python: s
       rank: place.rank,
       localRank: place.localRank,
       dir: `rank-${place.rank}`,
-      env: rankEnvironment(assignment, place, node),
+      env: { ...secrets, ...rankEnvironment(assignment, place, node) },
     })),
   });
 }

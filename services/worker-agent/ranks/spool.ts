@@ -11,7 +11,9 @@ import {
   startFrom,
 } from "../domain/exit-record.ts";
 import type { NonFinite } from "../domain/non-finite.ts";
+import { redact } from "../domain/redact.ts";
 import { utf8Tail } from "../domain/utf8-tail.ts";
+import { secretValues } from "../prepare/place-secrets.ts";
 import { readFileIfThere, readJsonIfThere, writeDurably } from "./durable-file.ts";
 
 /** Why an attempt's ranks were told to end; kept, so that a restarted agent goes on telling them. */
@@ -23,6 +25,7 @@ export interface StartFailure {
     | "CODE_FETCH_FAILED"
     | "DATA_FETCH_FAILED"
     | "CHECKPOINT_FETCH_FAILED"
+    | "SECRET_FETCH_FAILED"
     | "START_FAILED"
     | "PYTHON_ENVIRONMENT_FAILED"
     | "PYTHON_PACKAGES_UNREACHABLE";
@@ -141,8 +144,13 @@ export class Spool {
     return exitFrom(await readJsonIfThere(this.rankPath(rank, "exit.json")));
   }
 
-  /** The end of what a failed rank said: its traceback, else its standard error. */
+  /** The end of what a failed rank said: its traceback, else its standard error; without what is secret. */
   async tracebackTail(rank: number): Promise<string> {
+    const said = new TextEncoder().encode(await this.#lastWords(rank));
+    return new TextDecoder().decode(redact(said, await secretValues(this.dir)));
+  }
+
+  async #lastWords(rank: number): Promise<string> {
     const error = await readFileIfThere(this.rankPath(rank, "error.json"), MAX_ERROR_FILE_BYTES);
     const traceback = error === undefined ? undefined : tracebackFrom(new TextDecoder().decode(error));
     if (traceback !== undefined) return traceback;

@@ -52,6 +52,7 @@ function workFrom(spec: scheduler.JobSpec | undefined): Work {
     seed: String(spec?.seed ?? 0n),
     haltOnNonFinite: spec?.haltOnNonFinite ?? [],
     inputs: (spec?.inputs ?? []).map(({ path, digest }) => ({ path, digest })),
+    secrets: (spec?.secrets ?? []).map(({ name, env, file }) => ({ name, env, file })),
     ...pythonFrom(spec),
     ...(spec?.mesh === undefined ? {} : { mesh: axesOf(spec.mesh) }),
   };

@@ -5,6 +5,7 @@ import type { Logger } from "@trainyard/telemetry";
 import type { Assignment } from "../domain/assignment.ts";
 import { backoffMs } from "../domain/backoff.ts";
 import type { NonFinite } from "../domain/non-finite.ts";
+import { secretValues } from "../prepare/place-secrets.ts";
 import type { Spool } from "../ranks/spool.ts";
 import type { TrackingClient } from "./act-on-record.ts";
 import { HaltWatch } from "./halt-watch.ts";
@@ -68,8 +69,11 @@ export class AttemptTelemetry {
    */
   async run(resumed: boolean, onPublished: () => void): Promise<void> {
     const { assignment, source } = this.#options;
+    const secrets = await secretValues(this.#options.spool.dir);
     const stored = resumed ? await this.#storedSoon() : new Map<number, Offsets>();
-    const pumps = assignment.ranks.flatMap(({ rank }) => this.#pumpsOf(rank, stored.get(rank) ?? nothing));
+    const pumps = assignment.ranks.flatMap(({ rank }) =>
+      this.#pumpsOf(rank, stored.get(rank) ?? nothing, secrets),
+    );
     try {
       const actors = assignment.ranks.map(({ rank }) => this.#actorOf(rank));
       await Promise.all([
@@ -160,7 +164,7 @@ export class AttemptTelemetry {
     return new Map();
   }
 
-  #pumpsOf(rank: number, stored: Offsets): Pump[] {
+  #pumpsOf(rank: number, stored: Offsets, secrets: readonly Uint8Array[]): Pump[] {
     const { assignment, spool, publisher, source, logger } = this.#options;
     const of = rankIdentity(assignment, rank);
     const common = { of, publisher, source };
@@ -183,6 +187,7 @@ export class AttemptTelemetry {
             stream,
             path: spool.rankPath(rank, `${stream}.log`),
             from: stored[stream],
+            secrets,
           }),
       ),
     ];

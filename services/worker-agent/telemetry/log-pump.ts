@@ -3,6 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { workeragent } from "@trainyard/contracts";
 import { AppendFile } from "@trainyard/rank-file";
 import { leftOut } from "../domain/log-limit.ts";
+import { redact, safeLength } from "../domain/redact.ts";
 import { Pace } from "./pace.ts";
 import type { TelemetryPublisher } from "./publisher.ts";
 import { type Pump, type PumpSource, TAIL_INTERVAL_MS } from "./pump.ts";
@@ -20,6 +21,8 @@ export interface LogPumpOptions {
   readonly path: string;
   /** Up to where it is stored already. */
   readonly from: number;
+  /** What must not be read in it. */
+  readonly secrets: readonly Uint8Array[];
   readonly publisher: TelemetryPublisher;
   readonly source: PumpSource;
 }
@@ -58,7 +61,7 @@ export class LogPump implements Pump {
       const last = source.ended();
       source.signal.throwIfAborted();
       const leftOutBytes = leftOut({ position: this.#position, size: await this.#file.size() });
-      const data = leftOutBytes > 0 ? new Uint8Array() : await this.#file.read(this.#position, BATCH_BYTES);
+      const data = leftOutBytes > 0 ? new Uint8Array() : await this.#read(last);
       if (data.length + leftOutBytes > 0) {
         await this.#ship(data, leftOutBytes);
         await this.#pace.spend(data.length, source.signal);
@@ -75,6 +78,15 @@ export class LogPump implements Pump {
 
   close(): Promise<void> {
     return this.#file.close();
+  }
+
+  /** The next bytes without what is secret; what may be the beginning of a secret waits for the bytes after it. */
+  async #read(last: boolean): Promise<Uint8Array> {
+    const { secrets } = this.#options;
+    if (secrets.length === 0) return this.#file.read(this.#position, BATCH_BYTES);
+    const data = await this.#file.read(this.#position, BATCH_BYTES + longest(secrets));
+    const isEnd = last && data.length < BATCH_BYTES;
+    return redact(isEnd ? data : data.subarray(0, safeLength(data, secrets)), secrets);
   }
 
   async #ship(data: Uint8Array, leftOutBytes: number): Promise<void> {
@@ -95,4 +107,8 @@ export class LogPump implements Pump {
     await publisher.publish(telemetrySubject(of, "logs"), bytes, msgId, source.signal);
     this.#position = range.end;
   }
+}
+
+function longest(secrets: readonly Uint8Array[]): number {
+  return secrets.reduce((most, { length }) => Math.max(most, length), 0);
 }

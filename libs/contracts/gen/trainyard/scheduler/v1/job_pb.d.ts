@@ -236,6 +236,13 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
    * @generated from field: trainyard.scheduler.v1.IdlePolicy idle = 44;
    */
   idle?: IdlePolicy | undefined;
+
+  /**
+   * Secrets that its ranks are given, at most 64.
+   *
+   * @generated from field: repeated trainyard.scheduler.v1.SecretRef secrets = 66;
+   */
+  secrets: SecretRef[];
 };
 
 /**
@@ -589,6 +596,40 @@ export declare type IdlePolicy = Message<"trainyard.scheduler.v1.IdlePolicy"> & 
  * Use `create(IdlePolicySchema)` to create a new message.
  */
 export declare const IdlePolicySchema: GenMessage<IdlePolicy>;
+
+/**
+ * SecretRef gives a secret to the ranks of a job, as a variable, as a file, or as both.
+ *
+ * @generated from message trainyard.scheduler.v1.SecretRef
+ */
+export declare type SecretRef = Message<"trainyard.scheduler.v1.SecretRef"> & {
+  /**
+   * Name of the secret.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Environment variable that holds its value; empty: none.
+   *
+   * @generated from field: string env = 2;
+   */
+  env: string;
+
+  /**
+   * File below "secrets/" in the attempt's directory that holds its value; empty: none. The variable TRAINYARD_SECRETS_DIR names that folder.
+   *
+   * @generated from field: string file = 3;
+   */
+  file: string;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.SecretRef.
+ * Use `create(SecretRefSchema)` to create a new message.
+ */
+export declare const SecretRefSchema: GenMessage<SecretRef>;
 
 /**
  * InputFile places a blob in the attempt's directory.
