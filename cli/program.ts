@@ -27,7 +27,17 @@ const groups: readonly (readonly [string, readonly AddCommands[]])[] = [
   ["Look at results:", [addRunCommands, addExperimentCommands, addCompareCommands, addArtifactCommands]],
   ["Data, evaluation, models:", [addDatasetCommands, addEvaluationCommands, addModelCommands]],
   ["Move in and out:", [addMoveCommands]],
-  ["Operate:", [addFleetCommands, addEventCommands, addAdminCommands, addGarbageCommands, addTokenCommands, addSecretCommands]],
+  [
+    "Operate:",
+    [
+      addFleetCommands,
+      addEventCommands,
+      addAdminCommands,
+      addGarbageCommands,
+      addTokenCommands,
+      addSecretCommands,
+    ],
+  ],
 ];
 
 const epilogue = `
