@@ -11,6 +11,7 @@ import { platformBench } from "./platform.ts";
 import { recoveryBench } from "./recovery.ts";
 import { type Bench, isMet, type Measurement } from "./result.ts";
 import { sdkBench } from "./sdk.ts";
+import { ingestBench } from "./tracking/ingest.ts";
 
 const benches: readonly Bench[] = [
   platformBench,
@@ -19,6 +20,7 @@ const benches: readonly Bench[] = [
   overheadBench,
   checkpointBench,
   sdkBench,
+  ingestBench,
 ];
 const usage = "usage: npm run bench -- NAME [--json] | --list";
 
