@@ -22,6 +22,7 @@ export interface Clients {
   readonly dataset: Client<typeof dataset.DatasetService>;
   readonly evaluation: Client<typeof evaluation.EvaluationService>;
   readonly registry: Client<typeof registry.RegistryService>;
+  readonly catalog: Client<typeof registry.CatalogService>;
   readonly tokens: Client<typeof gateway.TokenService>;
   readonly events: Client<typeof gateway.EventService>;
   readonly deadLetters: Client<typeof gateway.DeadLetterService>;
@@ -57,6 +58,7 @@ export function createClients(
     dataset: client(dataset.DatasetService),
     evaluation: client(evaluation.EvaluationService),
     registry: client(registry.RegistryService),
+    catalog: client(registry.CatalogService),
     tokens: client(gateway.TokenService),
     events: client(gateway.EventService),
     deadLetters: client(gateway.DeadLetterService),

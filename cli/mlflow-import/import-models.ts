@@ -1,10 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { callError } from "../client/call-error.ts";
 import { collectPages } from "../client/collect-pages.ts";
 import { retryUnavailable } from "../client/retry.ts";
+import type { Problems } from "../moving/problems.ts";
 import { requestId } from "../moving/run-writer.ts";
 import type { ImportDeps } from "./import-run.ts";
 import type { MlflowModel, MlflowModelVersion, MlflowSource } from "./mlflow-source.ts";
-import { modelNameOf } from "./model-name.ts";
 
 /** What was brought over before: runs here by their ids there, and where their files were there. */
 export interface BroughtRuns {
@@ -30,46 +31,96 @@ export async function importModels(
 }
 
 async function importModel(deps: ImportDeps, model: MlflowModel, brought: BroughtRuns): Promise<number> {
-  const { problems } = deps;
-  const name = modelNameOf(model.name);
-  if (name !== model.name)
-    problems.add(`name of model ${JSON.stringify(model.name)}`, `it is called ${name} here`);
-  const known = await knownOrigins(deps, name);
+  const { name } = model;
+  await describe(deps, name, model);
+  const known = await knownVersions(deps, name);
   let registered = 0;
   for (const version of model.versions) {
     if (known.has(originOf(version))) continue;
-    registered += Number(await register(deps, name, version, brought));
+    const made = await register(deps, name, version, brought);
+    if (made === undefined) continue;
+    known.set(originOf(version), made);
+    registered += 1;
   }
-  tellLeftOut(deps, model);
+  await alias(deps, name, model, known);
   return registered;
 }
 
+/** Makes the model with its description and tags, or gives them to the one there is. */
+async function describe({ clients, problems }: ImportDeps, name: string, model: MlflowModel): Promise<void> {
+  const { description } = model;
+  const tags = { ...model.tags };
+  await orTell(problems, `model ${model.name}`, async () => {
+    try {
+      const requestId = randomUUID();
+      await retryUnavailable(() => clients.catalog.createModel({ requestId, name, description, tags }));
+    } catch (error) {
+      if (callError(error, "").code !== "already_exists") throw error;
+      if (Object.keys(tags).length > 0)
+        await clients.catalog.setModelTags({ requestId: randomUUID(), model: name, tags });
+    }
+  });
+}
+
+/** Registers a version; gives the version's name here. */
 async function register(
   { clients, problems }: ImportDeps,
   model: string,
   version: MlflowModelVersion,
   brought: BroughtRuns,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const artifactUri = placeHere(version, brought);
   if (artifactUri === undefined)
     problems.add(
       `files of model ${version.model} version ${version.version}`,
       `they are at ${version.source}, no place of a run that was brought over; the version names that place`,
     );
+  if (version.stage !== "None")
+    problems.add(
+      `stage ${version.stage} of model ${version.model} version ${version.version}`,
+      "stages are reached by gates and approval here",
+    );
   const request = {
     requestId: requestId("model version", model, originOf(version)),
     model,
     artifactUri: artifactUri ?? version.source,
-    notes: [version.description, originOf(version)].filter((line) => line !== "").join("\n\n"),
+    notes: version.description,
+    tags: { ...version.tags, [originTag]: originOf(version) },
+    sourceRunId: brought.runs.get(version.runId) ?? "",
   };
+  let made: string | undefined;
+  await orTell(problems, `model ${version.model} version ${version.version}`, async () => {
+    const { modelVersion } = await retryUnavailable(() => clients.registry.registerModelVersion(request));
+    made = modelVersion?.version;
+  });
+  return made;
+}
+
+/** Gives versions the names they had; those that stages have here are the stages' own. */
+async function alias(
+  { clients, problems }: ImportDeps,
+  name: string,
+  model: MlflowModel,
+  known: ReadonlyMap<string, string>,
+): Promise<void> {
+  for (const [word, number] of Object.entries(model.aliases)) {
+    const origin = model.versions.find(({ version }) => version === number);
+    const version = origin === undefined ? undefined : known.get(originOf(origin));
+    if (version === undefined) continue;
+    await orTell(problems, `alias ${word} of model ${model.name}`, () =>
+      clients.catalog.setModelAlias({ requestId: randomUUID(), model: name, alias: word, version }),
+    );
+  }
+}
+
+/** Does it; what the registry refuses is told as a problem. */
+async function orTell(problems: Problems, what: string, act: () => Promise<unknown>): Promise<void> {
   try {
-    await retryUnavailable(() => clients.registry.registerModelVersion(request));
-    return true;
+    await act();
   } catch (error) {
     const refused = callError(error, "");
     if (refused.code !== "invalid_argument" && refused.code !== "failed_precondition") throw error;
-    problems.add(`model ${version.model} version ${version.version}`, refused.message);
-    return false;
+    problems.add(what, refused.message);
   }
 }
 
@@ -87,37 +138,23 @@ function placeHere(
   return `trainyard:/runs/${here}/artifacts/${source.slice(root.replace(/\/+$/, "").length + 1)}`;
 }
 
-/** The line of a version's notes by which it is known again. */
+/** The tag by which a version is known again, and what it says. */
+const originTag = "trainyard.source.version";
+
 function originOf({ model, version, runId }: MlflowModelVersion): string {
-  return `From MLflow: ${model} version ${version}${runId === "" ? "" : ` of run ${runId}`}`;
+  return `mlflow ${model} ${version}${runId === "" ? "" : ` of run ${runId}`}`;
 }
 
-async function knownOrigins({ clients }: ImportDeps, model: string): Promise<Set<string>> {
+/** The versions that were brought over before, by their origin. */
+async function knownVersions({ clients }: ImportDeps, model: string): Promise<Map<string, string>> {
   try {
     const { items } = await collectPages(maxVersions, async (page) => {
       const response = await clients.registry.listModelVersions({ model, page });
       return { items: response.modelVersions, next: response.page?.nextPageToken ?? "" };
     });
-    return new Set(items.map(({ notes }) => notes.slice(notes.lastIndexOf("From MLflow: "))));
+    return new Map(items.map(({ tags, version }) => [tags[originTag] ?? "", version]));
   } catch (error) {
-    if (callError(error, "").code === "not_found") return new Set();
+    if (callError(error, "").code === "not_found") return new Map();
     throw error;
   }
-}
-
-/** The registry decides over stages by its gates and people: what MLflow said of them is told, not taken. */
-function tellLeftOut({ problems }: ImportDeps, model: MlflowModel): void {
-  const what = `model ${model.name}`;
-  for (const { version, stage } of model.versions)
-    if (stage !== "None")
-      problems.add(
-        `stage ${stage} of ${what} version ${version}`,
-        "stages are reached by gates and approval here",
-      );
-  for (const [alias, version] of Object.entries(model.aliases))
-    problems.add(`alias ${alias} of ${what} (version ${version})`, "set it again where it is wanted");
-  const hasTags =
-    Object.keys(model.tags).length > 0 || model.versions.some(({ tags }) => Object.keys(tags).length > 0);
-  if (hasTags) problems.add(`tags of ${what}`, "versions are registered without tags");
-  if (model.description !== "") problems.add(`description of ${what}`, "models are registered without one");
 }
