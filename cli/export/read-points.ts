@@ -23,7 +23,8 @@ export async function* readPoints(
       for (let at = 0; at < values.length; at += 1)
         yield { key, step: steps[at] ?? 0n, timeMs: timesMs[at] ?? 0, value: values[at] ?? Number.NaN };
       if (found?.nextStep === undefined) break;
-      if (found.nextStep <= minStep) throw new Error(`${runId}: the series ${key} does not go on after step ${minStep}`);
+      if (found.nextStep <= minStep)
+        throw new Error(`${runId}: the series ${key} does not go on after step ${minStep}`);
       minStep = found.nextStep;
     }
   }
