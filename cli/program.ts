@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { localIdentities } from "./client/find-platform.ts";
 import type { AddCommands, CommandAction } from "./command.ts";
 import { addAdminCommands } from "./commands/admin-commands.ts";
+import { addAgentCommands } from "./commands/agent-commands.ts";
 import { addArtifactCommands, addGarbageCommands } from "./commands/artifact-commands.ts";
 import { addCompareCommands } from "./commands/compare-commands.ts";
 import { addDatasetCommands } from "./commands/dataset-commands.ts";
@@ -31,6 +32,7 @@ const groups: readonly (readonly [string, readonly AddCommands[]])[] = [
     "Operate:",
     [
       addFleetCommands,
+      addAgentCommands,
       addEventCommands,
       addAdminCommands,
       addGarbageCommands,

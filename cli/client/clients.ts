@@ -24,6 +24,7 @@ export interface Clients {
   readonly registry: Client<typeof registry.RegistryService>;
   readonly catalog: Client<typeof registry.CatalogService>;
   readonly tokens: Client<typeof gateway.TokenService>;
+  readonly joins: Client<typeof gateway.NodeJoinService>;
   readonly events: Client<typeof gateway.EventService>;
   readonly deadLetters: Client<typeof gateway.DeadLetterService>;
 }
@@ -60,6 +61,7 @@ export function createClients(
     registry: client(registry.RegistryService),
     catalog: client(registry.CatalogService),
     tokens: client(gateway.TokenService),
+    joins: client(gateway.NodeJoinService),
     events: client(gateway.EventService),
     deadLetters: client(gateway.DeadLetterService),
   };

@@ -5,7 +5,7 @@ import type { Session } from "../session.ts";
 
 const load = () => import("../jobs/job-actions.ts");
 
-/** `jobs`, `status`, `logs`, `cancel`. */
+/** `jobs`, `status`, `logs`, `stacks`, `cancel`. */
 export const addJobCommands: AddCommands = (program, action) => {
   program
     .command("jobs")
@@ -46,6 +46,25 @@ export const addJobCommands: AddCommands = (program, action) => {
     .action(
       action(async (session: Session, id: string, flags: LogsFlags) =>
         (await load()).logs(session, id, flags),
+      ),
+    );
+  program
+    .command("stacks")
+    .argument("<job>", "a job's or run's id")
+    .description("where each rank of a running job is, in Python")
+    .option("--rank <n>", "only of this rank", wholeNumber("the rank", 0, 4095))
+    .addHelpText(
+      "after",
+      `
+Asks the ranks on their nodes, which costs them nothing and stops nothing. When one rank is not where the others wait, it is
+named: in a hung collective that is the one that holds the others up.
+
+Example:
+  $ npx trainyard stacks job_01h455vb4pex5vsknk084sn02q --rank 1`,
+    )
+    .action(
+      action(async (session: Session, id: string, flags: { readonly rank?: number }) =>
+        (await import("../jobs/stack-actions.ts")).stacks(session, id, flags),
       ),
     );
   program

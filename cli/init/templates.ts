@@ -35,6 +35,9 @@ checkpoint: { everySteps: 50, keep: 3 }
 # How often a failure of your own code is retried. Lost machines have a budget of their own.
 retries: 1
 
+# A loss that is NaN or infinite ends the run; what was saved before is kept.
+haltOnNonFinite: [loss]
+
 # A dataset version to train on; register one with: npx trainyard datasets register
 # dataset: { name: my-data, version: latest }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { failureFields, ranksField } from "./failure-fields.ts";
 
 /** The name rule of jobs, queues, datasets and models: what the services accept, told early. */
 const name = z
@@ -63,13 +64,10 @@ export const jobSchema = z.strictObject({
     })
     .optional()
     .describe("The Python of the ranks, where it is not simply the nodes' own."),
-  ranks: z
-    .int()
-    .min(1)
-    .max(4096)
+  ranks: ranksField
     .optional()
     .describe(
-      "Processes of the gang; they start together or not at all. Left out: what nnodes or mesh make it, else 1.",
+      "Processes of the gang; they start together or not at all. {min, max}: as many as fit, fewer after a node is lost, and more again later. Left out: what nnodes or mesh make it, else 1.",
     ),
   nnodes: z
     .int()
@@ -164,6 +162,7 @@ export const jobSchema = z.strictObject({
     .describe("When to checkpoint and what to keep."),
   retries: z.int().min(0).max(100).default(3).describe("How often a failure of your own code is retried."),
   seed: z.int().default(0).describe("Seed of every random generator in the ranks."),
+  ...failureFields,
   timeoutSeconds: z.int().min(0).default(0).describe("Stop and fail after this long; 0 means no limit."),
   model: z
     .strictObject({

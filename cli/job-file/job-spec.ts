@@ -62,6 +62,7 @@ export function jobSpec(job: JobFile, code: UploadedCode, source: string): sched
     seed: BigInt(job.seed),
     ...(job.model === undefined ? {} : { model: { name: job.model.name, suite: job.model.suite ?? "" } }),
     timeoutSeconds: BigInt(job.timeoutSeconds),
+    ...failurePolicies(job),
     labels: job.labels,
     kind: scheduler.JobKind.TRAINING,
     sourceYaml: source,
@@ -70,17 +71,44 @@ export function jobSpec(job: JobFile, code: UploadedCode, source: string): sched
 
 /** The number of ranks: as given, or what nodes or mesh make it. That they agree is for the scheduler to check. */
 export function ranksOf({ ranks, nnodes, nprocPerNode, mesh }: JobFile): number {
-  if (ranks !== undefined) return ranks;
+  if (ranks !== undefined) return typeof ranks === "number" ? ranks : ranks.max;
   if (nnodes !== undefined || nprocPerNode !== undefined) return (nnodes ?? 1) * (nprocPerNode ?? 1);
   return mesh === undefined ? 1 : mesh.data * mesh.tensor * mesh.pipeline;
 }
 
 function gang(job: JobFile) {
   const { nnodes, nprocPerNode } = job;
-  if (nnodes === undefined && nprocPerNode === undefined) return { ranks: ranksOf(job) };
-  return { ranks: ranksOf(job), nodes: nnodes ?? 1, ranksPerNode: nprocPerNode ?? 1 };
+  const minRanks = typeof job.ranks === "object" ? job.ranks.min : 0;
+  if (nnodes === undefined && nprocPerNode === undefined) return { ranks: ranksOf(job), minRanks };
+  return { ranks: ranksOf(job), minRanks, nodes: nnodes ?? 1, ranksPerNode: nprocPerNode ?? 1 };
 }
 
 function python({ interpreter, requirements, isolated }: NonNullable<JobFile["python"]>) {
   return { interpreter: interpreter ?? "", requirements: requirements ?? "", isolated };
+}
+
+const idleActions = {
+  warn: scheduler.IdleAction.WARN,
+  checkpoint: scheduler.IdleAction.CHECKPOINT,
+  release: scheduler.IdleAction.RELEASE,
+} as const;
+
+function failurePolicies({ failureBudgets, haltOnNonFinite, hang, idle }: JobFile) {
+  return {
+    haltOnNonFinite,
+    ...(failureBudgets === undefined ? {} : { failureBudgets: definedOf(failureBudgets) }),
+    ...(hang === undefined
+      ? {}
+      : { hang: hang === "off" ? { off: true } : { afterSeconds: BigInt(hang.afterSeconds) } }),
+    ...(idle === undefined
+      ? {}
+      : { idle: { afterSeconds: BigInt(idle.afterSeconds), action: idleActions[idle.action] } }),
+  };
+}
+
+function definedOf(budgets: NonNullable<JobFile["failureBudgets"]>): Record<string, number> {
+  const entries = Object.entries(budgets).filter(
+    (entry): entry is [string, number] => entry[1] !== undefined,
+  );
+  return Object.fromEntries(entries);
 }

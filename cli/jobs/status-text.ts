@@ -1,6 +1,6 @@
 import { scheduler, tracking } from "@trainyard/contracts";
 import { formatMetric } from "../follow/metric-value.ts";
-import { failureLine, jobStateWord, paintState, placementLine } from "../follow/words.ts";
+import { failureLine, jobStateWord, paintState, placementLine, word } from "../follow/words.ts";
 import type { Session } from "../session.ts";
 import { formatBytes } from "../terminal/bytes.ts";
 import { formatDuration } from "../terminal/duration.ts";
@@ -31,6 +31,7 @@ export function statusText(
     ["code", codeText(spec?.code)],
     ["dataset", job.dataset === undefined ? "" : `${job.dataset.name}@${job.dataset.version}`],
     ["waits", job.pending?.message ?? ""],
+    ["now", nowText(session, job.attempts.at(-1))],
     ["metrics", metricsText(run)],
     [
       "model",
@@ -60,7 +61,21 @@ export function statusText(
 function gangText(spec: scheduler.JobSpec | undefined): string {
   const ranks = spec?.ranks ?? 0;
   const slots = spec?.slotsPerRank || 1;
-  return `${count(ranks, "rank")} with ${count(slots, "slot")}${ranks > 1 ? " each" : ""}, queue ${spec?.queue || "default"}`;
+  const least = spec?.minRanks ?? 0;
+  return `${least > 0 && least < ranks ? `${least} to ` : ""}${count(ranks, "rank")} with ${count(slots, "slot")}${ranks > 1 ? " each" : ""}, queue ${spec?.queue || "default"}`;
+}
+
+/** What happens to the gang that runs. */
+function nowText(session: Session, attempt: scheduler.Attempt | undefined): string {
+  if (attempt === undefined || attempt.endedAt !== undefined) return "";
+  const { yielding, idleSince } = attempt;
+  const idle = idleSince === undefined ? "" : `does nothing since ${session.time(idleSince)}`;
+  if (yielding === undefined) return idle;
+  const cause = word(scheduler.YieldCause, yielding.cause);
+  const step = yielding.checkpointStep < 0n ? "" : `, asked to checkpoint at step ${yielding.checkpointStep}`;
+  const grows = yielding.cause === scheduler.YieldCause.GROW;
+  const deadline = grows ? "" : `, stopped at ${session.time(yielding.deadlineAt)} at the latest`;
+  return `gives way (${cause})${step}${deadline}`;
 }
 
 function count(n: number, what: string): string {

@@ -5,7 +5,7 @@ import type { Logger } from "@trainyard/telemetry";
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** A service that `up` runs in its own process: builds it from its environment. */
-export type BuildService = (env: Env, logger: Logger) => Promise<App>;
+export type BuildService = (env: Env, logger: Logger, platform: Platform) => Promise<App>;
 
 /** Every service, loaded only when the platform starts, and all at the same time as the servers do. */
 export const loadService = {
@@ -31,7 +31,8 @@ export const loadService = {
   },
   gateway: async (): Promise<BuildService> => {
     const { build, parseGatewayConfig } = await import("@trainyard/gateway");
-    return (env, logger) => build(parseGatewayConfig(env), { logger });
+    return (env, logger, platform) =>
+      build(parseGatewayConfig(env), { logger, admitNode: (node) => platform.admitNode(node) });
   },
 } as const satisfies Record<Parameters<Platform["url"]>[0], () => Promise<BuildService>>;
 

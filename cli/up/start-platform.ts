@@ -139,7 +139,7 @@ async function startServices(
 
   const start = async (name: string, build: BuildService, env: Record<string, string>) => {
     try {
-      const app = await build({ ...process.env, ...env }, logger(name));
+      const app = await build({ ...process.env, ...env }, logger(name), platform);
       apps.set(name, app);
       await app.start();
     } catch (cause) {

@@ -18,6 +18,7 @@ export const idKinds = {
   mv: "model version",
   evt: "event",
   tok: "API token",
+  join: "join token",
   req: "request",
   ckpt: "checkpoint",
   art: "artifact",

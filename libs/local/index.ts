@@ -2,6 +2,7 @@
 export { checkoutRoot, setupCommand } from "./checkout.ts";
 export { findMongod, findNatsServer, findPython, findUv, findVersitygw } from "./find-program.ts";
 export { freePort, isPortFree } from "./free-port.ts";
+export type { JoinedNode } from "./joined-nodes.ts";
 export { type Mongod, type MongodOptions, startMongod } from "./mongod.ts";
 export type { MongodUser } from "./mongod-admin.ts";
 export {
@@ -21,7 +22,7 @@ export {
 } from "./platform.ts";
 export { poll } from "./poll.ts";
 export { identifyProcess, isRunning, type ProcessIdentity, signalProcess } from "./process-identity.ts";
-export { type Jwk, publicJwk, signingKeyFile } from "./secrets.ts";
+export { busCredential, type Jwk, publicJwk, signingKeyFile } from "./secrets.ts";
 export {
   type BusUserName,
   databaseOf,

@@ -6,6 +6,7 @@ import { assertName, DomainError } from "@trainyard/domain";
 import { checkoutRoot } from "./checkout.ts";
 import { findPython, findUv } from "./find-program.ts";
 import { freePort } from "./free-port.ts";
+import { type JoinedNode, joinedJwk, joinedNodes, writeJoinedNode } from "./joined-nodes.ts";
 import { type Mongod, mongodUri, prepareMongodFolder, startMongod } from "./mongod.ts";
 import type { MongodUser } from "./mongod-admin.ts";
 import { type NatsServer, type NatsUser, setNatsUsers, startNatsServer } from "./nats-server.ts";
@@ -102,6 +103,14 @@ export class PlatformFolder implements Platform {
     this.#writeKeySet();
     await setNatsUsers(this.#natsConfig());
     return record;
+  }
+
+  async admitNode(node: JoinedNode): Promise<{ readonly jwks: string }> {
+    const own = this.agents.map(({ nodeId }) => nodeId);
+    writeJoinedNode(this.dir, node, own);
+    this.#writeKeySet();
+    await setNatsUsers(this.#natsConfig());
+    return { jwks: readIfExists(join(this.dir, "jwks.json")) ?? "" };
   }
 
   async startServers(options: StartServersOptions = {}): Promise<PlatformServers> {
@@ -222,7 +231,12 @@ export class PlatformFolder implements Platform {
       publicKey: busCredential(this.#agentSecrets(nodeId)).publicKey,
       ...natsPermissions("worker-agent", { nodeId }),
     }));
-    return [...named, ...agents];
+    const joined = joinedNodes(this.dir).map(({ nodeId, busKey }) => ({
+      name: `agent-${nodeId}`,
+      publicKey: busKey,
+      ...natsPermissions("worker-agent", { nodeId }),
+    }));
+    return [...named, ...agents, ...joined];
   }
 
   /** The public keys that every service verifies with. */
@@ -232,6 +246,7 @@ export class PlatformFolder implements Platform {
       ...this.agents.map(({ nodeId }) =>
         publicJwk(signingKeyFile(this.#agentSecrets(nodeId), `agent:${nodeId}`)),
       ),
+      ...joinedNodes(this.dir).map(joinedJwk),
     ];
     writeFileWhole(join(this.dir, "jwks.json"), `${JSON.stringify({ keys }, undefined, 2)}\n`);
   }

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { JoinedNode } from "./joined-nodes.ts";
 import type { Mongod } from "./mongod.ts";
 import type { NatsServer } from "./nats-server.ts";
 import { PlatformFolder } from "./platform-folder.ts";
@@ -57,6 +58,8 @@ export interface Platform {
   serviceEnv(service: "worker-agent", agent: { readonly nodeId: string }): Record<string, string>;
   /** Adds a node (or changes its slots): key, bus user, folder. A bus that runs takes it in at once. */
   addAgent(nodeId: string, options?: { readonly slots?: number }): Promise<AgentRecord>;
+  /** Lets a node of another machine in, by its public keys, or replaces them: services and a bus that runs believe them at once. */
+  admitNode(node: JoinedNode): Promise<{ readonly jwks: string }>;
   /** The seed file of a bus user that belongs to no service. */
   seedFile(user: BusUserName): string;
   startServers(options?: StartServersOptions): Promise<PlatformServers>;

@@ -18,7 +18,7 @@ export interface Verifier {
 
 /**
  * Verifies tokens by the public keys in a JWK set file. The file is read again when a token names a key that is not in
- * it and the file has changed: an agent that joins does not need every service restarted.
+ * it, or is not signed with that key, and the file has changed: an agent that joins does not need every service restarted.
  */
 export async function createVerifier(jwksFile: string, now: () => number = Date.now): Promise<Verifier> {
   let keys = await readKeys(jwksFile);
@@ -37,7 +37,10 @@ export async function createVerifier(jwksFile: string, now: () => number = Date.
     try {
       return await verifyWith(token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || !(await reread())) throw error;
+      // A node that has joined anew has another key under its old name.
+      const mayBeStale =
+        error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed;
+      if (!mayBeStale || !(await reread())) throw error;
       return await verifyWith(token);
     }
   }

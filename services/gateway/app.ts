@@ -14,6 +14,7 @@ import type { Logger } from "@trainyard/telemetry";
 import { access } from "./api/access.ts";
 import { deadLetterService } from "./api/dead-letter-service.ts";
 import { eventService } from "./api/event-service.ts";
+import { type AdmitNode, nodeJoinService } from "./api/node-join-service.ts";
 import { tokenService } from "./api/token-service.ts";
 import { createAssertions } from "./auth/assertions.ts";
 import { createAuthenticator } from "./auth/authenticator.ts";
@@ -30,11 +31,14 @@ import { createUpstreams } from "./proxy/upstreams.ts";
 import { home } from "./rest/home.ts";
 import { httpHandler } from "./rest/http-server.ts";
 import { createEndedAttempts, endedAttemptIndexes } from "./store/ended-attempts.ts";
+import { createJoinTokens, joinTokenIndexes } from "./store/join-tokens.ts";
 import { createTokens, tokenIndexes } from "./store/tokens.ts";
 
 /** What the gateway needs from whoever runs it. */
 export interface GatewayDeps {
   readonly logger: Logger;
+  /** How a machine that joins is let in; without it none can. */
+  readonly admitNode?: AdmitNode;
 }
 
 /** A gateway that can be started; `url` tells where it listens once it is. */
@@ -46,13 +50,17 @@ export interface GatewayApp extends App {
 const UPLOAD_TIMEOUT_MS = 12 * 60 * 60_000;
 
 /** Builds the gateway: connects to the database and the bus, and composes the parts. Nothing runs before `start`. */
-export async function build(config: GatewayConfig, { logger }: GatewayDeps): Promise<GatewayApp> {
-  const indexes = [...tokenIndexes, ...endedAttemptIndexes];
-  const foundation = await layFoundation("gateway", config, logger, indexes);
-  return compose(config, foundation, logger);
+export async function build(config: GatewayConfig, deps: GatewayDeps): Promise<GatewayApp> {
+  const indexes = [...tokenIndexes, ...endedAttemptIndexes, ...joinTokenIndexes];
+  const foundation = await layFoundation("gateway", config, deps.logger, indexes);
+  return compose(config, foundation, deps);
 }
 
-function compose(config: GatewayConfig, foundation: Foundation, logger: Logger): GatewayApp {
+function compose(
+  config: GatewayConfig,
+  foundation: Foundation,
+  { logger, admitNode }: GatewayDeps,
+): GatewayApp {
   const { store, bus, signer, verifier, health } = foundation;
   const blobs = openBlobStore(config.blobUrl);
   const tokens = createTokens(store);
@@ -71,10 +79,13 @@ function compose(config: GatewayConfig, foundation: Foundation, logger: Logger):
     createAssertions(signer),
   );
   const routes = httpRoutes({ upstreams, blobs, blobMaxBytes: config.blobMaxBytes });
+  const urls = { busUrl: config.natsUrl, trackingUrl, blobUrl: config.blobUrl };
+  const join = { store, joinTokens: createJoinTokens(store), blobs, admitNode, urls, logger };
   const server = rpcServer({
     ...foundation.server,
     routes(router) {
       router.service(gateway.TokenService, tokenService({ store, tokens, authenticator }));
+      router.service(gateway.NodeJoinService, nodeJoinService(join));
       router.service(gateway.EventService, eventService(bus, logger));
       router.service(gateway.DeadLetterService, deadLetterService({ bus, store }));
       proxyRoutes(router, upstreams);

@@ -6,7 +6,7 @@ import type { Client, ServiceImpl } from "@connectrpc/connect";
 import { type Bus, connectBus } from "@trainyard/bus";
 import { gateway } from "@trainyard/contracts";
 import { isDomainError } from "@trainyard/domain";
-import type { Platform, PlatformServers } from "@trainyard/local";
+import type { JoinedNode, Platform, PlatformServers } from "@trainyard/local";
 import {
   createHealth,
   createVerifier,
@@ -45,7 +45,8 @@ export const nextRequestId = () => `request-${process.pid}-${++requests}`;
 export async function startGateway(more: Readonly<Record<string, string>> = {}): Promise<TestGateway> {
   const { platform, servers } = await testPlatform();
   const env = gatewayEnv(platform, more);
-  const app = await build(parseGatewayConfig(env), { logger: testLogger("gateway") });
+  const admitNode = (node: JoinedNode) => platform.admitNode(node);
+  const app = await build(parseGatewayConfig(env), { logger: testLogger("gateway"), admitNode });
   atFileEnd(() => app.stop());
   await app.start();
   return gatewayAt({ platform, servers, app, env });

@@ -2,8 +2,8 @@ import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Bus } from "@trainyard/bus";
 import { openKv } from "@trainyard/bus";
-import { workeragent } from "@trainyard/contracts";
-import { readDesiredState, type Verifier } from "@trainyard/service";
+import { scheduler, workeragent } from "@trainyard/contracts";
+import { readDesiredState, readStackRequest, type Verifier } from "@trainyard/service";
 import { waitFor } from "@trainyard/testing";
 
 type StatusInit = MessageInitShape<typeof workeragent.AttemptStatusSchema> & {
@@ -36,6 +36,9 @@ export class ScriptedAgent {
   #applied = { epoch: 0n, generation: 0n };
   #timer: NodeJS.Timeout | undefined;
   protocolVersion = 1;
+  lifecycle = scheduler.AgentLifecycle.READY;
+  /** What its attempts tell from now on. */
+  nonFinite: MessageInitShape<typeof workeragent.NonFiniteMetricSchema> | undefined;
 
   constructor(bus: Bus, verifier: Verifier, nodeId: string, slots: number) {
     this.#bus = bus;
@@ -79,6 +82,7 @@ export class ScriptedAgent {
         memoryBytes: 1n << 30n,
         appliedEpoch: this.#applied.epoch,
         appliedGeneration: this.#applied.generation,
+        lifecycle: this.lifecycle,
         attempts: [...this.#parts.values()],
       }),
     );
@@ -133,10 +137,38 @@ export class ScriptedAgent {
     return found;
   }
 
+  /** Answers every request for stacks with these texts, by rank; gives the requests as they come. */
+  async answerStacks(texts: readonly string[]): Promise<readonly workeragent.StackRequest[]> {
+    const requests: workeragent.StackRequest[] = [];
+    this.#bus.nc.subscribe(`agents.${this.nodeId}.stacks`, {
+      callback: (_error, { data }) => void answer(data),
+    });
+    await this.#bus.nc.flush();
+    const answer = async (data: Uint8Array) => {
+      const request = await readStackRequest(this.#verifier, this.nodeId, data, Date.now());
+      if (request === undefined) return;
+      requests.push(request);
+      const reply = create(workeragent.StackReplySchema, {
+        ranks: texts.map((text, rank) => ({ rank, text })),
+      });
+      const subject = `agents.${this.nodeId}.stack-replies.${request.replyId}`;
+      this.#bus.nc.publish(subject, toBinary(workeragent.StackReplySchema, reply));
+    };
+    return requests;
+  }
+
   /** Every rank of the assignment runs. */
-  running(assignment: workeragent.Assignment, lastStep = -1): void {
+  running(
+    assignment: workeragent.Assignment,
+    lastStep = -1,
+    more: { readonly checkpointSteps?: readonly bigint[]; readonly phase?: string } = {},
+  ): void {
     const ranks = assignment.ranks.map(
-      ({ rank }): RankInit => ({
+      ({ rank }, index): RankInit => ({
+        ...(more.checkpointSteps?.[index] === undefined
+          ? {}
+          : { checkpointStep: more.checkpointSteps[index] }),
+        phase: more.phase ?? "",
         rank,
         pid: 1000 + rank,
         startedAt: timestampFromDate(new Date()),
@@ -176,7 +208,8 @@ export class ScriptedAgent {
 
   #report(assignment: workeragent.Assignment, phase: workeragent.AttemptPhase, ranks: RankInit[]): void {
     const { jobId, runId, attempt } = assignment;
-    this.#parts.set(`${jobId}/${attempt}`, { jobId, runId, attempt, phase, ranks });
+    const halted = this.nonFinite === undefined ? {} : { nonFinite: this.nonFinite };
+    this.#parts.set(`${jobId}/${attempt}`, { jobId, runId, attempt, phase, ranks, ...halted });
     this.beat();
   }
 

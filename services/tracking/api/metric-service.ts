@@ -8,7 +8,8 @@ import type { RunRecord } from "../domain/run-record.ts";
 import { awaitRun } from "../operations/await-run.ts";
 import { signOfLife } from "../operations/heartbeat.ts";
 import { createMetricCalls } from "../operations/log-metrics.ts";
-import { readBuckets, readSeries } from "../operations/read-series.ts";
+import { readBuckets } from "../operations/read-buckets.ts";
+import { readSeries } from "../operations/read-series.ts";
 import { runMetrics } from "../operations/run-metrics.ts";
 import { metricColumnsFromProto } from "../wire/metric-columns-from-proto.ts";
 import { boundedNumber } from "../wire/numbers.ts";
@@ -76,7 +77,7 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
       for (const run of await runsOf(deps, request.runIds, context)) {
         if (buckets > 0) series.push(...(await bucketSeries(deps, run, { ...query, buckets }, request.axis)));
         else {
-          const found = await readSeries(deps, run, query);
+          const found = await readSeries(deps, run, query, left);
           for (const key of new Set(keys)) {
             const columns = found.get(key);
             if (columns === undefined) continue;

@@ -37,16 +37,3 @@ export function compareValues(a: number, b: number): number {
     Number(!Number.isNaN(a)) - Number(!Number.isNaN(b)) || Number(Object.is(b, -0)) - Number(Object.is(a, -0))
   );
 }
-
-/**
- * The first `limit` points by step over all metrics, in the order of a history. A limit that cuts takes every metric at
- * about the same step, so that a chart of several is cut straight.
- */
-export function firstPoints(
-  points: readonly MetricPoint[],
-  limit: number,
-): { readonly points: MetricPoint[]; readonly truncated: boolean } {
-  if (points.length <= limit) return { points: [...points].sort(comparePoints), truncated: false };
-  const first = [...points].sort((a, b) => a.step - b.step || comparePoints(a, b)).slice(0, limit);
-  return { points: first.sort(comparePoints), truncated: true };
-}

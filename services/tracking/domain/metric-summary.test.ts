@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { firstPoints, type MetricPoint } from "./metric-point.ts";
+import type { MetricPoint } from "./metric-point.ts";
 import { type MetricSummary, meanOf, mergeSummaries, summaryOf } from "./metric-summary.ts";
 
 const point = (step: number, value: number, timeMs = step, rank = 0): MetricPoint => ({
@@ -88,14 +88,5 @@ describe("a metric's summary", () => {
         expect(inOtherOrder).toEqual(comparable(summarize(all)));
       }),
     );
-  });
-});
-
-describe("a limited history", () => {
-  it("has the first points by step of every metric, in the order of key, step and time", () => {
-    const accuracy = (step: number) => ({ ...point(step, 1), key: "accuracy" });
-    const { points, truncated } = firstPoints([point(2, 0), point(1, 0), accuracy(2), accuracy(1)], 3);
-    expect(points.map(({ key, step }) => `${key} ${step}`)).toEqual(["accuracy 1", "accuracy 2", "loss 1"]);
-    expect(truncated).toBe(true);
   });
 });

@@ -62,15 +62,18 @@ export function mergeInto(summaries: Map<string, MetricSummary>, more: MetricSum
   summaries.set(more.last.key, known === undefined ? more : mergeSummaries(known, more));
 }
 
-/** The points of a batch that start before `visibleEnd`. */
+/** The points of a batch that start before `visibleEnd`, and not before `begin`. */
 export function* pointsOf(
   batch: MetricBatch,
   origin: { readonly rank: number; readonly attempt: number },
   visibleEnd = Number.POSITIVE_INFINITY,
+  begin = Number.NEGATIVE_INFINITY,
 ): Generator<MetricPoint> {
   const { keys, keyIndex, steps, timesMs, values, offsets } = batch;
+  const { rank, attempt } = origin;
   for (let index = 0; index < offsets.length; index++) {
-    if ((offsets[index] ?? 0) >= visibleEnd) return;
+    const offset = offsets[index] ?? 0;
+    if (offset >= visibleEnd || offset < begin) continue;
     const key = keys[keyIndex[index] ?? -1];
     const value = values[index];
     const step = steps[index];
@@ -78,7 +81,7 @@ export function* pointsOf(
     if (key === undefined || value === undefined || step === undefined || timeMs === undefined) {
       throw new RangeError(`metric batch at ${batch.begin}: its columns differ in length`);
     }
-    yield { key, value, step, timeMs, ...origin };
+    yield { key, value, step, timeMs, rank, attempt };
   }
 }
 

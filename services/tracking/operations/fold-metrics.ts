@@ -6,6 +6,7 @@ import type { RunRecord } from "../domain/run-record.ts";
 import { visibleHistory } from "../domain/visible-history.ts";
 import type { StoredBatch } from "../store/metric-batches.ts";
 import { creatingTransaction } from "../store/session.ts";
+import { packTime } from "./pack-metrics.ts";
 import { isCurrent, summarizeBatches, summarizeFolded } from "./run-metrics.ts";
 
 /** Batches folded in one transaction: few enough to be done long before the database would end it. */
@@ -37,16 +38,21 @@ async function foldSome(deps: Deps, tx: Tx, runId: string): Promise<number> {
     tx,
     batches.map(({ id }) => id),
   );
-  const loosePoints = batches.reduce((sum, { batch }) => sum + batch.values.length, 0);
+  const points = batches.reduce((sum, { batch }) => sum + batch.values.length, 0);
+  const loose = {
+    looseBatches: (state?.looseBatches ?? 0) + batches.length,
+    loosePoints: (state?.loosePoints ?? 0) + points,
+    openPoints: state?.openPoints ?? 0,
+  };
+  const packAt = packTime(loose, deps.now());
   await metricStates.save(tx, {
     runId,
     project: run.project,
     experimentId: run.experimentId,
     attempt: run.currentAttempt,
     stale: false,
-    looseBatches: (state?.looseBatches ?? 0) + batches.length,
-    loosePoints: (state?.loosePoints ?? 0) + loosePoints,
-    openPoints: state?.openPoints ?? 0,
+    ...loose,
+    ...(packAt === undefined ? {} : { packAt }),
     updatedAt: deps.now(),
   });
   return batches.length;

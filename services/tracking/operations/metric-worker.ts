@@ -4,16 +4,18 @@ import type { Deps } from "../deps.ts";
 import { ownerOf } from "../domain/rendezvous.ts";
 import { BEAT_MS } from "../store/metric-workers.ts";
 import { foldMetrics } from "./fold-metrics.ts";
+import { packMetrics } from "./pack-metrics.ts";
 
 /** How often is looked for what to do; a search never sees summaries that are older than this and the pass itself. */
 const LOOK_MS = 500;
 /** The share of time that this work may take while others wait: a pass is followed by a pause in proportion to it. */
 const REST_PER_WORK = 1;
-/** Runs whose summaries shall be made anew that one pass takes. */
+/** Runs whose summaries shall be made anew, and whose batches shall be packed, that one pass takes. */
 const MAX_STALE = 200;
+const MAX_PACKED = 200;
 
 /**
- * Works up what was stored: folds it into the runs' summaries. Every replica does this for its share of the runs; what a
+ * Works up what was stored: folds it into the runs' summaries, then packs it into chunks. Every replica does this for its share of the runs; what a
  * dead one leaves is taken over when its beats have stopped.
  */
 export function metricWorker(deps: Deps): Part {
@@ -46,14 +48,23 @@ export function metricWorker(deps: Deps): Part {
     const due = new Set([...(await metrics.unfoldedRuns()), ...(await metricStates.stale(MAX_STALE))]);
     for (const runId of due) {
       if (stopping.signal.aborted) return;
-      if (ownerOf(runId, members) === metricWorkers.self) await workUp(runId);
+      if (isMine(runId)) await workUp(runId, () => foldMetrics(deps, runId));
+    }
+    const now = deps.now();
+    for (const runId of await metricStates.toPack(now, MAX_PACKED)) {
+      if (stopping.signal.aborted) return;
+      if (!isMine(runId)) continue;
+      await workUp(runId, () => packMetrics(deps, runId, stopping.signal));
+      await metricStates.lookedAfter(runId, now);
     }
   }
 
+  const isMine = (runId: string) => ownerOf(runId, members) === metricWorkers.self;
+
   /** What one run's metrics do not allow must keep no other's waiting. */
-  async function workUp(runId: string): Promise<void> {
+  async function workUp(runId: string, work: () => Promise<void>): Promise<void> {
     try {
-      await foldMetrics(deps, runId);
+      await work();
     } catch (error) {
       deps.logger.warn({ err: error, runId }, "a run's metrics could not be worked up; trying on");
     }

@@ -1,16 +1,13 @@
 import type { Deps } from "../deps.ts";
 import { pointsOf } from "../domain/metric-summary.ts";
-import { isInRange, type PointRange } from "../domain/point-range.ts";
+import { coversExtent, isInRange, type PointRange } from "../domain/point-range.ts";
 import type { RunRecord } from "../domain/run-record.ts";
-import {
-  type AxisRange,
-  type PointColumns,
-  type PointStatistics,
-  type SeriesAxis,
-  SeriesBuckets,
-} from "../domain/series-buckets.ts";
+import type { PointColumns } from "../domain/series-buckets.ts";
 import { inOrder } from "../domain/series-order.ts";
-import { visibleEnd, visibleHistory } from "../domain/visible-history.ts";
+import { SeriesPieces } from "../domain/series-pieces.ts";
+import { type VisibleHistory, visibleEnd, visibleHistory } from "../domain/visible-history.ts";
+import type { ChunkHead } from "../store/metric-chunks.ts";
+import type { Scope } from "../store/session.ts";
 
 /** What of some series of a run to read. */
 export interface SeriesQuery {
@@ -19,78 +16,93 @@ export interface SeriesQuery {
   readonly range: PointRange;
 }
 
-/** The visible points of each metric that has some, by step, then time. */
+/** Chunks read at once, before it is looked whether they were enough. */
+const CHUNKS_AT_ONCE = 32;
+
+/**
+ * The visible points of each metric that has some, by step, then time: at least the first `limit` of each and one more, if
+ * there are so many. Each metric's chunks are read in the order of their lowest step and no further than needed.
+ */
 export async function readSeries(
   deps: Deps,
   run: RunRecord,
   query: SeriesQuery,
+  limit: number,
 ): Promise<Map<string, PointColumns>> {
-  const { keys, rank, range } = query;
   const history = visibleHistory(run.attempts);
-  const wanted = new Map(keys.map((key) => [key, { steps: [], timesMs: [], values: [] } as Growing]));
-  const found = deps.records.metrics.read({
-    runId: run.id,
-    history,
-    keys,
-    ...(rank === undefined ? {} : { rank }),
-  });
-  for await (const { source, batch } of found) {
-    for (const point of pointsOf(batch, source, visibleEnd(history, source.attempt, source.rank))) {
-      const growing = wanted.get(point.key);
-      if (growing === undefined || !isInRange(range, point.step, point.timeMs)) continue;
-      growing.steps.push(point.step);
-      growing.timesMs.push(point.timeMs);
-      growing.values.push(point.value);
+  return deps.store.snapshot(async (moment) => {
+    const series = new Map<string, PointColumns>();
+    const fresh = await freshPieces(deps, run, query, moment);
+    for (const key of new Set(query.keys)) {
+      const pieces = fresh.get(key) ?? new SeriesPieces();
+      const found = { runId: run.id, history, keys: [key], rank: query.rank, range: query.range };
+      const heads = await deps.records.metricChunks.heads(found, moment);
+      for (let from = 0; from < heads.length; from += CHUNKS_AT_ONCE) {
+        if (pieces.settledBelow(heads[from]?.stepLow ?? 0) > limit) break;
+        await addChunks(
+          deps,
+          heads.slice(from, from + CHUNKS_AT_ONCE),
+          new Map([[key, pieces]]),
+          query,
+          history,
+          moment,
+        );
+      }
+      if (pieces.count > 0) series.set(key, inOrder(pieces.joined()));
     }
-  }
-  return new Map(
-    [...wanted]
-      .filter(([, { steps }]) => steps.length > 0)
-      .map(([key, { steps, timesMs, values }]) => [
-        key,
-        inOrder({
-          steps: Float64Array.from(steps),
-          timesMs: Float64Array.from(timesMs),
-          values: Float64Array.from(values),
-        }),
-      ]),
-  );
+    return series;
+  });
 }
 
-interface Growing {
-  readonly steps: number[];
-  readonly timesMs: number[];
-  readonly values: number[];
-}
-
-/** The same for a chart: at most `buckets` of each metric. */
-export async function readBuckets(
+/** The points that are not packed yet, by metric. */
+export async function freshPieces(
   deps: Deps,
   run: RunRecord,
-  query: SeriesQuery & { readonly buckets: number; readonly axis: SeriesAxis },
-): Promise<Map<string, PointStatistics[]>> {
-  const series = await readSeries(deps, run, query);
-  return new Map(
-    [...series].map(([key, { steps, timesMs, values }]) => {
-      const buckets = new SeriesBuckets(
-        query.axis,
-        extentOf(query.axis === "step" ? steps : timesMs),
-        query.buckets,
-      );
-      for (let index = 0; index < values.length; index++) {
-        buckets.add(steps[index] ?? 0, timesMs[index] ?? 0, values[index] ?? 0);
-      }
-      return [key, [...buckets.statistics()]];
-    }),
-  );
+  { keys, rank, range }: SeriesQuery,
+  scope: Scope,
+): Promise<Map<string, SeriesPieces>> {
+  const history = visibleHistory(run.attempts);
+  const byKey = new Map(keys.map((key) => [key, new SeriesPieces()]));
+  const found = { runId: run.id, history, keys, ...(rank === undefined ? {} : { rank }) };
+  for await (const { source, batch } of deps.records.metrics.read(found, scope)) {
+    for (const point of pointsOf(batch, source, visibleEnd(history, source.attempt, source.rank))) {
+      if (isInRange(range, point.step, point.timeMs))
+        byKey.get(point.key)?.add(point.step, point.timeMs, point.value);
+    }
+  }
+  return byKey;
 }
 
-function extentOf(positions: Float64Array): AxisRange {
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (const position of positions) {
-    low = Math.min(low, position);
-    high = Math.max(high, position);
+/** Adds the points of chunks to the metrics they are of: whole columns where all of a chunk is visible and in the range. */
+export async function addChunks(
+  deps: Deps,
+  heads: readonly ChunkHead[],
+  byKey: ReadonlyMap<string, SeriesPieces>,
+  { range }: Pick<SeriesQuery, "range">,
+  history: VisibleHistory,
+  scope: Scope,
+): Promise<void> {
+  const byId = new Map(heads.map((head) => [head.id, head]));
+  const ids = heads.map(({ id }) => id);
+  for await (const { id, segments } of deps.records.metricChunks.segments(
+    ids,
+    new Set(byKey.keys()),
+    scope,
+  )) {
+    const head = byId.get(id);
+    if (head === undefined) continue;
+    const end = visibleEnd(history, head.source.attempt, head.source.rank);
+    const isWhole = head.offsetHigh < end && coversExtent(range, head);
+    for (const segment of segments) {
+      const pieces = byKey.get(segment.key);
+      if (isWhole) pieces?.addColumns(segment);
+      else {
+        segment.values.forEach((value, index) => {
+          const [step = 0, timeMs = 0] = [segment.steps[index], segment.timesMs[index]];
+          if ((segment.offsets[index] ?? 0) < end && isInRange(range, step, timeMs))
+            pieces?.add(step, timeMs, value);
+        });
+      }
+    }
   }
-  return { low, high };
 }

@@ -53,6 +53,10 @@ export async function summarizeFolded(
   )) {
     for (const more of summarizeBatches([batch], history).values()) mergeInto(summaries, more);
   }
+  const packed = deps.records.metricChunks.read({ runId: run.id, history, keys, range: {} }, scope);
+  for await (const batch of packed) {
+    for (const more of summarizeBatches([batch], history).values()) mergeInto(summaries, more);
+  }
   return summaries;
 }
 

@@ -1,12 +1,13 @@
 import type { Deps } from "../deps.ts";
 import { comparePoints, type MetricPoint } from "../domain/metric-point.ts";
 import { pointsOf } from "../domain/metric-summary.ts";
-import { newSince, type OffsetRanges } from "../domain/offset-ranges.ts";
+import { newSince, type OffsetRange, type OffsetRanges } from "../domain/offset-ranges.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import { isFinal } from "../domain/run-status.ts";
-import { sourceKey } from "../domain/telemetry-source.ts";
+import { type RankSource, sourceKey } from "../domain/telemetry-source.ts";
 import { visibleEnd, visibleHistory } from "../domain/visible-history.ts";
-import type { StoredSource } from "../store/stored-ranges.ts";
+import type { StoredBatch } from "../store/metric-batches.ts";
+import type { Scope } from "../store/session.ts";
 import { runMetrics } from "./run-metrics.ts";
 import { type RunView, viewRun } from "./run-view.ts";
 
@@ -74,22 +75,36 @@ async function newPoints(
   sent: Map<string, OffsetRanges>,
 ): Promise<MetricPoint[]> {
   const history = visibleHistory(run.attempts);
-  const points: MetricPoint[] = [];
-  const found: StoredSource[] = await deps.records.storedRanges.ofRun(run.id, { kinds: ["records"] });
-  for (const { source, ranges } of found) {
-    const { rank, attempt } = source;
-    const end = visibleEnd(history, attempt, rank);
-    for (const range of newSince(sent.get(sourceKey(source)) ?? [], ranges)) {
-      if (range.begin >= end) continue;
-      for (const { batch } of await deps.records.metrics.readRange(source, range)) {
-        for (const point of pointsOf(batch, { rank, attempt }, end)) {
-          if (keys.length === 0 || keys.includes(point.key)) points.push(point);
+  return deps.store.snapshot(async (moment) => {
+    const points: MetricPoint[] = [];
+    const found = await deps.records.storedRanges.ofRun(run.id, { kinds: ["records"], scope: moment });
+    for (const { source, ranges } of found) {
+      const { rank, attempt } = source;
+      const end = visibleEnd(history, attempt, rank);
+      for (const range of newSince(sent.get(sourceKey(source)) ?? [], ranges)) {
+        if (range.begin >= end) continue;
+        for (const { batch } of await readRange(deps, source, range, moment)) {
+          for (const point of pointsOf(batch, { rank, attempt }, Math.min(end, range.end), range.begin)) {
+            if (keys.length === 0 || keys.includes(point.key)) points.push(point);
+          }
         }
       }
     }
-    sent.set(sourceKey(source), ranges);
-  }
-  return points;
+    for (const { source, ranges } of found) sent.set(sourceKey(source), ranges);
+    return points;
+  });
+}
+
+/** The points of a rank's range, whether they are packed by now or not. */
+async function readRange(
+  deps: Deps,
+  source: RankSource,
+  range: OffsetRange,
+  scope: Scope,
+): Promise<StoredBatch[]> {
+  const { metrics, metricChunks } = deps.records;
+  const packed = await metricChunks.readRange(source, range, scope);
+  return [...packed, ...(await metrics.readRange(source, range, scope))];
 }
 
 /** Longest between a call's batch getting its time and being seen by every reader. */

@@ -29,6 +29,8 @@ interface MetricBatchDocument extends RankSource {
   readonly keys: readonly string[];
   readonly count: number;
   readonly columns: Binary;
+  /** Of a call whose points are packed: when it need not be recognised any more. */
+  readonly forgetAt?: Date;
   /** Whether its points count in the run's summaries. */
   readonly folded: boolean;
   /** Of a call with a request id: digest of its points, and which process stored them. */
@@ -36,6 +38,12 @@ interface MetricBatchDocument extends RankSource {
 }
 
 export const metricBatchIndexes: readonly IndexSpec[] = [
+  {
+    collection: "metric_batches",
+    name: "forgotten_calls",
+    key: { forgetAt: 1 },
+    expireAfterSeconds: 0,
+  },
   {
     collection: "metric_batches",
     name: "unfolded",
@@ -49,6 +57,13 @@ export const metricBatchIndexes: readonly IndexSpec[] = [
 export interface StoredBatch {
   readonly source: RankSource;
   readonly batch: MetricBatch;
+}
+
+/** A batch that can be packed. */
+export interface PackableBatch extends StoredBatch {
+  readonly id: string;
+  readonly project: string;
+  readonly call?: MetricBatchDocument["call"];
 }
 
 /** Points that came by a call. `id` is the same when the call is repeated. */
@@ -86,7 +101,7 @@ export interface MetricBatches {
   /** Batches with visible points; some of their points may be beyond the visible end. */
   read(query: PointQuery, scope?: Scope): AsyncIterable<StoredBatch>;
   /** Batches of this rank that begin in the range. */
-  readRange(source: RankSource, range: OffsetRange): Promise<StoredBatch[]>;
+  readRange(source: RankSource, range: OffsetRange, scope: Scope): Promise<StoredBatch[]>;
   /** When each batch of a call was stored, by id, of those stored since. */
   callsSince(runId: string, sinceMs: number, scope: Scope): Promise<ReadonlyMap<string, number>>;
   /** Batches of calls that were stored since, with their ids. */
@@ -96,6 +111,15 @@ export interface MetricBatches {
   /** Batches of the run that are not folded, visible or not. */
   unfolded(runId: string, limit: number, scope: Scope): Promise<(StoredBatch & { readonly id: string })[]>;
   markFolded(tx: Tx, ids: readonly string[]): Promise<void>;
+  /** Ranks of the run with batches that are folded, and calls. */
+  foldedSources(runId: string): Promise<RankSource[]>;
+  /** Its oldest batches that are folded and were stored before, of about so many points at most. */
+  folded(source: RankSource, before: Date, limit: number, points: number): Promise<PackableBatch[]>;
+  /**
+   * Removes batches whose points are elsewhere now; of calls with a request id what recognises a repetition stays for 7
+   * days. False when one was not there, and the transaction must not commit.
+   */
+  remove(tx: Tx, batches: readonly PackableBatch[]): Promise<boolean>;
 }
 
 /** The metric points in this database. */
@@ -119,13 +143,48 @@ export function createMetricBatches(store: Store): MetricBatches {
       const found = await documents.findOne({ _id: id }, { projection: { call: 1 } });
       return found?.call;
     },
+    async foldedSources(runId) {
+      const stages = [
+        { $match: { runId, folded: true } },
+        { $group: { _id: { attempt: "$attempt", rank: "$rank" } } },
+      ];
+      const found = await documents
+        .aggregate<{ _id: { attempt: number; rank: number } }>(stages, { hint: "by_rank" })
+        .toArray();
+      return found.map(({ _id }) => ({ runId, ..._id }));
+    },
+    async folded({ runId, attempt, rank }, before, limit, points) {
+      const filter = { runId, attempt, rank, folded: true, createdAt: { $lt: before } };
+      const batches: PackableBatch[] = [];
+      let count = 0;
+      for await (const document of documents.find(filter).sort({ begin: 1 }).limit(limit)) {
+        const { project, call } = document;
+        batches.push({ ...identifiedBatchOf(document), project, ...(call === undefined ? {} : { call }) });
+        count += document.count;
+        if (count >= points) break;
+      }
+      return batches;
+    },
+    async remove(tx, batches) {
+      const gone = batches.filter(({ call }) => call === undefined).map(({ id }) => id);
+      const { session } = tx;
+      if (gone.length > 0) {
+        const { deletedCount } = await documents.deleteMany({ _id: { $in: gone } }, { session });
+        if (deletedCount !== gone.length) return false;
+      }
+      const left = batches.filter(({ call }) => call !== undefined).map(({ id }) => id);
+      if (left.length === 0) return true;
+      const filter = { _id: { $in: left }, count: { $exists: true } };
+      const { modifiedCount } = await documents.updateMany(filter, emptied, { session });
+      return modifiedCount === left.length;
+    },
     async *read(query, scope) {
       for await (const document of documents.find(filterOf(query), within(scope)))
         yield storedBatchOf(document);
     },
-    async readRange({ runId, attempt, rank }, { begin, end }) {
+    async readRange({ runId, attempt, rank }, { begin, end }, scope) {
       const filter = { runId, attempt, rank, begin: { $gte: begin, $lt: end } };
-      return (await documents.find(filter).sort({ begin: 1 }).toArray()).map(storedBatchOf);
+      return (await documents.find(filter, within(scope)).sort({ begin: 1 }).toArray()).map(storedBatchOf);
     },
     async callsSince(runId, sinceMs, scope) {
       const filter = { runId, rank: CALL_RANK, begin: { $gte: sinceMs } };
@@ -153,6 +212,15 @@ export function createMetricBatches(store: Store): MetricBatches {
     },
   };
 }
+
+/** How long a call is recognised after it was packed. */
+const RECOGNISED_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** What makes of a call's batch the mere knowledge that it was stored. */
+const emptied = [
+  { $set: { forgetAt: { $add: ["$$NOW", RECOGNISED_MS] } } },
+  { $unset: ["columns", "keys", "count", "begin", "end", "rank", "attempt", "folded"] },
+];
 
 const OUTAGE_PAUSE_MS = 50;
 const MAX_TRIES = 5;

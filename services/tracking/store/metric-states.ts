@@ -18,6 +18,8 @@ export interface MetricState {
   readonly loosePoints: number;
   /** Points in chunks that are not full. */
   readonly openPoints: number;
+  /** When loose batches shall be packed; absent while there are hardly any. */
+  readonly packAt?: Date;
   readonly updatedAt: Date;
 }
 
@@ -36,9 +38,9 @@ export const metricStateIndexes: readonly IndexSpec[] = [
   },
   {
     collection: "metric_states",
-    name: "loose",
-    key: { looseBatches: 1 },
-    partialFilterExpression: { looseBatches: { $gt: 0 } },
+    name: "to_pack",
+    key: { packAt: 1 },
+    partialFilterExpression: { packAt: { $exists: true } },
   },
 ];
 
@@ -47,9 +49,11 @@ export interface MetricStates {
   find(runId: string, scope?: Scope): Promise<MetricState | undefined>;
   /** Runs whose summaries shall be made anew. */
   stale(limit: number): Promise<string[]>;
-  /** Runs with batches that are folded and not packed. */
-  loose(limit: number): Promise<MetricState[]>;
+  /** Runs whose loose batches shall be packed by now. */
+  toPack(now: Date, limit: number): Promise<string[]>;
   save(tx: Tx, state: MetricState): Promise<void>;
+  /** Takes down that what shall be packed has been looked after; another fold says when to look again. */
+  lookedAfter(runId: string, until: Date): Promise<void>;
   /** Counts what was packed. */
   packed(
     tx: Tx,
@@ -59,6 +63,9 @@ export interface MetricStates {
   /** Has the summaries made anew, if there are any; for whoever changes what they follow from besides the points. */
   markStale(tx: Tx, runId: string): Promise<void>;
 }
+
+/** What was too young to be packed is looked at again so much later. */
+const LOOK_AGAIN_MS = 60_000;
 
 /** The states in this database. */
 export function createMetricStates(store: Store): MetricStates {
@@ -75,12 +82,25 @@ export function createMetricStates(store: Store): MetricStates {
         .toArray();
       return found.map(({ _id }) => _id);
     },
-    async loose(limit) {
+    async toPack(now, limit) {
+      const filter = { packAt: { $lte: now } };
       const found = await documents
-        .find({ looseBatches: { $gt: 0 } })
-        .limit(limit)
-        .toArray();
-      return found.map(stateOf);
+        .find(filter, { projection: { _id: 1 } })
+        .sort({ packAt: 1 })
+        .limit(limit);
+      return (await found.toArray()).map(({ _id }) => _id);
+    },
+    async lookedAfter(runId, until) {
+      const filter = { _id: runId, packAt: { $lte: until } };
+      await documents.updateOne(filter, [
+        {
+          $set: {
+            packAt: {
+              $cond: [{ $gt: ["$looseBatches", 0] }, new Date(until.getTime() + LOOK_AGAIN_MS), "$$REMOVE"],
+            },
+          },
+        },
+      ]);
     },
     async save(tx, { runId, ...state }) {
       await documents.replaceOne(

@@ -16,6 +16,7 @@ interface PurgedRun {
 /** Every collection that has documents of one run, and how they are found. A test holds it to what is there. */
 const OF_ONE_RUN: Readonly<Record<string, (runId: string) => Filter<Document>>> = {
   metric_batches: (runId) => ({ runId }),
+  metric_chunks: (runId) => ({ runId }),
   metric_states: (runId) => ({ _id: runId as never }), // A text, where the driver expects its own ids.
   metric_summaries: (runId) => ({ _id: { $gte: `${runId}:`, $lt: `${runId};` } as never }), // As above.
   log_batches: (runId) => ({ runId }),

@@ -6,6 +6,7 @@ import { createFavourites, type Favourites, favouriteIndexes } from "./favourite
 import { createIdleRuns, type IdleRuns, idleRunIndexes } from "./idle-runs.ts";
 import { createLogBatches, type LogBatches, logBatchIndexes } from "./log-batches.ts";
 import { createMetricBatches, type MetricBatches, metricBatchIndexes } from "./metric-batches.ts";
+import { createMetricChunks, type MetricChunks, metricChunkIndexes } from "./metric-chunks.ts";
 import { createMetricStates, type MetricStates, metricStateIndexes } from "./metric-states.ts";
 import { createMetricSummaries, type MetricSummaries, metricSummaryIndexes } from "./metric-summaries.ts";
 import { createMetricWorkers, type MetricWorkers, metricWorkerIndexes } from "./metric-workers.ts";
@@ -27,6 +28,7 @@ export interface Records {
   readonly checkpoints: Checkpoints;
   readonly artifacts: Artifacts;
   readonly metrics: MetricBatches;
+  readonly metricChunks: MetricChunks;
   readonly metricStates: MetricStates;
   readonly metricSummaries: MetricSummaries;
   readonly metricWorkers: MetricWorkers;
@@ -48,6 +50,7 @@ export function createRecords(store: Store): Records {
     checkpoints: createCheckpoints(store),
     artifacts: createArtifacts(store),
     metrics: createMetricBatches(store),
+    metricChunks: createMetricChunks(store),
     metricStates: createMetricStates(store),
     metricSummaries: createMetricSummaries(store),
     metricWorkers: createMetricWorkers(store),
@@ -68,6 +71,7 @@ export const recordIndexes: readonly IndexSpec[] = [
   ...checkpointIndexes,
   ...artifactIndexes,
   ...metricBatchIndexes,
+  ...metricChunkIndexes,
   ...metricStateIndexes,
   ...metricSummaryIndexes,
   ...metricWorkerIndexes,
