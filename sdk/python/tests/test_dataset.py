@@ -58,7 +58,7 @@ def test_epochs_follow_each_other_by_themselves(manifest):
     first, second = ids(data.batches(8)), ids(data.batches(8))
     assert first == ids(open_rank(manifest, 0, 2).batches(8, epoch=0))
     assert second == ids(open_rank(manifest, 0, 2).batches(8, epoch=1))
-    assert data.position == Position(2, 0)
+    assert data.position == Position(2, 0, 7, "d@1.0.0")
 
 
 @pytest.mark.parametrize("stop_after", [0, 1, 4, 7])

@@ -13,34 +13,30 @@ from typing import Any, NamedTuple
 from trainyard.runtime.files import read_json
 
 LOCAL_SPLITS = {"train": (0.0, 0.7), "validation": (0.7, 0.85), "test": (0.85, 1.0)}
-_LOCAL_SEED = 7
 
 
 class DatasetError(RuntimeError):
-    """A dataset that is not there or not what the script asks for; the message says what to do."""
+    """A dataset that is not there, not what the script asks for, or not readable; the message says where and what to do."""
+
+
+class Shard(NamedTuple):
+    """One Parquet file. `digest` is its content's SHA-256, empty for a local file; `rows` is None where only the file tells."""
+
+    path: str
+    digest: str
+    rows: int | None
 
 
 class Split(NamedTuple):
-    """The files of a split in order, and the share of their rows that belongs to it (all but for a local file)."""
+    """The files of a split in order, and the share of their rows that belongs to it (all but for a local file).
+
+    `version` names the dataset version; empty for a local file.
+    """
 
     name: str
-    paths: list[str]
+    shards: list[Shard]
     share: tuple[float, float] | None
-
-    def load(self) -> Any:
-        """Return the split's rows as a pyarrow Table, files memory-mapped."""
-        import pyarrow
-        import pyarrow.parquet
-
-        tables = [pyarrow.parquet.read_table(path, memory_map=True) for path in self.paths]
-        table = tables[0] if len(tables) == 1 else pyarrow.concat_tables(tables)
-        if self.share is None:
-            return table
-        import numpy
-
-        order = numpy.random.default_rng(_LOCAL_SEED).permutation(table.num_rows)
-        first, last = (round(bound * table.num_rows) for bound in self.share)
-        return table.take(numpy.sort(order[first:last]))
+    version: str
 
 
 def read_manifest(path: str | None) -> dict[str, Any]:
@@ -76,8 +72,9 @@ def find_split(path: str | None, name: str) -> Split:
     if not manifest:
         if name not in LOCAL_SPLITS:
             raise DatasetError(f"no split {name!r} in a local file; expected one of {', '.join(LOCAL_SPLITS)}")
-        return Split(name, [str(path)], LOCAL_SPLITS[name])
+        return Split(name, [Shard(str(path), "", None)], LOCAL_SPLITS[name], "")
     splits = manifest["splits"]
     if name not in splits or not splits[name]["shards"]:
         raise DatasetError(f"dataset {manifest.get('name')} has no split {name!r}; it has {', '.join(sorted(splits))}")
-    return Split(name, [shard["path"] for shard in splits[name]["shards"]], None)
+    shards = [Shard(shard["path"], shard.get("digest", ""), shard.get("rows")) for shard in splits[name]["shards"]]
+    return Split(name, shards, None, f"{manifest.get('name', '')}@{manifest.get('version', '')}")

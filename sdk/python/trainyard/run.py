@@ -292,7 +292,8 @@ class Run:
             root = newest_local(os.path.join(self._env.attempt_dir, "ckpt"), self.world_size)
         if root is not None:
             facts = load(root, self.rank, self.world_size, parts, state)
-            self._resume_positions = {name: Position(*position) for name, position in facts["positions"].items()}
+            world_size = int(facts["worldSize"])
+            self._resume_positions = {name: Position.revive(at, world_size) for name, at in facts["positions"].items()}
             for name, dataset in self._datasets.items():
                 if name in self._resume_positions:
                     dataset.resume_at(self._resume_positions.pop(name))
@@ -337,7 +338,15 @@ class Run:
 
             found = find_split(self._env.manifest, split)
             at = self._resume_positions.pop(split, None)
-            self._datasets[split] = Dataset(found, self.rank, self.world_size, self._env.seed or 0, at, self._drawn)
+            self._datasets[split] = Dataset(
+                found,
+                self.rank,
+                self.world_size,
+                self._env.seed or 0,
+                at,
+                self._drawn,
+                folder=os.path.join(self._env.attempt_dir, "arrow"),
+            )
         return self._datasets[split]
 
     def artifact(self, path: str, name: str | None = None) -> None:

@@ -1,0 +1,80 @@
+"""The one order in which an epoch shows all samples, which follows from (number of samples, seed, epoch) alone.
+
+No rank and no world size has a part in it: rank r of W takes, of the next W x batch samples, those whose place is r modulo W.
+So a position is one number, how many samples the gang has consumed, and any number of ranks can go on from it.
+
+Up to `WINDOW` samples are shuffled as a whole. More are shuffled in two levels, so that neither the order nor the data has to
+be held: the *blocks* (runs of `BLOCK` neighbours) are drawn in a random order, and the samples of `WINDOW / BLOCK` blocks
+drawn one after the other are shuffled together. A window's order costs eight bytes a sample and is made when it is reached;
+what is read meanwhile lies in a few places of the disk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy
+
+BLOCK = 1 << 16
+WINDOW = 1 << 20
+
+
+class EpochOrder:
+    """Order of one epoch. `rows(first, last)` are the samples at those places."""
+
+    def __init__(
+        self, total: int, seed: int, epoch: int, *, shuffle: bool = True, block: int = BLOCK, window: int = WINDOW
+    ) -> None:
+        """`seed` and `epoch` are not negative; `window` is a multiple of `block`."""
+        import numpy
+
+        self.total = total
+        self._key = (seed, epoch)
+        self._shuffle = shuffle
+        self._block, self._window = block, window
+        self._at: tuple[int, Any] | None = None
+        self._blocks: Any = None
+        self._starts: Any = None
+        if shuffle and total > window:
+            count = -(-total // block)
+            self._blocks = numpy.random.default_rng(self._key).permutation(count)
+            sizes: Any = numpy.full(count, block, dtype=numpy.int64)
+            sizes[self._blocks == count - 1] = total - (count - 1) * block
+            each = window // block
+            self._starts = numpy.concatenate([[0], numpy.cumsum(numpy.add.reduceat(sizes, numpy.arange(0, count, each)))])
+
+    def rows(self, first: int, last: int) -> numpy.ndarray[Any, Any]:
+        """Return the samples (int64) at the places from `first` up to, not including, `last`."""
+        import numpy
+
+        if not self._shuffle:
+            return numpy.arange(first, last)
+        if self._starts is None:
+            whole: numpy.ndarray[Any, Any] = self._in_window(0)[first:last]
+            return whole
+        pieces = []
+        while first < last:
+            number = int(numpy.searchsorted(self._starts, first, side="right")) - 1
+            begin, end = int(self._starts[number]), min(last, int(self._starts[number + 1]))
+            pieces.append(self._in_window(number)[first - begin : end - begin])
+            first = end
+        joined: numpy.ndarray[Any, Any] = numpy.concatenate([numpy.empty(0, dtype=numpy.int64), *pieces])
+        return joined
+
+    def _in_window(self, number: int) -> Any:
+        if self._at is None or self._at[0] != number:
+            self._at = (number, self._draw(number))
+        return self._at[1]
+
+    def _draw(self, number: int) -> Any:
+        import numpy
+
+        if self._blocks is None:
+            return numpy.random.default_rng(self._key).permutation(self.total)
+        each = self._window // self._block
+        blocks = self._blocks[number * each : (number + 1) * each]
+        runs = [numpy.arange(one * self._block, min((one + 1) * self._block, self.total)) for one in blocks]
+        rows = numpy.concatenate(runs)
+        numpy.random.default_rng((*self._key, number)).shuffle(rows)
+        return rows
