@@ -1,8 +1,10 @@
-import { tracking } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
-import { fromConnectError, rpcClient } from "@trainyard/service";
-import { freePort, spawnScript, tempDir, testSigner, waitFor } from "@trainyard/testing";
+import { fromConnectError } from "@trainyard/service";
+import { tempDir, testSigner, waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
+import { ownerOf } from "./domain/rendezvous.ts";
+import { SILENT_MS } from "./store/metric-workers.ts";
+import { spawnTracking } from "./test-process.ts";
 import {
   aJob,
   aMetricBatch,
@@ -11,71 +13,74 @@ import {
   publishMetrics,
   startTracking,
   type TestTracking,
-  type TrackingClient,
 } from "./test-service.ts";
 
 let service: TestTracking;
 
 beforeAll(async () => {
-  // Its set-up only: the service itself runs as a process that can die.
+  // Its set-up only: the service itself runs as processes that can die.
   service = await startTracking({ start: false });
+  await testSigner("evaluation");
 });
 
-/** Starts the service as a process that dies at the point, once over all its lives. */
-async function spawnTracking(crashAt: string, once: string) {
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const child = await spawnScript("tracking", {
-    script: "services/tracking/main.ts",
-    env: {
-      ...service.env,
-      TRAINYARD_LISTEN_PORT: String(port),
-      TRAINYARD_CRASH_AT: crashAt,
-      TRAINYARD_CRASH_ONCE_DIR: once,
+/** Tracking that dies at each of the points, once over all its lives. */
+const dyingAt = (points: readonly string[], once: string) =>
+  spawnTracking(service, { TRAINYARD_CRASH_AT: points.join(","), TRAINYARD_CRASH_ONCE_DIR: once });
+
+const everythingAcknowledged = () =>
+  waitFor(
+    "everything to be acknowledged",
+    async () => {
+      const info = await service.bus.jsm.consumers.info("TELEMETRY", "tracking-telemetry");
+      return info.num_ack_pending === 0 && info.num_pending === 0;
     },
-    readyUrl: `${url}/readyz`,
-  });
-  const as = async (kid: string): Promise<TrackingClient> =>
-    rpcClient(tracking.TrackingService, url, { signer: await testSigner(kid), timeoutMs: 10_000 });
-  return {
-    child,
-    agent: await as("agent:n1"),
-    leader: await as("scheduler"),
-    reader: await as("evaluation"),
-  };
-}
+    { timeoutMs: 45_000 },
+  );
+
+const collection = <T extends { _id: string }>(name: string) => service.store.collection<T>(name);
 
 describe("a crash between the commit and what follows", () => {
-  it("doubles no point and no line: the batch that comes again is found stored", async () => {
+  it("doubles and loses no point and no line: of what comes again, is folded again, is packed again", async () => {
     const once = tempDir("once");
+    const points = ["metrics.stored", "metrics.folded", "metrics.packing", "metrics.packed", "logs.stored"];
+    const crashes = points.map((point) => `tracking.${point}`);
     const job = aJob();
-    await testSigner("evaluation");
-    const first = await spawnTracking("tracking.metrics.stored,tracking.logs.stored", once);
-    await first.leader.openAttempt({ runId: job.runId, jobId: job.id, attempt: 1, project });
-    await publishMetrics(service.bus, aMetricBatch({ runId: job.runId, attempt: 1 }, [1, 10]));
-    expect(await first.child.exited).toBe("SIGKILL");
-    const second = await spawnTracking("tracking.metrics.stored,tracking.logs.stored", once);
-    await publishLog(service.bus, { runId: job.runId, attempt: 1 }, 0, new TextEncoder().encode("hello\n"));
-    expect(await second.child.exited).toBe("SIGKILL");
-    const third = await spawnTracking("tracking.metrics.stored,tracking.logs.stored", once);
+    const { runId } = job;
+    const [batches, size] = [5, 4_000];
+    let life = await dyingAt(crashes, once);
+    await life.leader.openAttempt({ runId, jobId: job.id, attempt: 1, project });
+    for (let batch = 0; batch < batches; batch++) {
+      const steps = [batch * size + 1, (batch + 1) * size] as const;
+      await publishMetrics(service.bus, aMetricBatch({ runId, attempt: 1 }, steps));
+    }
+    for (const _metricPoint of points.slice(0, -1)) {
+      expect(await life.child.exited).toBe("SIGKILL");
+      life = await dyingAt(crashes, once);
+    }
+    await publishLog(service.bus, { runId, attempt: 1 }, 0, new TextEncoder().encode("hello\n"));
+    expect(await life.child.exited).toBe("SIGKILL");
+    life = await dyingAt(crashes, once);
+    await everythingAcknowledged();
     await waitFor(
-      "everything to be acknowledged",
-      async () => {
-        const info = await service.bus.jsm.consumers.info("TELEMETRY", "tracking-telemetry");
-        return info.num_ack_pending === 0 && info.num_pending === 0;
-      },
+      "everything to be packed",
+      async () => (await collection("metric_batches").countDocuments({ runId })) === 0,
       { timeoutMs: 45_000 },
     );
-    const { points } = await third.reader.getMetricHistory({ runId: job.runId });
-    expect(points).toHaveLength(10);
+    const { points: history } = await life.reader.getMetricHistory({ runId });
+    expect(history.map(({ step }) => Number(step))).toEqual(
+      Array.from({ length: batches * size }, (_, index) => index + 1),
+    );
+    const row = await collection("metric_summaries").findOne({ _id: `${runId}:loss` });
+    expect(row).toMatchObject({ count: batches * size, mean: (batches * size + 1) / 2, max: batches * size });
     const lines: string[] = [];
-    for await (const answer of third.reader.readLogs({ runId: job.runId })) lines.push(...answer.lines);
+    for await (const answer of life.reader.readLogs({ runId })) lines.push(...answer.lines);
     expect(lines).toEqual(["hello"]);
-    await third.child.kill("SIGTERM");
-  }, 120_000);
+    await life.child.kill("SIGTERM");
+  }, 240_000);
 
   it("commits a checkpoint once: the agent that got no answer asks again", async () => {
     const once = tempDir("once");
+    const crashes = ["tracking.checkpoint.committed"];
     const job = aJob();
     const content = new TextEncoder().encode("weights");
     const { digest } = await service.blobs.put(content);
@@ -91,14 +96,14 @@ describe("a crash between the commit and what follows", () => {
         recordsOffset: 50n,
       },
     };
-    const first = await spawnTracking("tracking.checkpoint.committed", once);
+    const first = await dyingAt(crashes, once);
     await first.leader.openAttempt({ runId: job.runId, jobId: job.id, attempt: 1, project });
     const call = first.agent
       .reportCheckpointPart(request)
       .catch((error: unknown) => fromConnectError(error).code);
     expect(await first.child.exited).toBe("SIGKILL");
     expect(["unavailable", "aborted"]).toContain(await call);
-    const second = await spawnTracking("tracking.checkpoint.committed", once);
+    const second = await dyingAt(crashes, once);
     const { checkpoint } = await second.agent.reportCheckpointPart(request);
     const { resume } = await second.leader.openAttempt({
       runId: job.runId,
@@ -114,6 +119,59 @@ describe("a crash between the commit and what follows", () => {
     });
     expect(events).toEqual([[`trainyard.${project}.tracking.checkpoint.committed.v1.${job.runId}`, 1]]);
     expect(await service.blobs.pins(digest)).toContain(`run:default:${job.runId}`);
+    await second.child.kill("SIGTERM");
+  }, 120_000);
+});
+
+describe("two replicas", () => {
+  const RUNS = 16;
+
+  it("share the runs' metrics; what is a dead one's share goes to the other when it has been silent", async () => {
+    const members = collection<{ _id: string; beat: number }>("metric_workers");
+    await members.deleteMany({}); // Of the processes that died above.
+    const first = await spawnTracking(service);
+    const [dying] = await waitFor("the first to be there", async () => {
+      const all = await members.find().toArray();
+      return all.length === 1 && all;
+    });
+    const second = await spawnTracking(service);
+    const surviving = await waitFor("the second to be there", () =>
+      members.findOne({ _id: { $ne: dying?._id ?? "" } }),
+    );
+    const ids = [dying?._id ?? "", surviving?._id ?? ""];
+    const jobs = Array.from({ length: RUNS }, () => aJob());
+    for (const { id, runId } of jobs)
+      await second.leader.openAttempt({ runId, jobId: id, attempt: 1, project });
+    // Killed right after it told that it lives, so that the time in which it counts as alive begins now.
+    const beat = (await members.findOne({ _id: ids[0] ?? "" }))?.beat;
+    await waitFor("its next beat", async () => (await members.findOne({ _id: ids[0] ?? "" }))?.beat !== beat);
+    expect(await first.child.kill("SIGKILL")).toBe("SIGKILL");
+    const killedMs = Date.now();
+    for (const { runId } of jobs)
+      await publishMetrics(service.bus, aMetricBatch({ runId, attempt: 1 }, [1, 3]));
+    const states = collection<{ _id: string; updatedAt: Date }>("metric_states");
+    const folded = await waitFor(
+      "all to be folded",
+      async () => {
+        const found = await states.find({ _id: { $in: jobs.map(({ runId }) => runId) } }).toArray();
+        return found.length === RUNS && found;
+      },
+      { timeoutMs: 60_000 },
+    );
+    const afterKill = (owner: string | undefined) =>
+      folded
+        .filter(({ _id }) => ownerOf(_id, ids) === owner)
+        .map(({ updatedAt }) => updatedAt.getTime() - killedMs);
+    const [taken, own] = ids.map(afterKill);
+    expect([taken?.length, own?.length]).not.toContain(0);
+    // A pass that began with a beat reads the clock before the rows.
+    const marginMs = 1_000;
+    expect(Math.min(...(taken ?? []))).toBeGreaterThan(SILENT_MS - marginMs);
+    expect(Math.min(...(own ?? []))).toBeLessThan(Math.min(...(taken ?? [])));
+    for (const { runId } of jobs) {
+      const { runs } = await second.metrics.getSummaries({ runIds: [runId], keys: ["loss"] });
+      expect(runs[0]?.metrics.loss).toMatchObject({ count: 3n, last: 3 });
+    }
     await second.child.kill("SIGTERM");
   }, 120_000);
 });

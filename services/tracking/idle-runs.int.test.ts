@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { tracking } from "@trainyard/contracts";
-import { freePort, spawnScript, testSigner, waitFor } from "@trainyard/testing";
+import { testSigner, waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
+import { spawnTracking } from "./test-process.ts";
 import { startTracking, type TestTracking } from "./test-service.ts";
 import { asUser, type Caller, callerOf, errorOf, nextRequest } from "./test-users.ts";
 
@@ -26,10 +27,14 @@ async function get(who: Caller, runId: string): Promise<tracking.Run> {
 }
 
 const lost = (who: Caller, runId: string) =>
-  waitFor("the run to be given up", async () => {
-    const run = await get(who, runId);
-    return run.status === RunStatus.FAILED && run;
-  });
+  waitFor(
+    "the run to be given up",
+    async () => {
+      const run = await get(who, runId);
+      return run.status === RunStatus.FAILED && run;
+    },
+    { timeoutMs: 30_000 },
+  );
 
 describe("an outside run whose client is silent", () => {
   it("is ended as lost, once, and refuses heartbeats until its client resumes it", async () => {
@@ -81,7 +86,9 @@ describe("an outside run whose client is silent", () => {
 
   it("is not held to account for the time in which tracking itself was dead", async () => {
     const outageMs = 3_000;
-    const first = await spawnTracking();
+    // Its servers only: the service runs as processes that can die.
+    service = await startTracking({ start: false });
+    const first = await spawnWatching();
     const runId = await aRun(first.ada, 2n);
     // So that there was a look to count the outage from.
     await waitFor("a look", async () => (await watch().findOne({ _id: "idle runs" })) !== null);
@@ -90,28 +97,18 @@ describe("an outside run whose client is silent", () => {
     if (seenAt === undefined) throw new Error("never seen");
     expect(await first.child.kill("SIGKILL")).toBe("SIGKILL");
     await delay(outageMs);
-    const second = await spawnTracking();
+    const second = await spawnWatching();
     const run = await lost(second.ada, runId);
     expect(run.failure?.reason).toBe("OWNER_LOST");
     const endedAt = run.endedAt === undefined ? 0 : timestampDate(run.endedAt).getTime();
     expect(endedAt - timestampDate(seenAt).getTime()).toBeGreaterThanOrEqual(outageMs);
-  });
+  }, 120_000);
 });
 
 const watch = () => service.store.db.collection<{ _id: string }>("run_watch");
 
-/** Tracking as a process of its own, on the database of a service that was never started. */
-async function spawnTracking() {
-  service = spawned ??= await startTracking({ start: false });
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const child = await spawnScript("tracking", {
-    script: "services/tracking/main.ts",
-    env: { ...service.env, TRAINYARD_LISTEN_PORT: String(port), TRAINYARD_IDLE_WATCH_MS: "250" },
-    readyUrl: `${url}/readyz`,
-  });
+async function spawnWatching() {
   await testSigner("gateway");
+  const { child, url } = await spawnTracking(service, { TRAINYARD_IDLE_WATCH_MS: "250" });
   return { child, ada: await callerOf(url, { name: "ada" }) };
 }
-
-let spawned: TestTracking | undefined;

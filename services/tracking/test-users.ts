@@ -20,7 +20,7 @@ export async function callerOf(
   const gateway = await testSigner("gateway");
   const principal: Principal = { kind: "user", roles: ["submitter"], project, ...who };
   const client = <S extends DescService>(service: S) =>
-    rpcClient(service, url, { timeoutMs: 20_000, token: () => gateway.sign(principal, 60_000) });
+    rpcClient(service, url, { timeoutMs: 60_000, token: () => gateway.sign(principal, 60_000) });
   return {
     tracking: client(tracking.TrackingService),
     runs: client(tracking.RunService),

@@ -4,7 +4,7 @@ import type { Deps } from "../deps.ts";
 import { ownerOf } from "../domain/rendezvous.ts";
 import { BEAT_MS } from "../store/metric-workers.ts";
 import { foldMetrics } from "./fold-metrics.ts";
-import { packMetrics } from "./pack-metrics.ts";
+import { packAgainTime, packMetrics } from "./pack-metrics.ts";
 
 /** How often is looked for what to do; a search never sees summaries that are older than this and the pass itself. */
 const LOOK_MS = 500;
@@ -15,8 +15,8 @@ const MAX_STALE = 200;
 const MAX_PACKED = 200;
 
 /**
- * Works up what was stored: folds it into the runs' summaries, then packs it into chunks. Every replica does this for its share of the runs; what a
- * dead one leaves is taken over when its beats have stopped.
+ * Works up what was stored: folds it into the runs' summaries, then packs it into chunks. Every replica does this for its
+ * share of the runs; what a dead one leaves is taken over when its beats have stopped.
  */
 export function metricWorker(deps: Deps): Part {
   const stopping = new AbortController();
@@ -55,7 +55,7 @@ export function metricWorker(deps: Deps): Part {
       if (stopping.signal.aborted) return;
       if (!isMine(runId)) continue;
       await workUp(runId, () => packMetrics(deps, runId, stopping.signal));
-      await metricStates.lookedAfter(runId, now);
+      await metricStates.lookedAfter(runId, now, packAgainTime(await metricStates.find(runId), deps.now()));
     }
   }
 

@@ -80,14 +80,25 @@ const SOME_POINTS = 256;
 /** What is open is packed again each time, so it must not be much more than what comes to it. */
 const OPEN_SHARE = 4;
 
+interface Loose {
+  readonly looseBatches: number;
+  readonly loosePoints: number;
+  readonly openPoints: number;
+}
+
 /** When what is loose shall be packed, given that something was folded just now; undefined for never. */
-export function packTime(
-  state: { readonly looseBatches: number; readonly loosePoints: number; readonly openPoints: number },
-  now: Date,
-): Date | undefined {
-  const { looseBatches, loosePoints, openPoints } = state;
-  if (looseBatches >= MANY_BATCHES || loosePoints >= Math.max(MANY_POINTS, openPoints / OPEN_SHARE))
-    return now;
-  if (looseBatches >= SOME_BATCHES || loosePoints >= SOME_POINTS) return new Date(now.getTime() + IDLE_MS);
-  return undefined;
+export function packTime(state: Loose, now: Date): Date | undefined {
+  if (isMany(state)) return now;
+  const isSome = state.looseBatches >= SOME_BATCHES || state.loosePoints >= SOME_POINTS;
+  return isSome ? new Date(now.getTime() + IDLE_MS) : undefined;
+}
+
+/** When to look again, given that what is old enough has been packed just now; undefined when nothing is left. */
+export function packAgainTime(state: Loose | undefined, now: Date): Date | undefined {
+  if (state === undefined || state.looseBatches === 0) return undefined;
+  return new Date(now.getTime() + (isMany(state) ? MIN_AGE_MS : IDLE_MS));
+}
+
+function isMany({ looseBatches, loosePoints, openPoints }: Loose): boolean {
+  return looseBatches >= MANY_BATCHES || loosePoints >= Math.max(MANY_POINTS, openPoints / OPEN_SHARE);
 }

@@ -52,8 +52,8 @@ export interface MetricStates {
   /** Runs whose loose batches shall be packed by now. */
   toPack(now: Date, limit: number): Promise<string[]>;
   save(tx: Tx, state: MetricState): Promise<void>;
-  /** Takes down that what shall be packed has been looked after; another fold says when to look again. */
-  lookedAfter(runId: string, until: Date): Promise<void>;
+  /** Takes down that what was to be packed by then has been looked after, and when to look again; a fold meanwhile knows better. */
+  lookedAfter(runId: string, until: Date, again: Date | undefined): Promise<void>;
   /** Counts what was packed. */
   packed(
     tx: Tx,
@@ -63,9 +63,6 @@ export interface MetricStates {
   /** Has the summaries made anew, if there are any; for whoever changes what they follow from besides the points. */
   markStale(tx: Tx, runId: string): Promise<void>;
 }
-
-/** What was too young to be packed is looked at again so much later. */
-const LOOK_AGAIN_MS = 60_000;
 
 /** The states in this database. */
 export function createMetricStates(store: Store): MetricStates {
@@ -90,17 +87,10 @@ export function createMetricStates(store: Store): MetricStates {
         .limit(limit);
       return (await found.toArray()).map(({ _id }) => _id);
     },
-    async lookedAfter(runId, until) {
+    async lookedAfter(runId, until, again) {
       const filter = { _id: runId, packAt: { $lte: until } };
-      await documents.updateOne(filter, [
-        {
-          $set: {
-            packAt: {
-              $cond: [{ $gt: ["$looseBatches", 0] }, new Date(until.getTime() + LOOK_AGAIN_MS), "$$REMOVE"],
-            },
-          },
-        },
-      ]);
+      const change = again === undefined ? { $unset: { packAt: "" as const } } : { $set: { packAt: again } };
+      await documents.updateOne(filter, change);
     },
     async save(tx, { runId, ...state }) {
       await documents.replaceOne(
