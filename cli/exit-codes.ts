@@ -12,6 +12,8 @@ export const exitCodes = {
   denied: 4,
   /** No platform answers. */
   unavailable: 5,
+  /** What was to be the same is not. */
+  differs: 6,
   /** Ended by Ctrl-C. */
   interrupted: 130,
 } as const;

@@ -14,6 +14,7 @@ import { addJobCommands } from "./commands/job-commands.ts";
 import { addModelCommands } from "./commands/model-commands.ts";
 import { addMoveCommands } from "./commands/move-commands.ts";
 import { addPlatformCommands } from "./commands/platform-commands.ts";
+import { addReproduceCommands } from "./commands/reproduce-commands.ts";
 import { addRunCommands } from "./commands/run-commands.ts";
 import { addSecretCommands } from "./commands/secret-commands.ts";
 import { addSubmitCommands } from "./commands/submit-commands.ts";
@@ -24,7 +25,7 @@ import { version } from "./version.ts";
 
 const groups: readonly (readonly [string, readonly AddCommands[]])[] = [
   ["Platform:", [addPlatformCommands]],
-  ["Train:", [addSubmitCommands, addJobCommands]],
+  ["Train:", [addSubmitCommands, addJobCommands, addReproduceCommands]],
   ["Look at results:", [addRunCommands, addExperimentCommands, addCompareCommands, addArtifactCommands]],
   ["Data, evaluation, models:", [addDatasetCommands, addEvaluationCommands, addModelCommands]],
   ["Move in and out:", [addMoveCommands]],
@@ -61,7 +62,8 @@ Output:
   it follows). NO_COLOR turns colours off. Times are local, with --utc in UTC.
 
 Exit codes:
-  0 done · 1 failed or refused · 2 wrong usage or invalid input · 3 not found · 4 not permitted · 5 platform unavailable`;
+  0 done · 1 failed or refused · 2 wrong usage or invalid input · 3 not found · 4 not permitted · 5 platform unavailable
+  6 what was to be the same differs (reproduce)`;
 
 /** The whole command line. `onEnd` gets the exit code of the command that ran. */
 export function createProgram(onEnd: (exitCode: number) => void): Command {

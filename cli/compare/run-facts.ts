@@ -46,6 +46,7 @@ function lineageOf(run: tracking.Run): [string, string | undefined][] {
       `input ${input.name}${input.context === "" ? "" : ` (${input.context})`}`,
       input.digest,
     ]),
+    ["reproduces", spec?.labels["trainyard.reproduces"]],
     ["seed", spec === undefined ? undefined : String(spec.seed)],
     ["ranks", spec === undefined ? undefined : String(spec.ranks)],
     ["slots per rank", spec === undefined ? undefined : String(spec.slotsPerRank)],

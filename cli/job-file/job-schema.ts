@@ -162,6 +162,12 @@ export const jobSchema = z.strictObject({
     .describe("When to checkpoint and what to keep."),
   retries: z.int().min(0).max(100).default(3).describe("How often a failure of your own code is retried."),
   seed: z.int().default(0).describe("Seed of every random generator in the ranks."),
+  deterministic: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Have libraries choose algorithms that repeat to the bit; false where the speed of others counts for more.",
+    ),
   ...failureFields,
   timeoutSeconds: z.int().min(0).default(0).describe("Stop and fail after this long; 0 means no limit."),
   model: z

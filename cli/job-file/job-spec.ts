@@ -60,6 +60,7 @@ export function jobSpec(job: JobFile, code: UploadedCode, source: string): sched
     checkpoint: { everySteps: BigInt(job.checkpoint.everySteps), keep: job.checkpoint.keep },
     retries: job.retries,
     seed: BigInt(job.seed),
+    nondeterministic: !job.deterministic,
     ...(job.model === undefined ? {} : { model: { name: job.model.name, suite: job.model.suite ?? "" } }),
     timeoutSeconds: BigInt(job.timeoutSeconds),
     ...failurePolicies(job),

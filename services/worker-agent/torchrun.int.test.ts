@@ -88,6 +88,7 @@ const assignment: Assignment = {
     start: "warm",
     checkpointEverySteps: 0,
     seed: "0",
+    deterministic: true,
     inputs: [],
     secrets: [],
   },

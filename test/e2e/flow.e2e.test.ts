@@ -11,6 +11,7 @@ import { digitsFlow } from "../flow/flow.ts";
 import { brokenPromises } from "../flow/invariants.ts";
 import { killedTraining, recoveryJob, trainedDigest } from "../flow/recovery.ts";
 import { otlpReceiver, type ReceivedSpan } from "./otlp-receiver.ts";
+import { trainAndReproduce } from "./reproduce.ts";
 
 let dir: string;
 let fleet: Fleet;
@@ -118,6 +119,30 @@ describe("a training whose rank is killed", () => {
     const missing = all.filter((step) => !stepsOf(0).includes(step));
     expect(stepsOf(0)).toEqual(all.filter((step) => !missing.includes(step)));
     expect([[], [Number(resumedAt)]]).toContainEqual(missing);
+  });
+});
+
+describe("a training that is reproduced", () => {
+  it("has the same weights to the bit", async () => {
+    const { code, report } = await trainAndReproduce(fleet, dir, []);
+    expect(report).toMatchObject({ verdict: "identical", step: 12, environment: [] });
+    expect(report.files.filter(({ decides }) => decides).map(({ path }) => path)).toEqual([
+      "model.pt",
+      "optimizer.pt",
+    ]);
+    expect(report.files.every(({ identical }) => identical)).toBe(true);
+    expect(report.reproduction.runId).not.toBe(report.original.runId);
+    expect(code).toBe(0);
+  });
+
+  it("is told to differ, and in which files, where the script draws what nobody can repeat", async () => {
+    const { code, report } = await trainAndReproduce(fleet, dir, ["noise=true"]);
+    expect(report).toMatchObject({ verdict: "differs", step: 12 });
+    expect(report.files.filter(({ identical }) => !identical).map(({ path }) => path)).toEqual([
+      "model.pt",
+      "optimizer.pt",
+    ]);
+    expect(code).toBe(6);
   });
 });
 

@@ -30,6 +30,7 @@ class Environment(NamedTuple):
     resume_dir: str | None
     every_steps: int
     seed: int | None
+    deterministic: bool
 
     @classmethod
     def read(cls, env: Mapping[str, str] = os.environ) -> Environment:
@@ -58,6 +59,8 @@ class Environment(NamedTuple):
             resume_dir=env.get("TRAINYARD_RESUME_DIR") or None,
             every_steps=_integer(env, "TRAINYARD_CHECKPOINT_EVERY_STEPS", DEFAULT_EVERY_STEPS),
             seed=_integer(env, "TRAINYARD_SEED", 0) if env.get("TRAINYARD_SEED") else None,
+            # Outside the platform a script that was given no seed is left as it is.
+            deterministic=env.get("TRAINYARD_DETERMINISTIC", "1" if env.get("TRAINYARD_SEED") else "0") not in ("", "0"),
         )
 
 

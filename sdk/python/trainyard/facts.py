@@ -27,8 +27,18 @@ def environment() -> dict[str, Any]:
         "command": [sys.executable, *sys.argv],
         "directory": os.getcwd(),
         "git": _git(os.getcwd()),
+        "numerics": _numerics(),
         "packages": _packages(),
     }
+
+
+def _numerics() -> dict[str, Any]:
+    """Tell what else decides about the last bits of a sum: threads, and the libraries that torch was built with."""
+    found: dict[str, Any] = {"threads": os.environ.get("OMP_NUM_THREADS", ""), "hashSeed": os.environ.get("PYTHONHASHSEED", "")}
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        found |= {"torch": str(torch.__version__), "cuda": torch.version.cuda or "", "torchThreads": torch.get_num_threads()}
+    return found
 
 
 def _packages() -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""The state of every random generator a script may use, as JSON: captured exactly, restored exactly, seeded together.
+"""The state of every random generator a script may use, as JSON: captured exactly, restored exactly, seeded.
 
-Only libraries that the script has imported are touched: a library that comes later starts from its own default.
+Captured is what the script has imported; `determinism` seeds a library that comes later when it comes.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ import sys
 from typing import Any
 
 
-def seed_everything(seed: int) -> None:
-    """Seed Python's, NumPy's and PyTorch's global generators.
-
-    All ranks get the same seed, for what must agree (model initialisation) does so then; a script that wants different
-    streams per rank seeds them itself after that.
-    """
+def seed_python(seed: int) -> None:
+    """Seed Python's global generator."""
     import random
 
     random.seed(seed)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(seed % 2**32)
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.manual_seed(seed)
+
+
+def seed_numpy(numpy: Any, seed: int) -> None:
+    """Seed NumPy's global generator, which takes 32 bits."""
+    numpy.random.seed(seed % 2**32)
+
+
+def seed_torch(torch: Any, seed: int) -> None:
+    """Seed torch's global generators, those of CUDA included."""
+    torch.manual_seed(seed)
 
 
 def capture() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import os
 import sys
 import threading
@@ -53,6 +54,10 @@ class Run:
         elif not environment.local:
             os.makedirs(environment.rank_dir, mode=0o700, exist_ok=True)
             self._records = RecordWriter(os.path.join(environment.rank_dir, "records.bin"))
+        if environment.deterministic:
+            from trainyard.determinism import set_flags
+
+            set_flags()
         if environment.seed is not None:
             self.seed_everything(environment.seed)
         atexit.register(self._flush_at_exit)
@@ -109,16 +114,21 @@ class Run:
         return device_mesh(self.world_size, tensor, pipeline, device_type)
 
     def seed_everything(self, seed: int) -> None:
-        """Seed Python's, NumPy's and PyTorch's global generators (those already imported)."""
-        from trainyard.random_state import seed_everything
+        """Seed Python's, NumPy's, PyTorch's and CUDA's global generators, also of a library that is imported later.
 
-        seed_everything(seed)
+        All ranks get the same seed, for what must agree (model initialisation) does so then; a script that wants different
+        streams per rank seeds them itself after that. `init` does it with the job's seed.
+        """
+        from trainyard.determinism import seed_all
+
+        seed_all(seed)
 
     def first_step(self) -> None:
         """Say that training has begun; the first `log` or `checkpoint` says it by itself."""
         if not self._stepped:
             self._stepped = True
             self._append({"kind": "first_step", "at": time.time()})
+            self._tell_environment()
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Log numbers at a step (without one: the step after the last). Costs microseconds and never waits.
@@ -428,6 +438,8 @@ class Run:
         """
         if self._writer is not None:
             self._writer.wait()
+        if self._facts is not None:
+            self._facts.join()
         if self._env.local:
             from trainyard.checkpoint import prune_local
 
@@ -451,7 +463,11 @@ class Run:
         self._watch = EndWatch()
         if self._params:
             self._say("params", self._params)
-        if self.is_main:
+        self._tell_environment()
+
+    def _tell_environment(self) -> None:
+        """Record what the run runs on and with, once, by rank 0; on the platform when the first step is done, to delay none."""
+        if self._facts is None and self._records is not None and self.is_main:
             # Beside the script: reading a few hundred packages' metadata would cost it tens of milliseconds.
             self._facts = threading.Thread(target=self._log_environment, name="trainyard-environment", daemon=True)
             self._facts.start()
@@ -459,7 +475,18 @@ class Run:
     def _log_environment(self) -> None:
         from trainyard.facts import environment
 
-        self._append({"kind": "environment", "environment": environment()})
+        found = {**environment(), "reproducibility": self._reproducibility()}
+        if self._place is not None:
+            self._append({"kind": "environment", "environment": found})
+            return
+        path = os.path.join(self._env.rank_dir, "environment.json")
+        with open(path, "w", encoding="utf-8") as target:
+            json.dump(found, target)
+        self._append({"kind": "artifact", "path": "environment.json", "file": path})
+
+    def _reproducibility(self) -> dict[str, Any]:
+        env = self._env
+        return {"seed": env.seed, "deterministic": env.deterministic, "worldSize": env.world_size}
 
     def _say(self, kind: str, values: Mapping[str, Any]) -> None:
         """Record words of rank 0."""
@@ -547,6 +574,8 @@ class Run:
                 sys.stderr.write(f"trainyard: {error}\n")
         if self._watch is not None:
             self._end(self._watch.status, self._watch.message)
+        elif self._facts is not None:
+            self._facts.join()
 
 
 def _number(key: str, value: Any) -> float:

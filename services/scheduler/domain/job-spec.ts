@@ -71,6 +71,8 @@ export interface JobSpec {
   /** Failures of the user's own code that may be retried. */
   readonly retries: number;
   readonly seed: number;
+  /** Whether libraries may choose algorithms that do not repeat to the bit; not when absent. */
+  readonly nondeterministic?: boolean;
   readonly model?: { readonly name: string; readonly suite: string };
   /** 0 means no limit. */
   readonly timeoutSeconds: number;

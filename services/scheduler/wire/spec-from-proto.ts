@@ -39,6 +39,7 @@ export function specFromProto(spec: scheduler.JobSpec): JobSpec {
     },
     retries: spec.retries,
     seed: Number(spec.seed),
+    ...(spec.nondeterministic ? { nondeterministic: true } : {}),
     timeoutSeconds: Number(spec.timeoutSeconds),
     framework: frameworkFromProto(spec.framework) ?? "torch",
     inputs: spec.inputs.map(({ path, digest }) => ({ path, digest })),

@@ -28,6 +28,7 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
     checkpoint: { everySteps: BigInt(spec.checkpoint.everySteps), keep: spec.checkpoint.keep },
     retries: spec.retries,
     seed: BigInt(spec.seed),
+    nondeterministic: spec.nondeterministic ?? false,
     timeoutSeconds: BigInt(spec.timeoutSeconds),
     framework: frameworkToProto[spec.framework],
     inputs: spec.inputs.map((input) => ({ ...input })),
@@ -62,9 +63,9 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
 /** What a node needs of a spec to run its ranks: no more than that travels with each change of the node's orders. */
 export function workToProto(spec: JobSpec): scheduler.JobSpec {
   const { code, entrypoint, params, env, checkpoint, seed, framework, inputs } = specToProto(spec);
-  const { start, python, mesh, haltOnNonFinite, secrets } = specToProto(spec);
+  const { start, python, mesh, haltOnNonFinite, secrets, nondeterministic } = specToProto(spec);
   const own = { code, entrypoint, params, env, checkpoint, seed, framework, inputs };
-  const work = { ...own, start, python, mesh, haltOnNonFinite, secrets };
+  const work = { ...own, start, python, mesh, haltOnNonFinite, secrets, nondeterministic };
   return create(scheduler.JobSpecSchema, work as SpecInit); // Absent members stay absent.
 }
 

@@ -39,6 +39,8 @@ export interface Work {
   readonly haltOnNonFinite?: readonly string[];
   /** Decimal text, since a seed may exceed what a double holds. */
   readonly seed: string;
+  /** Whether libraries are told to choose algorithms that repeat to the bit. */
+  readonly deterministic: boolean;
   readonly inputs: readonly { readonly path: string; readonly digest: string }[];
   /** What the ranks are given that nobody may read; empty text: not as a variable, not as a file. */
   readonly secrets: readonly { readonly name: string; readonly env: string; readonly file: string }[];

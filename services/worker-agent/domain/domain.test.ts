@@ -190,7 +190,12 @@ describe("the environment that the shim inherits", () => {
       AWS_SECRET_ACCESS_KEY: "k",
       HTTPS_PROXY: "u:p@h",
     };
-    expect(shimEnvironment(agent, "/sdk")).toEqual({ PATH: "/bin", NCCL_DEBUG: "INFO", PYTHONPATH: "/sdk" });
+    expect(shimEnvironment(agent, "/sdk")).toEqual({
+      PATH: "/bin",
+      PYTHONHASHSEED: "0",
+      NCCL_DEBUG: "INFO",
+      PYTHONPATH: "/sdk",
+    });
   });
 });
 

@@ -22,6 +22,7 @@ const assignment = (action: "run" | "stop"): Assignment => ({
     start: "warm",
     checkpointEverySteps: 0,
     seed: "0",
+    deterministic: true,
     inputs: [],
     secrets: [],
   },

@@ -35,6 +35,7 @@ export function rankEnvironment(
     // torchrun's own default: a collective that fails or hangs ends the rank.
     TORCH_NCCL_ASYNC_ERROR_HANDLING: "1",
     PATH: node.path,
+    ...sameHashes,
     ...networkInterface(assignment, node),
     ...(assignment.work.secrets.some(({ file }) => file !== "")
       ? { TRAINYARD_SECRETS_DIR: `${node.attemptDir}/secrets` }
@@ -45,6 +46,9 @@ export function rankEnvironment(
     ...platform(assignment, place, node),
   };
 }
+
+/** The order in which Python walks a set of texts is the same in every run, and in the launcher that ranks are forked from. */
+const sameHashes = { PYTHONHASHSEED: "0" } as const;
 
 function torchrun(assignment: Assignment, place: RankPlace, node: NodeForRanks): Record<string, string> {
   const rankDir = rankDirOf(node, place);
@@ -115,6 +119,7 @@ function platform(assignment: Assignment, place: RankPlace, node: NodeForRanks):
     TRAINYARD_PARAMS: work.paramsJson,
     TRAINYARD_CHECKPOINT_EVERY_STEPS: String(work.checkpointEverySteps),
     TRAINYARD_SEED: work.seed,
+    TRAINYARD_DETERMINISTIC: work.deterministic ? "1" : "0",
     ...(assignment.datasetManifestDigest === undefined
       ? {}
       : { TRAINYARD_DATASET_MANIFEST: `${node.attemptDir}/dataset.json` }),
@@ -161,5 +166,9 @@ export function shimEnvironment(
   const passes = (name: string) =>
     inheritedNames.has(name) || inheritedPrefixes.some((prefix) => name.startsWith(prefix));
   const kept = Object.entries(agent).filter(([name, value]) => value !== undefined && passes(name));
-  return { ...(Object.fromEntries(kept) as Record<string, string>), ...pythonPath(undefined, sdkPath) };
+  return {
+    ...(Object.fromEntries(kept) as Record<string, string>),
+    ...sameHashes,
+    ...pythonPath(undefined, sdkPath),
+  };
 }

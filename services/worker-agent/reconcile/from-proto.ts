@@ -50,6 +50,7 @@ function workFrom(spec: scheduler.JobSpec | undefined): Work {
     start: spec?.start === scheduler.StartMode.COLD ? "cold" : "warm",
     checkpointEverySteps: Number(spec?.checkpoint?.everySteps ?? DEFAULT_CHECKPOINT_EVERY_STEPS),
     seed: String(spec?.seed ?? 0n),
+    deterministic: spec?.nondeterministic !== true,
     haltOnNonFinite: spec?.haltOnNonFinite ?? [],
     inputs: (spec?.inputs ?? []).map(({ path, digest }) => ({ path, digest })),
     secrets: (spec?.secrets ?? []).map(({ name, env, file }) => ({ name, env, file })),

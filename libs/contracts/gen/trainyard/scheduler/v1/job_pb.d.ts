@@ -243,6 +243,13 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
    * @generated from field: repeated trainyard.scheduler.v1.SecretRef secrets = 66;
    */
   secrets: SecretRef[];
+
+  /**
+   * The SDK leaves libraries free to choose algorithms whose last bits differ from run to run; the generators are seeded all the same.
+   *
+   * @generated from field: bool nondeterministic = 70;
+   */
+  nondeterministic: boolean;
 };
 
 /**
