@@ -247,7 +247,7 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
   /**
    * The SDK leaves libraries free to choose algorithms whose last bits differ from run to run; the generators are seeded all the same.
    *
-   * @generated from field: bool nondeterministic = 70;
+   * @generated from field: bool nondeterministic = 75;
    */
   nondeterministic: boolean;
 };
