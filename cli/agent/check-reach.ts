@@ -11,6 +11,7 @@ export interface Reach {
   readonly busUrl: string;
   readonly seedFile: string;
   readonly trackingUrl: string;
+  readonly schedulerUrl: string;
   readonly blobUrl: string;
   /** A blob that the platform has just put into its store. */
   readonly probeDigest: string;
@@ -21,20 +22,22 @@ export async function checkReach({
   busUrl,
   seedFile,
   trackingUrl,
+  schedulerUrl,
   blobUrl,
   probeDigest,
 }: Reach): Promise<void> {
-  await checkTracking(trackingUrl);
+  await checkService("tracking", trackingUrl);
+  await checkService("scheduler", schedulerUrl);
   await checkBus(busUrl, seedFile);
   await checkBlobs(blobUrl, probeDigest);
 }
 
-async function checkTracking(url: string): Promise<void> {
+async function checkService(name: "tracking" | "scheduler", url: string): Promise<void> {
   try {
     const answer = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(HTTP_TIMEOUT_MS) });
     if (!answer.ok) throw new Error(`it answered ${answer.status}`);
   } catch (cause) {
-    throw unreachable("TRACKING_UNREACHABLE", `the tracking service at ${url}`, cause);
+    throw unreachable(`${name.toUpperCase()}_UNREACHABLE`, `the ${name} service at ${url}`, cause);
   }
 }
 

@@ -41,10 +41,11 @@ export async function join(session: Session, url: string, flags: JoinFlags): Pro
   const answer = await joins.joinNode({ token, signingKey: keys.signingKey, busKey: keys.busKey });
   const busUrl = reachableUrl(answer.busUrl, gatewayUrl);
   const trackingUrl = reachableUrl(answer.trackingUrl, gatewayUrl);
+  const schedulerUrl = reachableUrl(answer.schedulerUrl, gatewayUrl);
   const { blobUrl, probeDigest } = answer;
-  await checkReach({ busUrl, trackingUrl, blobUrl, probeDigest, seedFile: keys.seedFile });
+  await checkReach({ busUrl, trackingUrl, schedulerUrl, blobUrl, probeDigest, seedFile: keys.seedFile });
   nameKey(keys.keyFile, answer.nodeId);
-  const settings = { ...flags, ...programs, dir, address, gatewayUrl, busUrl, trackingUrl };
+  const settings = { ...flags, ...programs, dir, address, gatewayUrl, busUrl, trackingUrl, schedulerUrl };
   writeSettings(settings, keys, answer);
   session.print(
     session.json
@@ -61,6 +62,7 @@ interface Settings extends JoinFlags {
   readonly gatewayUrl: string;
   readonly busUrl: string;
   readonly trackingUrl: string;
+  readonly schedulerUrl: string;
   readonly python: string;
   readonly uv: string | undefined;
 }
@@ -75,6 +77,7 @@ function writeSettings(settings: Settings, keys: AgentKeys, answer: gateway.Join
     TRAINYARD_NATS_URL: settings.busUrl,
     TRAINYARD_NATS_SEED_FILE: keys.seedFile,
     TRAINYARD_TRACKING_URL: settings.trackingUrl,
+    TRAINYARD_SCHEDULER_URL: settings.schedulerUrl,
     TRAINYARD_BLOB_URL: answer.blobUrl,
     TRAINYARD_GATEWAY_URL: settings.gatewayUrl,
     TRAINYARD_KEY_FILE: keys.keyFile,

@@ -13,7 +13,7 @@ Example:
 
 const joinHelp = `
 The token: --token, or where no other user sees it TRAINYARD_JOIN_TOKEN, or --token-file FILE ("-" reads standard input).
-The machine needs this checkout with its set-up done, the bus (7422), tracking (7072) and gateway (7070) of the platform
+The machine needs this checkout with its set-up done, the bus (7422), gateway (7070), scheduler (7071) and tracking (7072) of the platform
 within reach, and its blob store: S3, or the same folder at the same path. See docs/cluster.md.
 
 Examples:

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkoutRoot } from "@trainyard/local";
-import { atFileEnd, waitFor } from "@trainyard/testing";
+import { atFileEnd, type NetworkNode, waitFor } from "@trainyard/testing";
 
 const bin = join(checkoutRoot, "node_modules/.bin");
 
@@ -18,10 +18,18 @@ export interface Ended {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** The machine of a test network on which it runs. */
+  readonly on?: NetworkNode | undefined;
 }
 
 function start(args: readonly string[], options: RunOptions) {
-  const child = spawn(join(bin, "node"), [join(checkoutRoot, "cli/main.ts"), ...args], {
+  const [program = "", ...rest] = [
+    ...(options.on?.prefix ?? []),
+    join(bin, "node"),
+    join(checkoutRoot, "cli/main.ts"),
+    ...args,
+  ];
+  const child = spawn(program, rest, {
     cwd: options.cwd ?? checkoutRoot,
     // A test's own environment: a token or address of whoever runs the tests must not be used.
     env: {
@@ -49,6 +57,25 @@ function start(args: readonly string[], options: RunOptions) {
 /** Runs one command to its end. */
 export function trainyard(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   return start(args, options).ended;
+}
+
+/** A command that runs until it is told to end. */
+export interface RunningCommand {
+  /** What it has printed so far. */
+  readonly output: Readonly<{ stdout: string; stderr: string }>;
+  readonly ended: Promise<Ended>;
+  kill(signal: NodeJS.Signals): Promise<Ended>;
+}
+
+/** Starts a command that goes on until it is told to end, at the latest when the test file does. */
+export function startCommand(args: readonly string[], options: RunOptions = {}): RunningCommand {
+  const { child, output, ended } = start(args, options);
+  const kill = (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    return ended;
+  };
+  atFileEnd(async () => void (await kill("SIGTERM")));
+  return { output, ended, kill };
 }
 
 /** A platform started by `trainyard up` in a process of its own. */

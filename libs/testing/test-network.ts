@@ -5,21 +5,24 @@ import { atFileEnd } from "./cleanup.ts";
 
 /** A machine of a test network: a network namespace with an address of its own, and nothing of this machine's but files. */
 export interface NetworkNode {
+  /** Its address on the first bridge, by its interface `eth0`. */
   readonly address: string;
+  /** Its addresses, those of `eth0`, `eth1` and so on. */
+  readonly addresses: readonly string[];
   /** What a command line is prefixed with to run there. */
   readonly prefix: readonly string[];
-  /** Pulls its cable: nothing gets in or out, and no one is told. */
+  /** Pulls its cables: nothing gets in or out, and no one is told. */
   cut(): void;
-  /** Puts it back. */
+  /** Puts them back. */
   heal(): void;
-  /** Cuts it off from one other node only, both ways; both still reach the host. */
+  /** Cuts it off from one other node only, both ways, on the first bridge; both still reach the host. */
   cutFrom(other: NetworkNode): void;
   healFrom(other: NetworkNode): void;
 }
 
-/** A bridge on this machine and the nodes on it. */
+/** One or more bridges on this machine and the nodes on them. */
 export interface TestNetwork {
-  /** This machine's address on the bridge, for servers that the nodes shall reach. */
+  /** This machine's address on the first bridge, for servers that the nodes shall reach. */
   readonly hostAddress: string;
   readonly nodes: readonly NetworkNode[];
 }
@@ -49,43 +52,58 @@ function freeNetwork(): string {
   }
 }
 
-/**
- * Lays a bridge with this many nodes, each in a network namespace, gone when the test file ends. Real addresses and real
- * links: what is tested here meets the kernel's own network stack, but no delay and no loss.
- */
-export function testNetwork(count: number): TestNetwork {
-  const id = randomBytes(3).toString("hex");
-  const network = freeNetwork();
-  const hostAddress = `${network}.1`;
-  const bridge = `ty${id}`;
-  ip("link", "add", bridge, "type", "bridge");
-  atFileEnd(async () => ip("link", "del", bridge));
-  ip("addr", "add", `${hostAddress}/24`, "dev", bridge);
-  ip("link", "set", bridge, "up");
-  const nodes = Array.from({ length: count }, (_, index) =>
-    addNode({ bridge, index, address: `${network}.${index + 2}` }),
-  );
-  return { hostAddress, nodes };
+/** A bridge that is laid, and the first three bytes of its network. */
+interface Bridge {
+  readonly name: string;
+  readonly network: string;
 }
 
-function addNode(options: { readonly bridge: string; readonly index: number; readonly address: string }) {
-  const { bridge, index, address } = options;
-  const space = `${bridge}-${index}`;
-  const cable = `${bridge}h${index}`;
+/**
+ * Lays a bridge with this many nodes, each in a network namespace, gone when the test file ends; with more interfaces, as
+ * many bridges, each node on all of them. Real addresses and real links: what is tested here meets the kernel's own network
+ * stack, but no delay and no loss.
+ */
+export function testNetwork(count: number, interfaces = 1): TestNetwork {
+  const id = randomBytes(3).toString("hex");
+  const bridges = Array.from({ length: interfaces }, (_, index) => layBridge(`ty${id}${index || ""}`));
+  const nodes = Array.from({ length: count }, (_, index) => addNode(`ty${id}-${index}`, index, bridges));
+  return { hostAddress: `${bridges[0]?.network}.1`, nodes };
+}
+
+function layBridge(name: string): Bridge {
+  const network = freeNetwork();
+  ip("link", "add", name, "type", "bridge");
+  atFileEnd(async () => ip("link", "del", name));
+  ip("addr", "add", `${network}.1/24`, "dev", name);
+  ip("link", "set", name, "up");
+  return { name, network };
+}
+
+function addNode(space: string, index: number, bridges: readonly Bridge[]): NetworkNode {
   const inside = (...words: readonly string[]) => ip("-netns", space, ...words);
   ip("netns", "add", space);
-  // The cable goes with the namespace that one of its ends is in.
+  // The cables go with the namespace that one of their ends is in.
   atFileEnd(async () => ip("netns", "del", space));
-  ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", space);
-  ip("link", "set", cable, "master", bridge, "up");
-  inside("addr", "add", `${address}/24`, "dev", "eth0");
   inside("link", "set", "lo", "up");
-  inside("link", "set", "eth0", "up");
-  const node: NetworkNode = {
+  const cables = bridges.map(({ name }) => `${name}h${index}`);
+  const addresses = bridges.map(({ network }) => `${network}.${index + 2}`);
+  for (const [number, { name }] of bridges.entries()) {
+    const cable = cables[number] ?? "";
+    ip("link", "add", cable, "type", "veth", "peer", "name", `eth${number}`, "netns", space);
+    ip("link", "set", cable, "master", name, "up");
+    inside("addr", "add", `${addresses[number]}/24`, "dev", `eth${number}`);
+    inside("link", "set", `eth${number}`, "up");
+  }
+  const setCables = (state: "up" | "down") => {
+    for (const cable of cables) ip("link", "set", cable, state);
+  };
+  const address = addresses[0] ?? "";
+  return {
     address,
+    addresses,
     prefix: ["ip", "netns", "exec", space],
-    cut: () => ip("link", "set", cable, "down"),
-    heal: () => ip("link", "set", cable, "up"),
+    cut: () => setCables("down"),
+    heal: () => setCables("up"),
     cutFrom(other) {
       inside("route", "add", "blackhole", other.address);
       ip("-netns", spaceOf(other), "route", "add", "blackhole", address);
@@ -95,7 +113,6 @@ function addNode(options: { readonly bridge: string; readonly index: number; rea
       ip("-netns", spaceOf(other), "route", "del", "blackhole", address);
     },
   };
-  return node;
 }
 
 /** The namespace of a node: the last word of its prefix. */

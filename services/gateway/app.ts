@@ -79,7 +79,7 @@ function compose(
     createAssertions(signer),
   );
   const routes = httpRoutes({ upstreams, blobs, blobMaxBytes: config.blobMaxBytes });
-  const urls = { busUrl: config.natsUrl, trackingUrl, blobUrl: config.blobUrl };
+  const urls = { busUrl: config.natsUrl, trackingUrl, schedulerUrl, blobUrl: config.blobUrl };
   const join = { store, joinTokens: createJoinTokens(store), blobs, admitNode, urls, logger };
   const server = rpcServer({
     ...foundation.server,

@@ -32,7 +32,12 @@ export interface JoinParts {
   readonly blobs: Pick<BlobStore, "put">;
   /** Absent where the platform's keys and the bus's users are kept by someone else. */
   readonly admitNode?: AdmitNode | undefined;
-  readonly urls: { readonly busUrl: string; readonly trackingUrl: string; readonly blobUrl: string };
+  readonly urls: {
+    readonly busUrl: string;
+    readonly trackingUrl: string;
+    readonly schedulerUrl: string;
+    readonly blobUrl: string;
+  };
   readonly logger: Logger;
 }
 

@@ -168,6 +168,13 @@ export declare type JoinNodeResponse = Message<"trainyard.gateway.v1.JoinNodeRes
    * @generated from field: string probe_digest = 6;
    */
   probeDigest: string;
+
+  /**
+   * The scheduler, which gives out the secrets of jobs.
+   *
+   * @generated from field: string scheduler_url = 7;
+   */
+  schedulerUrl: string;
 };
 
 /**

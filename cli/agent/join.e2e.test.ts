@@ -1,0 +1,86 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { tempDir, testNetwork, waitFor } from "@trainyard/testing";
+import { beforeAll, describe, expect, it } from "vitest";
+import { startCommand, startUp, trainyard, type UpProcess } from "../testing/command-line.ts";
+
+const data = tempDir("join");
+const names = ["node_a", "node_b"] as const;
+// Two networks: over the first the machines reach the platform and not each other, over the second each other.
+const network = testNetwork(names.length, 2);
+const [a, b] = network.nodes;
+if (a === undefined || b === undefined) throw new Error("no nodes");
+
+const script = `
+import os, sys
+import torch, torch.distributed as dist
+dist.init_process_group("gloo")
+total = torch.tensor([dist.get_rank() + 1.0])
+dist.all_reduce(total)
+print("met at", os.environ["MASTER_ADDR"], total.item())
+dist.destroy_process_group()
+`;
+
+let platform: UpProcess;
+const user = (args: readonly string[]) => trainyard(args, { cwd: data, env: { TRAINYARD_DATA: data } });
+
+beforeAll(async () => {
+  a.cutFrom(b);
+  platform = await startUp(data, ["--listen", network.hostAddress, "--no-agent"]);
+  writeFileSync(join(data, "gang.py"), script);
+  writeFileSync(
+    join(data, "gang.yaml"),
+    "name: gang\nentrypoint: [gang.py]\nnnodes: 2\nnprocPerNode: 2\nretries: 0\n",
+  );
+});
+
+async function invite(name: string): Promise<string> {
+  const { stdout, stderr, code } = await user(["agent", "invite", name, "--as", "admin"]);
+  expect(code, stderr).toBe(0);
+  return stdout.trim();
+}
+
+describe("machines that join a platform", () => {
+  it("run a gang that meets on the network they are told, and are named once", async () => {
+    const tokens = await Promise.all(names.map(invite));
+    const agents = names.map((name, index) =>
+      startCommand(
+        ["agent", "join", platform.url, "--token", tokens[index] ?? "", "--dir", join(data, name)].concat([
+          "--slots",
+          "2",
+          "--rendezvous-interface",
+          "eth1",
+        ]),
+        { on: network.nodes[index], env: { TRAINYARD_LAUNCHER: "off", TRAINYARD_LISTEN_HOST: "127.0.0.1" } },
+      ),
+    );
+    await waitFor(
+      "both nodes",
+      async () => {
+        for (const agent of agents) expect(agent.output.stderr).not.toContain("error");
+        const { stdout } = await user(["nodes", "--json"]);
+        return (JSON.parse(stdout) as { nodes?: unknown[] }).nodes?.length === names.length;
+      },
+      { timeoutMs: 60_000 },
+    );
+    const ran = await user(["submit", "gang.yaml", "--follow"]);
+    expect(ran.code, ran.stdout + ran.stderr).toBe(0);
+    const job = /job_[A-Za-z0-9]+/.exec(ran.stdout)?.[0] ?? "";
+    const { stdout: logs } = await user(["logs", job]);
+    expect(logs.split("met at").length - 1).toBe(4);
+    expect(logs).toContain(`met at ${a.addresses[1]} 10.0`);
+
+    const again = await trainyard(
+      ["agent", "join", platform.url, "--token", tokens[0] ?? "", "--no-start"].concat([
+        "--dir",
+        join(data, "thief"),
+      ]),
+    );
+    expect(again).toMatchObject({ code: 4 });
+    expect(again.stderr).toContain("JOIN_TOKEN_USED");
+    for (const agent of agents) expect((await agent.kill("SIGTERM")).code).toBe(0);
+    expect(readFileSync(join(data, names[0], "agent.env"), "utf8")).toContain(
+      `TRAINYARD_ADDRESS="${a.address}"`,
+    );
+  });
+});
