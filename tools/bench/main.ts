@@ -12,6 +12,7 @@ import { recoveryBench } from "./recovery.ts";
 import { type Bench, isMet, type Measurement } from "./result.ts";
 import { sdkBench } from "./sdk.ts";
 import { ingestBench } from "./tracking/ingest.ts";
+import { queryBench } from "./tracking/query.ts";
 
 const benches: readonly Bench[] = [
   platformBench,
@@ -21,6 +22,7 @@ const benches: readonly Bench[] = [
   checkpointBench,
   sdkBench,
   ingestBench,
+  queryBench,
 ];
 const usage = "usage: npm run bench -- NAME [--json] | --list";
 
