@@ -58,6 +58,9 @@ const rankCallable = new Set<DescMethod>([
   runs.logInputs,
   artifacts.getArtifact,
   artifacts.listArtifactTree,
+  artifacts.previewArtifact,
+  artifacts.logMedia,
+  artifacts.listMedia,
 ]);
 
 /** Every method that the gateway forwards to a service. */

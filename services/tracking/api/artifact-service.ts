@@ -15,6 +15,7 @@ import { entryToProto } from "../wire/artifact-entry-to-proto.ts";
 import { artifactToProto } from "../wire/checkpoint-to-proto.ts";
 import { filesFromProto } from "../wire/from-proto.ts";
 import { garbageApi } from "./garbage.ts";
+import { mediaApi } from "./media.ts";
 import { answerOnce } from "./once.ts";
 import { uploadsApi } from "./uploads.ts";
 
@@ -25,6 +26,7 @@ export function artifactService(deps: Deps): ServiceImpl<typeof tracking.Artifac
   return {
     ...uploadsApi(deps),
     ...garbageApi(deps),
+    ...mediaApi(deps),
 
     async putArtifact(request, context) {
       const { path, digest, sizeBytes } = request;

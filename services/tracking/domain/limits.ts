@@ -72,3 +72,14 @@ export const MAX_PARTS_PRESIGNED = 100;
 export const MAX_EXPERIMENTS_PER_SEARCH = 1_000;
 /** Keys of metrics, parameters or tags that one search asks for by name. */
 export const MAX_KEYS_PER_SEARCH = 1_000;
+/** UTF-8 bytes of a histogram or table as JSON, or bytes of a picture, that one call logs; also what a preview reads whole. */
+export const MAX_MEDIA_BYTES = 2 * 1024 * 1024;
+/** Ranges of a histogram. */
+export const MAX_HISTOGRAM_BINS = 1_024;
+/** Rows and columns of a table that is logged. */
+export const MAX_TABLE_ROWS = 10_000;
+export const MAX_TABLE_COLUMNS = 100;
+/** What a preview shows of a text, of a table and of anything else. */
+export const MAX_PREVIEW_TEXT_BYTES = 65_536;
+export const MAX_PREVIEW_ROWS = 100;
+export const MAX_PREVIEW_BINARY_BYTES = 256;

@@ -25,6 +25,8 @@ export interface Artifacts {
   find(runId: string, path: string, scope?: Scope): Promise<Artifact | undefined>;
   /** The files below a folder at any depth, by path; the whole run's for "". */
   below(runId: string, folder: string, scope?: Scope): Promise<Artifact[]>;
+  /** The same one by one, after a path; nothing that is not taken is read. */
+  walk(runId: string, folder: string, after: string): AsyncIterable<Artifact>;
   /** What is directly in a folder, by name, after a position. */
   entries(
     runId: string,
@@ -63,6 +65,11 @@ export function createArtifacts(store: Store): Artifacts {
     async below(runId, folder, scope) {
       const found = await documents.find(inFolder(runId, folder), within(scope)).sort({ path: 1 }).toArray();
       return found.map(artifactOf);
+    },
+    async *walk(runId, folder, after) {
+      const { first, end } = pathsBelow(folder);
+      const path = after < first ? { $gte: first, $lt: end } : { $gt: after, $lt: end };
+      for await (const found of documents.find({ runId, path }).sort({ path: 1 })) yield artifactOf(found);
     },
     entries: (runId, folder, after, limit) =>
       entriesOf(documents, inFolder(runId, folder), folder, after, limit),

@@ -6,7 +6,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { Message } from "@bufbuild/protobuf";
 import type { Artifact } from "./run_pb.js";
 import type { PageInfo, PageRequest } from "../../common/v1/page_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { ListValue, Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file trainyard/tracking/v1/artifact_service.proto.
@@ -318,6 +318,446 @@ export declare type ArtifactEntry = Message<"trainyard.tracking.v1.ArtifactEntry
  * Use `create(ArtifactEntrySchema)` to create a new message.
  */
 export declare const ArtifactEntrySchema: GenMessage<ArtifactEntry>;
+
+/**
+ * PreviewArtifactRequest names a file of a run.
+ *
+ * @generated from message trainyard.tracking.v1.PreviewArtifactRequest
+ */
+export declare type PreviewArtifactRequest = Message<"trainyard.tracking.v1.PreviewArtifactRequest"> & {
+  /**
+   * The run, or its job.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Path of the file.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.PreviewArtifactRequest.
+ * Use `create(PreviewArtifactRequestSchema)` to create a new message.
+ */
+export declare const PreviewArtifactRequestSchema: GenMessage<PreviewArtifactRequest>;
+
+/**
+ * PreviewArtifactResponse is what the file holds, as far as it can be shown.
+ *
+ * @generated from message trainyard.tracking.v1.PreviewArtifactResponse
+ */
+export declare type PreviewArtifactResponse = Message<"trainyard.tracking.v1.PreviewArtifactResponse"> & {
+  /**
+   * The file.
+   *
+   * @generated from field: trainyard.tracking.v1.Artifact artifact = 1;
+   */
+  artifact?: Artifact | undefined;
+
+  /**
+   * Whether there is more than is shown.
+   *
+   * @generated from field: bool truncated = 2;
+   */
+  truncated: boolean;
+
+  /**
+   * What it holds.
+   *
+   * @generated from oneof trainyard.tracking.v1.PreviewArtifactResponse.content
+   */
+  content: {
+    /**
+     * Text in UTF-8, at most 65,536 bytes of it.
+     *
+     * @generated from field: string text = 3;
+     */
+    value: string;
+    case: "text";
+  } | {
+    /**
+     * JSON, indented.
+     *
+     * @generated from field: string json = 4;
+     */
+    value: string;
+    case: "json";
+  } | {
+    /**
+     * A picture.
+     *
+     * @generated from field: trainyard.tracking.v1.ImagePreview image = 5;
+     */
+    value: ImagePreview;
+    case: "image";
+  } | {
+    /**
+     * The first 100 rows of CSV, TSV, JSON lines or a logged table.
+     *
+     * @generated from field: trainyard.tracking.v1.Table table = 6;
+     */
+    value: Table;
+    case: "table";
+  } | {
+    /**
+     * A logged histogram.
+     *
+     * @generated from field: trainyard.tracking.v1.Histogram histogram = 7;
+     */
+    value: Histogram;
+    case: "histogram";
+  } | {
+    /**
+     * The first 256 bytes of anything else.
+     *
+     * @generated from field: bytes binary = 8;
+     */
+    value: Uint8Array;
+    case: "binary";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.PreviewArtifactResponse.
+ * Use `create(PreviewArtifactResponseSchema)` to create a new message.
+ */
+export declare const PreviewArtifactResponseSchema: GenMessage<PreviewArtifactResponse>;
+
+/**
+ * ImagePreview is a picture with its size.
+ *
+ * @generated from message trainyard.tracking.v1.ImagePreview
+ */
+export declare type ImagePreview = Message<"trainyard.tracking.v1.ImagePreview"> & {
+  /**
+   * "png", "jpeg", "gif" or "webp".
+   *
+   * @generated from field: string format = 1;
+   */
+  format: string;
+
+  /**
+   * Pixels across; 0 when the file does not tell.
+   *
+   * @generated from field: int32 width = 2;
+   */
+  width: number;
+
+  /**
+   * Pixels down; 0 when the file does not tell.
+   *
+   * @generated from field: int32 height = 3;
+   */
+  height: number;
+
+  /**
+   * The file; empty when it has more than 2 MiB: then the gateway's artifact route serves it.
+   *
+   * @generated from field: bytes data = 4;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.ImagePreview.
+ * Use `create(ImagePreviewSchema)` to create a new message.
+ */
+export declare const ImagePreviewSchema: GenMessage<ImagePreview>;
+
+/**
+ * Histogram counts values by range.
+ *
+ * @generated from message trainyard.tracking.v1.Histogram
+ */
+export declare type Histogram = Message<"trainyard.tracking.v1.Histogram"> & {
+  /**
+   * Ends of the ranges, rising and finite: one more than there are counts. Range n is from edge n on to below edge n + 1; the last has its end, too.
+   *
+   * @generated from field: repeated double edges = 1;
+   */
+  edges: number[];
+
+  /**
+   * Values in each range, 1 to 1,024 of them, each at least 0.
+   *
+   * @generated from field: repeated int64 counts = 2;
+   */
+  counts: bigint[];
+
+  /**
+   * Values that are NaN or infinite, which are in no range.
+   *
+   * @generated from field: int64 not_finite_count = 3;
+   */
+  notFiniteCount: bigint;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.Histogram.
+ * Use `create(HistogramSchema)` to create a new message.
+ */
+export declare const HistogramSchema: GenMessage<Histogram>;
+
+/**
+ * Table is rows of cells.
+ *
+ * @generated from message trainyard.tracking.v1.Table
+ */
+export declare type Table = Message<"trainyard.tracking.v1.Table"> & {
+  /**
+   * Names of the columns, 1 to 100, each different and of 1 to 250 characters.
+   *
+   * @generated from field: repeated string columns = 1;
+   */
+  columns: string[];
+
+  /**
+   * Rows, at most 10,000 to log, each with a cell for each column: a text, a number, a truth value or null. NaN and infinities are null.
+   *
+   * @generated from field: repeated google.protobuf.ListValue rows = 2;
+   */
+  rows: ListValue[];
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.Table.
+ * Use `create(TableSchema)` to create a new message.
+ */
+export declare const TableSchema: GenMessage<Table>;
+
+/**
+ * LogMediaRequest is one thing at one step.
+ *
+ * @generated from message trainyard.tracking.v1.LogMediaRequest
+ */
+export declare type LogMediaRequest = Message<"trainyard.tracking.v1.LogMediaRequest"> & {
+  /**
+   * Client-chosen, 1 to 128 characters; the same id gives the same answer for 7 days.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The run, or its job.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+
+  /**
+   * What it is of, 1 to 250 characters that make an artifact path, such as "weights/layer 1".
+   *
+   * @generated from field: string key = 3;
+   */
+  key: string;
+
+  /**
+   * The step, 0 to 9,007,199,254,740,991.
+   *
+   * @generated from field: int64 step = 4;
+   */
+  step: bigint;
+
+  /**
+   * The rank that it is of, 0 to 4,095.
+   *
+   * @generated from field: int32 rank = 5;
+   */
+  rank: number;
+
+  /**
+   * What to record, at most 2 MiB of JSON or of picture.
+   *
+   * @generated from oneof trainyard.tracking.v1.LogMediaRequest.content
+   */
+  content: {
+    /**
+     * Counts of values by range.
+     *
+     * @generated from field: trainyard.tracking.v1.Histogram histogram = 6;
+     */
+    value: Histogram;
+    case: "histogram";
+  } | {
+    /**
+     * The bytes of a PNG, JPEG, GIF or WebP.
+     *
+     * @generated from field: bytes image = 7;
+     */
+    value: Uint8Array;
+    case: "image";
+  } | {
+    /**
+     * Rows of cells.
+     *
+     * @generated from field: trainyard.tracking.v1.Table table = 8;
+     */
+    value: Table;
+    case: "table";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.LogMediaRequest.
+ * Use `create(LogMediaRequestSchema)` to create a new message.
+ */
+export declare const LogMediaRequestSchema: GenMessage<LogMediaRequest>;
+
+/**
+ * LogMediaResponse is what was recorded.
+ *
+ * @generated from message trainyard.tracking.v1.LogMediaResponse
+ */
+export declare type LogMediaResponse = Message<"trainyard.tracking.v1.LogMediaResponse"> & {
+  /**
+   * The thing.
+   *
+   * @generated from field: trainyard.tracking.v1.Media media = 1;
+   */
+  media?: Media | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.LogMediaResponse.
+ * Use `create(LogMediaResponseSchema)` to create a new message.
+ */
+export declare const LogMediaResponseSchema: GenMessage<LogMediaResponse>;
+
+/**
+ * Media is a histogram, image or table of a run.
+ *
+ * @generated from message trainyard.tracking.v1.Media
+ */
+export declare type Media = Message<"trainyard.tracking.v1.Media"> & {
+  /**
+   * What it shows.
+   *
+   * @generated from field: trainyard.tracking.v1.MediaKind kind = 1;
+   */
+  kind: MediaKind;
+
+  /**
+   * What it is of.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * The step.
+   *
+   * @generated from field: int64 step = 3;
+   */
+  step: bigint;
+
+  /**
+   * The rank.
+   *
+   * @generated from field: int32 rank = 4;
+   */
+  rank: number;
+
+  /**
+   * Its file: PreviewArtifact tells what it holds.
+   *
+   * @generated from field: trainyard.tracking.v1.Artifact artifact = 5;
+   */
+  artifact?: Artifact | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.Media.
+ * Use `create(MediaSchema)` to create a new message.
+ */
+export declare const MediaSchema: GenMessage<Media>;
+
+/**
+ * ListMediaRequest says which.
+ *
+ * @generated from message trainyard.tracking.v1.ListMediaRequest
+ */
+export declare type ListMediaRequest = Message<"trainyard.tracking.v1.ListMediaRequest"> & {
+  /**
+   * The run, or its job.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Of this kind; unspecified means any.
+   *
+   * @generated from field: trainyard.tracking.v1.MediaKind kind = 2;
+   */
+  kind: MediaKind;
+
+  /**
+   * Of this key; empty means any.
+   *
+   * @generated from field: string key = 3;
+   */
+  key: string;
+
+  /**
+   * From this step on; absent means from the first.
+   *
+   * @generated from field: optional int64 min_step = 4;
+   */
+  minStep?: bigint | undefined;
+
+  /**
+   * Up to this step; absent means to the last.
+   *
+   * @generated from field: optional int64 max_step = 5;
+   */
+  maxStep?: bigint | undefined;
+
+  /**
+   * Which page.
+   *
+   * @generated from field: trainyard.common.v1.PageRequest page = 6;
+   */
+  page?: PageRequest | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.ListMediaRequest.
+ * Use `create(ListMediaRequestSchema)` to create a new message.
+ */
+export declare const ListMediaRequestSchema: GenMessage<ListMediaRequest>;
+
+/**
+ * ListMediaResponse is one page by kind, key, step and rank.
+ *
+ * @generated from message trainyard.tracking.v1.ListMediaResponse
+ */
+export declare type ListMediaResponse = Message<"trainyard.tracking.v1.ListMediaResponse"> & {
+  /**
+   * The things.
+   *
+   * @generated from field: repeated trainyard.tracking.v1.Media media = 1;
+   */
+  media: Media[];
+
+  /**
+   * Where the next page begins.
+   *
+   * @generated from field: trainyard.common.v1.PageInfo page = 2;
+   */
+  page?: PageInfo | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.ListMediaResponse.
+ * Use `create(ListMediaResponseSchema)` to create a new message.
+ */
+export declare const ListMediaResponseSchema: GenMessage<ListMediaResponse>;
 
 /**
  * BeginUploadRequest announces a file.
@@ -762,6 +1202,46 @@ export declare type GarbageSummary = Message<"trainyard.tracking.v1.GarbageSumma
 export declare const GarbageSummarySchema: GenMessage<GarbageSummary>;
 
 /**
+ * MediaKind is what a logged thing shows.
+ *
+ * @generated from enum trainyard.tracking.v1.MediaKind
+ */
+export enum MediaKind {
+  /**
+   * Any, where it is asked for.
+   *
+   * @generated from enum value: MEDIA_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Counts of values by range.
+   *
+   * @generated from enum value: MEDIA_KIND_HISTOGRAM = 1;
+   */
+  HISTOGRAM = 1,
+
+  /**
+   * A picture.
+   *
+   * @generated from enum value: MEDIA_KIND_IMAGE = 2;
+   */
+  IMAGE = 2,
+
+  /**
+   * Rows of cells.
+   *
+   * @generated from enum value: MEDIA_KIND_TABLE = 3;
+   */
+  TABLE = 3,
+}
+
+/**
+ * Describes the enum trainyard.tracking.v1.MediaKind.
+ */
+export declare const MediaKindSchema: GenEnum<MediaKind>;
+
+/**
  * GarbageKind is what kind of thing is freed.
  *
  * @generated from enum trainyard.tracking.v1.GarbageKind
@@ -866,6 +1346,41 @@ export declare const ArtifactService: GenService<{
     methodKind: "unary";
     input: typeof ListArtifactTreeRequestSchema;
     output: typeof ListArtifactTreeResponseSchema;
+  },
+  /**
+   * PreviewArtifact shows what a file holds without all of its bytes: text, JSON, a picture, the first rows of a table, a histogram. Content of at most
+   * 2 MiB is checked against its digest; of more, the beginning is shown. Role: viewer. Errors: NOT_FOUND (RUN_NOT_FOUND, ARTIFACT_NOT_FOUND,
+   * BLOB_NOT_FOUND), INTERNAL (BLOB_CORRUPT) when the stored bytes are not those that were recorded.
+   *
+   * @generated from rpc trainyard.tracking.v1.ArtifactService.PreviewArtifact
+   */
+  previewArtifact: {
+    methodKind: "unary";
+    input: typeof PreviewArtifactRequestSchema;
+    output: typeof PreviewArtifactResponseSchema;
+  },
+  /**
+   * LogMedia records a histogram, an image or a table of a step; a second one of the same key, step and rank replaces the first. It is an artifact like any other,
+   * `media/<kind>s/<key>/<step of 16 digits>[-rank-<rank>].<json, png, jpg, gif or webp>`: whoever puts such a file by PutArtifact has logged it, too. The run may
+   * have ended. Role: submitter. Errors: NOT_FOUND (RUN_NOT_FOUND), INVALID_ARGUMENT (MEDIA_INVALID; LIMIT_EXCEEDED with limit, maximum and got in the
+   * metadata; ARTIFACT_PATH_INVALID for a key that is no path), FAILED_PRECONDITION (ARTIFACT_PATH_TAKEN).
+   *
+   * @generated from rpc trainyard.tracking.v1.ArtifactService.LogMedia
+   */
+  logMedia: {
+    methodKind: "unary";
+    input: typeof LogMediaRequestSchema;
+    output: typeof LogMediaResponseSchema;
+  },
+  /**
+   * ListMedia pages through the histograms, images and tables of a run by kind, key, step and rank. Role: viewer. Errors: NOT_FOUND (RUN_NOT_FOUND).
+   *
+   * @generated from rpc trainyard.tracking.v1.ArtifactService.ListMedia
+   */
+  listMedia: {
+    methodKind: "unary";
+    input: typeof ListMediaRequestSchema;
+    output: typeof ListMediaResponseSchema;
   },
   /**
    * BeginUpload begins sending a large file in parts straight to the blob store, or finds the caller's upload of the same content with the parts that have
