@@ -20,7 +20,15 @@ Examples:
   $ npx trainyard runs --order-by metrics.loss.min --columns run,metrics.loss.min,params.lr --limit 5
   $ npx trainyard runs --filter "status = 'FAILED' AND start_time > '2026-11-01'" --json | jq '.runs[].id'`;
 
-/** `runs`, `metrics`. */
+const checkpointsHelp = `
+Kept are the newest (checkpoint.keep of the job file), the best by checkpoint.best, and those that another run starts from.
+
+Examples:
+  $ npx trainyard checkpoints run_01h455vb4pex5vsknk084sn02q
+  $ npx trainyard submit job.yaml --from run_01h455vb4pex5vsknk084sn02q@1200
+  $ npx trainyard checkpoints job_01h455vb4pex5vsknk084sn02q --json | jq '.checkpoints[0].step'`;
+
+/** `runs`, `checkpoints`, `metrics`. */
 export const addRunCommands: AddCommands = (program, action) => {
   const runs = program
     .command("runs")
@@ -54,6 +62,16 @@ export const addRunCommands: AddCommands = (program, action) => {
     .action(
       action(async (session: Session, id: string) =>
         (await import("../runs/show-run.ts")).showRun(session, id),
+      ),
+    );
+  program
+    .command("checkpoints")
+    .argument("<run>", "a run's or job's id")
+    .description("a run's committed checkpoints: what it resumes from, and what another job can start from")
+    .addHelpText("after", checkpointsHelp)
+    .action(
+      action(async (session: Session, id: string) =>
+        (await import("../runs/list-checkpoints.ts")).listCheckpoints(session, id),
       ),
     );
   runs

@@ -10,6 +10,7 @@ respected) and sent only when the platform does not have it. Give --request-id t
 Examples:
   $ npx trainyard submit job.yaml -f
   $ npx trainyard submit job.yaml --set lr=0.01 --set optimizer.momentum=0.9 --name digits-slow
+  $ npx trainyard submit job.yaml --from run_01h455vb4pex5vsknk084sn02q@1200
   $ npx trainyard submit job.yaml --json | jq -r .job.id`;
 
 const runHelp = `
@@ -29,6 +30,7 @@ export const addSubmitCommands: AddCommands = (program, action) => {
     .option("-f, --follow", "follow the job to its end; exit code 0 only if it succeeds")
     .option("--set <key=value>", "set a parameter; dots reach into objects (repeatable)", collect)
     .option("--name <name>", "another name than the file's")
+    .option("--from <run[@step]>", "begin at a checkpoint of another run: its newest, or that of a step")
     .option("--request-id <id>", "repeat a submission safely: the same id and content give the same job")
     .addHelpText("after", submitHelp)
     .action(
@@ -56,6 +58,7 @@ export const addSubmitCommands: AddCommands = (program, action) => {
       "seed of every random generator",
       wholeNumber("the seed", 0, Number.MAX_SAFE_INTEGER),
     )
+    .option("--from <run[@step]>", "begin at a checkpoint of another run")
     .option("--detach", "do not follow")
     .option("--request-id <id>", "repeat a submission safely")
     .addHelpText("after", runHelp)

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { duration } from "./duration.ts";
 import { failureFields, ranksField } from "./failure-fields.ts";
 
 /** The name rule of jobs, queues, datasets and models: what the services accept, told early. */
@@ -151,15 +152,26 @@ export const jobSchema = z.strictObject({
     .describe("Dataset version to train on."),
   checkpoint: z
     .strictObject({
-      everySteps: z
-        .int()
-        .min(0)
-        .default(0)
-        .describe("Checkpoint every so many steps; 0 leaves it to the script."),
+      everySteps: z.int().min(0).default(0).describe("Every so many steps; 0: not by steps."),
+      every: duration
+        .optional()
+        .describe('Every so long, such as "15m" or "2h"; 0: not by time. 15m unless everySteps is given.'),
+      best: z
+        .strictObject({
+          metric: z.string().min(1).max(512).describe("Metric that rank 0 logs."),
+          mode: z.enum(["min", "max"]).default("min").describe("Which value is better."),
+          keep: z.int().min(1).max(1000).default(1).describe("Keep the best so many besides the newest."),
+        })
+        .optional()
+        .describe("Also when this metric is better than at any checkpoint before."),
       keep: z.int().min(1).max(1000).default(3).describe("Keep the newest so many."),
+      stream: z
+        .boolean()
+        .default(false)
+        .describe("Send checkpoints to the blob store without a copy on the node's disk."),
     })
     .prefault({})
-    .describe("When to checkpoint and what to keep."),
+    .describe("When to checkpoint (all that is said adds up) and what to keep."),
   retries: z.int().min(0).max(100).default(3).describe("How often a failure of your own code is retried."),
   seed: z.int().default(0).describe("Seed of every random generator in the ranks."),
   deterministic: z

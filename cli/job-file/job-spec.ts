@@ -1,5 +1,6 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import { scheduler } from "@trainyard/contracts";
+import { secondsOf } from "./duration.ts";
 import type { JobFile } from "./job-schema.ts";
 
 const priorities = {
@@ -57,7 +58,7 @@ export function jobSpec(job: JobFile, code: UploadedCode, source: string): sched
             schemaHash: job.dataset.schemaHash ?? "",
           },
         }),
-    checkpoint: { everySteps: BigInt(job.checkpoint.everySteps), keep: job.checkpoint.keep },
+    checkpoint: checkpoint(job.checkpoint),
     retries: job.retries,
     seed: BigInt(job.seed),
     nondeterministic: !job.deterministic,
@@ -82,6 +83,18 @@ function gang(job: JobFile) {
   const minRanks = typeof job.ranks === "object" ? job.ranks.min : 0;
   if (nnodes === undefined && nprocPerNode === undefined) return { ranks: ranksOf(job), minRanks };
   return { ranks: ranksOf(job), minRanks, nodes: nnodes ?? 1, ranksPerNode: nprocPerNode ?? 1 };
+}
+
+const bestModes = { min: scheduler.BestMode.MIN, max: scheduler.BestMode.MAX } as const;
+
+function checkpoint({ everySteps, every, best, keep, stream }: JobFile["checkpoint"]) {
+  return {
+    everySteps: BigInt(everySteps),
+    keep,
+    stream,
+    ...(every === undefined ? {} : { everySeconds: BigInt(secondsOf(every)) }),
+    ...(best === undefined ? {} : { best: { ...best, mode: bestModes[best.mode] } }),
+  };
 }
 
 function python({ interpreter, requirements, isolated }: NonNullable<JobFile["python"]>) {

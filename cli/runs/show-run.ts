@@ -71,6 +71,12 @@ function facts(session: Session, run: tracking.Run): [string, string][] {
         ? ""
         : `${run.dataset.name}@${run.dataset.version} (${run.dataset.versionId})`,
     ],
+    [
+      "started from",
+      spec?.startFrom === undefined
+        ? ""
+        : `${spec.startFrom.runId}@${spec.startFrom.step} (${spec.startFrom.checkpointId})`,
+    ],
     ["attempts", run.attempts.length > 1 ? String(run.attempts.length) : ""],
     ["model", run.model?.name ?? ""],
     [

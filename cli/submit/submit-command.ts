@@ -10,6 +10,7 @@ import type { Session } from "../session.ts";
 import { style } from "../terminal/style.ts";
 import { checkJob } from "./check-job.ts";
 import { setParams } from "./set-params.ts";
+import { startFromText } from "./start-from.ts";
 import { uploadCode } from "./upload-code.ts";
 
 /** The options of `submit`. */
@@ -17,6 +18,7 @@ export interface SubmitFlags {
   readonly follow?: boolean;
   readonly set?: readonly string[];
   readonly name?: string;
+  readonly from?: string;
   readonly requestId?: string;
 }
 
@@ -30,6 +32,7 @@ export interface RunFlags {
   readonly framework?: string;
   readonly model?: string;
   readonly queue?: string;
+  readonly from?: string;
   readonly retries?: number;
   readonly seed?: number;
   readonly detach?: boolean;
@@ -53,6 +56,7 @@ export async function submitFile(session: Session, file: string, flags: SubmitFl
     job: changed,
     folder,
     source,
+    from: flags.from,
     requestId: flags.requestId,
     follow: flags.follow === true,
   });
@@ -91,6 +95,7 @@ export async function runScript(
     job,
     folder: process.cwd(),
     source: "",
+    from: flags.from,
     requestId: flags.requestId,
     follow: flags.detach !== true,
   });
@@ -100,17 +105,18 @@ interface Submission {
   readonly job: JobFile;
   readonly folder: string;
   readonly source: string;
+  readonly from: string | undefined;
   readonly requestId: string | undefined;
   readonly follow: boolean;
 }
 
 async function submit(session: Session, submission: Submission): Promise<number> {
+  const startFrom = submission.from === undefined ? undefined : startFromText(submission.from);
   const code = await uploadCode(session, submission.folder);
   const { scheduler: client } = await session.clients();
-  const request = {
-    requestId: submission.requestId ?? randomUUID(),
-    spec: jobSpec(submission.job, code, submission.source),
-  };
+  const spec = jobSpec(submission.job, code, submission.source);
+  if (startFrom !== undefined) spec.startFrom = startFrom;
+  const request = { requestId: submission.requestId ?? randomUUID(), spec };
   // The request id makes the repetition harmless: the same job is answered.
   const response = await retryUnavailable(() => client.submitJob(request));
   const id = response.job?.id ?? "";
@@ -118,6 +124,9 @@ async function submit(session: Session, submission: Submission): Promise<number>
   session.say(
     `${style.dim("submitted")}  ${style.bold(id)}  ${style.dim(`run ${response.job?.runId ?? ""}`)}`,
   );
+  const from = response.job?.spec?.startFrom;
+  if (from !== undefined)
+    session.say(style.dim(`from       ${from.runId} at step ${from.step} (${from.checkpointId})`));
   if (submission.follow) return follow(session, id);
   session.say(style.dim(`follow it with: npx trainyard status ${id} -f`));
   return 0;

@@ -237,6 +237,7 @@ describe("the gateway refuses", () => {
     const client = one.client(tracking.TrackingService, one.tokens.admin);
     for (const call of [
       () => client.openAttempt({}),
+      () => client.holdCheckpoint({}),
       () => client.reportCheckpointPart({}),
       () => client.reportRecovery({}),
       () => client.logArtifact({}),

@@ -67,6 +67,7 @@ async function compose(config: Config, foundation: Foundation, logger: Logger): 
     holder: `scheduler ${process.pid}`,
     ttlMs: config.leaderTtlMs,
   });
+  const trackingClient = rpcClient(tracking.TrackingService, config.trackingUrl, { signer });
   const leader = leaderLoop({
     config,
     lease: leadership,
@@ -76,7 +77,7 @@ async function compose(config: Config, foundation: Foundation, logger: Logger): 
     stacks,
     fleet,
     probe,
-    tracking: rpcClient(tracking.TrackingService, config.trackingUrl, { signer }),
+    tracking: trackingClient,
     bucket: await openDesiredBucket({ bus, signer, verifier, logger }),
     rankToken: (run, attempt, project) =>
       signer.sign({ name: run, kind: "rank", roles: [], project, run, attempt }, RANK_TOKEN_TTL_MS),
@@ -93,6 +94,7 @@ async function compose(config: Config, foundation: Foundation, logger: Logger): 
       queues,
       blobs,
       datasets,
+      tracking: trackingClient,
       wake,
       nodeOrders,
       secrets: createSecrets(store, secretBox),

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { openBlobStore } from "@trainyard/blob";
 import { scheduler } from "@trainyard/contracts";
+import { newId } from "@trainyard/domain";
 import { fromConnectError, type Principal } from "@trainyard/service";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createWorld, type World } from "./test-support/world.ts";
@@ -102,6 +103,32 @@ describe("a submission", () => {
     expect(await refusal(submit({ queue: "vip" }))).toMatchObject({
       code: "not_found",
       reason: "QUEUE_NOT_FOUND",
+    });
+  });
+
+  it("from another run is bound to the checkpoint that was found, and refused when there is none", async () => {
+    const runId = newId("run");
+    const { job } = await submit({ startFrom: { runId } });
+    expect(job?.spec?.startFrom).toMatchObject({ runId, step: 70n, checkpointId: `ckpt_of_${runId}` });
+    expect(await refusal(submit({ startFrom: { runId, step: 71n } }))).toMatchObject({
+      reason: "CHECKPOINT_NOT_FOUND",
+      violations: [{ field: "spec.start_from" }],
+    });
+    expect(await refusal(submit({ startFrom: { runId: "digits" } }))).toMatchObject({
+      violations: [{ field: "spec.start_from.run_id" }],
+    });
+  });
+
+  it("without a word on checkpoints has one every quarter of an hour, with steps only those", async () => {
+    const policy = async (checkpoint: NonNullable<Parameters<World["spec"]>[0]>["checkpoint"]) =>
+      (await submit({ checkpoint })).job?.spec?.checkpoint;
+    expect(await policy({})).toMatchObject({ everySteps: 0n, everySeconds: 900n, keep: 3 });
+    expect(await policy({ everySteps: 50n })).toMatchObject({ everySteps: 50n, everySeconds: 0n });
+    const best = { metric: "loss", mode: scheduler.BestMode.MAX, keep: 2 };
+    const all = { everySteps: 50n, everySeconds: 60n, keep: 5, best, stream: true };
+    expect(await policy(all)).toMatchObject(all);
+    expect(await refusal(submit({ checkpoint: { best: { metric: "", keep: 2_000 } } }))).toMatchObject({
+      violations: [{ field: "spec.checkpoint.best.metric" }, { field: "spec.checkpoint.best.keep" }],
     });
   });
 

@@ -115,6 +115,66 @@ describe("a checkpoint", () => {
     expect((await user.listCheckpoints({ runId: job.runId })).checkpoints).toHaveLength(2);
   });
 
+  it("of another run is where a run begins until it has its own, and stays for it however many come", async () => {
+    await open(1);
+    for (const step of [1, 2, 3]) await report({ step });
+    const other = aJob();
+    const hold = (step?: bigint) =>
+      leader.holdCheckpoint({
+        runId: job.runId,
+        project,
+        forRunId: other.runId,
+        ...(step === undefined ? {} : { step }),
+      });
+    const held = (await hold(2n)).checkpoint;
+    // Asked again it is the same one, also when a newer one is there by now.
+    expect((await hold()).checkpoint?.id).toBe(held?.id);
+    for (const step of [4, 5, 6, 7]) await report({ step });
+    const steps = async () =>
+      (await user.listCheckpoints({ runId: job.runId })).checkpoints.map(({ step }) => step);
+    expect(await steps()).toEqual([7n, 6n, 5n, 2n]);
+
+    const begin = (attempt: number) =>
+      leader.openAttempt({
+        runId: other.runId,
+        jobId: other.id,
+        attempt,
+        project,
+        startFromCheckpointId: held?.id ?? "",
+      });
+    const digest = held?.parts[0]?.files[0]?.digest ?? "";
+    for (const attempt of [1, 1, 2]) expect((await begin(attempt)).resume?.id).toBe(held?.id);
+    expect(await service.blobs.pins(digest)).toContain(`run:default:${other.runId}`);
+    const { run } = await user.getRun({ runId: other.runId });
+    expect(run?.attempts.map(({ resumedFromCheckpointId }) => resumedFromCheckpointId)).toEqual([
+      held?.id,
+      held?.id,
+    ]);
+    const file = await stored("model.pt", `${other.runId}`);
+    const { checkpoint: own } = await agent.reportCheckpointPart({
+      requestId: newId("req"),
+      runId: other.runId,
+      attempt: 2,
+      step: 9n,
+      worldSize: 1,
+      part: { rank: 0, files: [file], recordsOffset: 1n },
+    });
+    expect((await begin(3)).resume?.id).toBe(own?.id);
+  });
+
+  it("that nobody has cannot be started from; the refusal names those there are", async () => {
+    await open(1);
+    const forRunId = newId("run");
+    const hold = (more: { runId?: string; project?: string; step?: bigint }) =>
+      leader.holdCheckpoint({ runId: job.runId, project, forRunId, ...more });
+    expect(await reason(hold({}))).toBe("CHECKPOINT_NOT_FOUND");
+    await report({ step: 4 });
+    await expect(hold({ step: 5n })).rejects.toThrow("of step 5: it has those of steps 4.");
+    expect(await reason(hold({ runId: newId("run") }))).toBe("RUN_NOT_FOUND");
+    expect(await reason(hold({ project: "elsewhere" }))).toBe("RUN_NOT_FOUND");
+    expect(await reason(user.holdCheckpoint({ runId: job.runId, project, forRunId }))).not.toBe("");
+  });
+
   it("has beside it what the death of a rank costs, and what became of it", async () => {
     await open(1);
     const request = { requestId: newId("req"), runId: job.runId, attempt: 1 };

@@ -86,7 +86,7 @@ const assignment: Assignment = {
     env: {},
     framework: "torch",
     start: "warm",
-    checkpointEverySteps: 0,
+    checkpoint: { everySteps: 0, everySeconds: 0, stream: false },
     seed: "0",
     deterministic: true,
     inputs: [],

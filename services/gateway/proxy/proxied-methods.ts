@@ -34,6 +34,7 @@ const artifacts = tracking.ArtifactService.method;
 /** What only the platform's own parts call, and not through the gateway. */
 const internal = new Set<DescMethod>([
   track.openAttempt,
+  track.holdCheckpoint,
   track.reportCheckpointPart,
   track.reportRecovery,
   track.logArtifact,

@@ -1,12 +1,18 @@
 import type { Client } from "@connectrpc/connect";
 import { type BlobStore, holderName } from "@trainyard/blob";
-import type { dataset as datasetContract } from "@trainyard/contracts";
+import type { dataset as datasetContract, tracking } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
 import { fromConnectError, inProject } from "@trainyard/service";
 import { neverFits } from "../domain/fits-ever.ts";
 
 import type { Job } from "../domain/job.ts";
-import { fewestRanks, type JobSpec, type ResolvedDataset, shapeOf } from "../domain/job-spec.ts";
+import {
+  fewestRanks,
+  type JobSpec,
+  type ResolvedDataset,
+  type StartFrom,
+  shapeOf,
+} from "../domain/job-spec.ts";
 
 import { validateSpec } from "../domain/validate-spec.ts";
 import type { Nodes } from "../store/nodes.ts";
@@ -26,6 +32,13 @@ export interface SubmissionDeps {
   readonly blobs: Pick<BlobStore, "pin" | "stat">;
   readonly secrets: Pick<Secrets, "missing">;
   readonly datasets: Client<typeof datasetContract.DatasetService>;
+  readonly tracking: Client<typeof tracking.TrackingService>;
+}
+
+/** What a job is bound to from its submission on. */
+export interface Bound {
+  readonly dataset?: ResolvedDataset;
+  readonly startFrom?: StartFrom;
 }
 
 /** Throws `invalid_argument` with every problem of the spec by itself. */
@@ -38,16 +51,42 @@ export function assertValidSpec(spec: JobSpec): void {
   });
 }
 
-/** Checks what depends on others, and gives back the dataset version that the job is bound to from now on. */
+/** Checks what depends on others, and gives back what the job is bound to from now on. */
 export async function checkSubmission(
   deps: SubmissionDeps,
   { project, runId, spec }: Pick<Job, "project" | "runId" | "spec">,
-): Promise<ResolvedDataset | undefined> {
+): Promise<Bound> {
   await assertQueue(deps.queues, spec);
   await assertSecrets(deps.secrets, project, spec);
   await assertFitsFleet(deps.nodes, spec);
   await holdBlobs(deps.blobs, holderName({ kind: "job", project, id: runId }), spec);
-  return spec.dataset === undefined ? undefined : resolveDataset(deps.datasets, project, spec.dataset);
+  const dataset =
+    spec.dataset === undefined ? {} : { dataset: await resolveDataset(deps.datasets, project, spec.dataset) };
+  // Last, for it holds the checkpoint for a run that there will be only if all else is well.
+  const startFrom =
+    spec.startFrom === undefined
+      ? {}
+      : { startFrom: await holdCheckpoint(deps.tracking, project, runId, spec.startFrom) };
+  return { ...dataset, ...startFrom };
+}
+
+async function holdCheckpoint(
+  tracking: SubmissionDeps["tracking"],
+  project: string,
+  forRunId: string,
+  { runId, step }: StartFrom,
+): Promise<StartFrom> {
+  const wanted = step === undefined ? {} : { step: BigInt(step) };
+  try {
+    const { checkpoint } = await tracking.holdCheckpoint(
+      { runId, project, forRunId, ...wanted },
+      { timeoutMs: RESOLVE_TIMEOUT_MS },
+    );
+    if (checkpoint === undefined) throw new Error("tracking answered without a checkpoint");
+    return { runId, step: Number(checkpoint.step), checkpointId: checkpoint.id };
+  } catch (cause) {
+    throw under("spec.start_from", fromConnectError(cause));
+  }
 }
 
 async function assertQueue(queues: Queues, { queue }: JobSpec): Promise<void> {
@@ -125,17 +164,17 @@ async function resolveDataset(
     const { id: versionId, name, version, schemaHash, manifestDigest } = datasetVersion;
     return { versionId, name, version, schemaHash, manifestDigest };
   } catch (cause) {
-    throw underDataset(fromConnectError(cause));
+    throw under("spec.dataset", fromConnectError(cause));
   }
 }
 
-/** The dataset service's refusal as it is, its fields (or the whole) put under the job's `spec.dataset`. */
-function underDataset(error: DomainError): DomainError {
+/** Another service's refusal as it is, its fields (or the whole) put under that field of the job. */
+function under(place: string, error: DomainError): DomainError {
   const { code, reason, message, violations, metadata, retryAfterMs, cause } = error;
   const own =
     violations.length === 0
-      ? [{ field: "spec.dataset", description: message }]
-      : violations.map(({ field, description }) => ({ field: `spec.dataset.${field}`, description }));
+      ? [{ field: place, description: message }]
+      : violations.map(({ field, description }) => ({ field: `${place}.${field}`, description }));
   return new DomainError(code, reason, message, {
     violations: own,
     metadata,

@@ -7,12 +7,12 @@ import { actorOf, methodPath, type Principal, principalOf, requestHash, requestI
 import { messageAnswer, onceByRequest, type Store } from "@trainyard/store";
 import { currentTraceparent, withSpan } from "@trainyard/telemetry";
 import type { Job } from "../domain/job.ts";
-import { fewestRanks, type JobSpec, type ResolvedDataset } from "../domain/job-spec.ts";
+import { fewestRanks, type JobSpec } from "../domain/job-spec.ts";
 import type { Jobs } from "../store/jobs.ts";
 import { LEADER_TOPIC, type Wake } from "../wake.ts";
 import { jobToProto } from "../wire/job-to-proto.ts";
 import { specFromProto } from "../wire/spec-from-proto.ts";
-import { assertValidSpec, checkSubmission, type SubmissionDeps } from "./check-submission.ts";
+import { assertValidSpec, type Bound, checkSubmission, type SubmissionDeps } from "./check-submission.ts";
 import { projectOf } from "./scope.ts";
 
 /** What a submission needs. */
@@ -103,21 +103,22 @@ async function acceptOnce(
   key: ReturnType<typeof requestKey>,
   job: Job,
 ): Promise<scheduler.SubmitJobResponse> {
-  let checked: { readonly dataset: ResolvedDataset | undefined } | undefined;
+  let checked: Bound | undefined;
   for (;;) {
     try {
       return await store.transaction("submit job", (tx) =>
         onceByRequest(tx, key, async () => {
           if (checked === undefined) throw new NotCheckedYet();
-          const { dataset } = checked;
-          const accepted: Job = { ...job, ...(dataset === undefined ? {} : { dataset }) };
+          const { dataset, startFrom } = checked;
+          const spec = startFrom === undefined ? job.spec : { ...job.spec, startFrom };
+          const accepted: Job = { ...job, spec, ...(dataset === undefined ? {} : { dataset }) };
           await jobs.insert(tx, accepted);
           return create(scheduler.SubmitJobResponseSchema, { job: jobToProto(accepted) });
         }),
       );
     } catch (error) {
       if (!(error instanceof NotCheckedYet)) throw error;
-      checked = { dataset: await checkSubmission(deps, job) };
+      checked = await checkSubmission(deps, job);
     }
   }
 }

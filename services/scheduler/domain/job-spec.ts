@@ -67,7 +67,7 @@ export interface JobSpec {
   readonly params: { readonly [key: string]: JsonValue };
   readonly env: Readonly<Record<string, string>>;
   readonly dataset?: DatasetRef;
-  readonly checkpoint: { readonly everySteps: number; readonly keep: number };
+  readonly checkpoint: CheckpointPolicy;
   /** Failures of the user's own code that may be retried. */
   readonly retries: number;
   readonly seed: number;
@@ -98,6 +98,28 @@ export interface JobSpec {
   readonly secrets?: readonly SecretRef[];
   /** A warning after ten minutes when absent. */
   readonly idle?: IdlePolicy;
+  readonly startFrom?: StartFrom;
+}
+
+/** When ranks checkpoint, and how many of them are kept. What is absent in jobs of an older version is not done. */
+export interface CheckpointPolicy {
+  /** 0: not by steps. */
+  readonly everySteps: number;
+  readonly keep: number;
+  /** 0: not by time. */
+  readonly everySeconds?: number;
+  readonly best?: { readonly metric: string; readonly mode: "min" | "max"; readonly keep: number };
+  /** Whether ranks' bytes go straight into the blob store. */
+  readonly stream?: boolean;
+}
+
+/** The checkpoint of another run that the first attempt begins at; the one that was found once the job is accepted. */
+export interface StartFrom {
+  readonly runId: string;
+  /** Absent: the newest. */
+  readonly step?: number;
+  /** Empty until the job is accepted. */
+  readonly checkpointId: string;
 }
 
 /** A secret of the project, and where the ranks find its value; empty text: not there. */

@@ -1,4 +1,5 @@
 import { assertName, parseSemver } from "@trainyard/domain";
+import { checkCheckpoint } from "./check-checkpoint.ts";
 import { checkEnv } from "./check-env.ts";
 import { checkFailureFields } from "./check-failure-fields.ts";
 import { checkParallelism } from "./check-parallelism.ts";
@@ -8,7 +9,6 @@ import { checkPython } from "./check-python.ts";
 import { checkSecrets } from "./check-secrets.ts";
 import type { JobSpec } from "./job-spec.ts";
 import {
-  MAX_CHECKPOINT_KEEP,
   MAX_LABEL_VALUE_BYTES,
   MAX_LABELS,
   MAX_RANKS,
@@ -43,6 +43,7 @@ export function validateSpec(spec: JobSpec): readonly Violation[] {
     ...checkSecrets(spec),
     ...checkDataset(spec),
     ...checkFailureFields(spec),
+    ...checkCheckpoint(spec),
     ...checkLabels(spec),
     ...expectText("spec.source_yaml", spec.sourceYaml, MAX_SOURCE_YAML_BYTES),
   ];
@@ -69,8 +70,6 @@ function checkNumbers(spec: JobSpec): readonly Violation[] {
     ...expectInteger("spec.retries", spec.retries, 0, MAX_RETRIES),
     ...expectInteger("spec.seed", spec.seed, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
     ...expectInteger("spec.timeout_seconds", spec.timeoutSeconds, 0, MAX_TIMEOUT_SECONDS),
-    ...expectInteger("spec.checkpoint.every_steps", spec.checkpoint.everySteps, 0, Number.MAX_SAFE_INTEGER),
-    ...expectInteger("spec.checkpoint.keep", spec.checkpoint.keep, 1, MAX_CHECKPOINT_KEEP),
   ];
 }
 

@@ -34,7 +34,13 @@ export function createOpener(term: Term, jobs: ActiveJobs): Opener {
     try {
       const { resume } = await withTraceparent(job.traceparent, () =>
         term.tracking.openAttempt(
-          { runId: job.runId, jobId: job.id, attempt: attempt.number, project: job.project },
+          {
+            runId: job.runId,
+            jobId: job.id,
+            attempt: attempt.number,
+            project: job.project,
+            startFromCheckpointId: job.spec.startFrom?.checkpointId ?? "",
+          },
           { timeoutMs: OPEN_TIMEOUT_MS, signal: term.grant.signal },
         ),
       );

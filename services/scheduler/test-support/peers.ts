@@ -8,6 +8,8 @@ import { testLogger, testVerifier } from "@trainyard/testing";
 export interface Peers {
   readonly url: string;
   readonly opened: { readonly runId: string; readonly attempt: number }[];
+  /** Where the last attempt was to begin, having no checkpoint of its own. */
+  startFrom: string;
   /** What the next attempts resume from. */
   resume: tracking.Checkpoint | undefined;
   /** Whether tracking answers at all. */
@@ -20,10 +22,15 @@ export interface Peers {
  * is and when a peer is away; the real services together are the end-to-end tests' concern.
  */
 export async function startPeers(): Promise<Peers> {
-  const peers = { opened: [] as Peers["opened"], resume: undefined as Peers["resume"], trackingUp: true };
+  const peers = {
+    opened: [] as Peers["opened"],
+    resume: undefined as Peers["resume"],
+    startFrom: "",
+    trackingUp: true,
+  };
   const anyService = { kinds: ["service"] } as const;
   const methods = [tracking.TrackingService, dataset.DatasetService];
-  const served = ["OpenAttempt", "ResolveDatasetVersion"];
+  const served = ["OpenAttempt", "HoldCheckpoint", "ResolveDatasetVersion"];
   const access = methods.flatMap(({ typeName, methods: all }) =>
     all.map(({ name }) => `${typeName}/${name}`),
   );
@@ -32,13 +39,21 @@ export async function startPeers(): Promise<Peers> {
     host: "127.0.0.1",
     port: 0,
     routes: (router) => {
-      router.rpc(tracking.TrackingService.method.openAttempt, ({ runId, attempt }) => {
+      router.rpc(tracking.TrackingService.method.openAttempt, ({ runId, attempt, startFromCheckpointId }) => {
         if (!peers.trackingUp) throw new DomainError("unavailable", "TRACKING_DOWN", "tracking is away");
         peers.opened.push({ runId, attempt });
+        peers.startFrom = startFromCheckpointId;
         return create(
           tracking.OpenAttemptResponseSchema,
           peers.resume === undefined ? {} : { resume: peers.resume },
         );
+      });
+      router.rpc(tracking.TrackingService.method.holdCheckpoint, ({ runId, step = 70n }) => {
+        if (step > 70n)
+          throw new DomainError("not_found", "CHECKPOINT_NOT_FOUND", "It has those of steps 70.");
+        return create(tracking.HoldCheckpointResponseSchema, {
+          checkpoint: { id: `ckpt_of_${runId}`, runId, step },
+        });
       });
       router.rpc(dataset.DatasetService.method.resolveDatasetVersion, ({ name }) => {
         if (name === "missing") {

@@ -4,7 +4,7 @@ import type { YieldCause } from "../domain/attempt.ts";
 import type { AttemptState } from "../domain/attempt-state.ts";
 import type { FailureClass } from "../domain/failure.ts";
 import type { AgentLifecycle, PartPhase } from "../domain/heartbeat.ts";
-import type { IdlePolicy, JobSpec, Priority, StartMode } from "../domain/job-spec.ts";
+import type { CheckpointPolicy, IdlePolicy, JobSpec, Priority, StartMode } from "../domain/job-spec.ts";
 import type { JobState } from "../domain/job-state.ts";
 import type { NodeState } from "../domain/node.ts";
 import type { NodeDuty } from "../domain/node-duty.ts";
@@ -13,6 +13,7 @@ import type { PendingReason } from "../domain/pending.ts";
 const {
   AgentLifecycle: WireAgentLifecycle,
   AttemptState: WireAttemptState,
+  BestMode,
   FailureClass: WireFailureClass,
   Framework,
   IdleAction,
@@ -50,6 +51,9 @@ export const idleActionToProto: Readonly<Record<IdlePolicy["action"], scheduler.
   checkpoint: IdleAction.CHECKPOINT,
   release: IdleAction.RELEASE,
 };
+export const bestModeToProto: Readonly<
+  Record<NonNullable<CheckpointPolicy["best"]>["mode"], scheduler.BestMode>
+> = { min: BestMode.MIN, max: BestMode.MAX };
 export const yieldCauseToProto: Readonly<Record<YieldCause, scheduler.YieldCause>> = {
   drain: WireYieldCause.DRAIN,
   grow: WireYieldCause.GROW,
@@ -130,6 +134,7 @@ function inverse<K extends string, V extends number>(
 export const priorityFromProto = inverse(priorityToProto);
 export const frameworkFromProto = inverse(frameworkToProto);
 export const startModeFromProto = inverse(startModeToProto);
+export const bestModeFromProto = inverse(bestModeToProto);
 export const idleActionFromProto = inverse(idleActionToProto);
 export const lifecycleFromProto = inverse(lifecycleToProto);
 export const kindFromProto = inverse(kindToProto);

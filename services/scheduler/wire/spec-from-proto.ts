@@ -1,6 +1,7 @@
 import type { scheduler } from "@trainyard/contracts";
 import type { JobSpec } from "../domain/job-spec.ts";
 import {
+  bestModeFromProto,
   frameworkFromProto,
   idleActionFromProto,
   kindFromProto,
@@ -10,13 +11,14 @@ import {
 
 const DEFAULT_QUEUE = "default";
 const DEFAULT_CHECKPOINTS_KEPT = 3;
+const DEFAULT_CHECKPOINT_SECONDS = 900;
 
 /**
  * A submitted spec with every default filled in, not yet validated. Integers of 64 bits become numbers: what does not
  * fit is refused by the validation, since it is no safe integer then. An enum value from a newer client counts as unset.
  */
 export function specFromProto(spec: scheduler.JobSpec): JobSpec {
-  const { code, dataset, model, checkpoint, python, mesh, nodes, ranksPerNode } = spec;
+  const { code, dataset, model, checkpoint, python, mesh, nodes, ranksPerNode, startFrom } = spec;
   return {
     name: spec.name,
     queue: spec.queue || DEFAULT_QUEUE,
@@ -33,10 +35,7 @@ export function specFromProto(spec: scheduler.JobSpec): JobSpec {
     entrypoint: spec.entrypoint,
     params: spec.params ?? {},
     env: spec.env,
-    checkpoint: {
-      everySteps: Number(checkpoint?.everySteps ?? 0n),
-      keep: checkpoint?.keep || DEFAULT_CHECKPOINTS_KEPT,
-    },
+    checkpoint: checkpointFrom(checkpoint),
     retries: spec.retries,
     seed: Number(spec.seed),
     ...(spec.nondeterministic ? { nondeterministic: true } : {}),
@@ -79,7 +78,28 @@ export function specFromProto(spec: scheduler.JobSpec): JobSpec {
           },
         }),
     ...(model === undefined ? {} : { model: { name: model.name, suite: model.suite } }),
+    ...(startFrom === undefined ? {} : { startFrom: startFromWire(startFrom) }),
   };
+}
+
+function checkpointFrom(wire: scheduler.CheckpointPolicy | undefined): JobSpec["checkpoint"] {
+  const everySteps = Number(wire?.everySteps ?? 0n);
+  const unlessBySteps = everySteps > 0 ? 0 : DEFAULT_CHECKPOINT_SECONDS;
+  const best = wire?.best;
+  return {
+    everySteps,
+    keep: wire?.keep || DEFAULT_CHECKPOINTS_KEPT,
+    everySeconds: wire?.everySeconds === undefined ? unlessBySteps : Number(wire.everySeconds),
+    ...(best === undefined
+      ? {}
+      : { best: { metric: best.metric, mode: bestModeFromProto(best.mode) ?? "min", keep: best.keep || 1 } }),
+    ...(wire?.stream === true ? { stream: true } : {}),
+  };
+}
+
+/** The checkpoint's id is the platform's to say. */
+function startFromWire({ runId, step }: scheduler.StartFrom): NonNullable<JobSpec["startFrom"]> {
+  return { runId, checkpointId: "", ...(step === undefined ? {} : { step: Number(step) }) };
 }
 
 function pythonFrom({ interpreter, requirements, isolated }: scheduler.PythonEnvironment) {

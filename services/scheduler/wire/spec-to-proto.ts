@@ -2,6 +2,7 @@ import { create, type JsonObject, type MessageInitShape } from "@bufbuild/protob
 import { scheduler } from "@trainyard/contracts";
 import type { JobSpec, ResolvedDataset } from "../domain/job-spec.ts";
 import {
+  bestModeToProto,
   frameworkToProto,
   idleActionToProto,
   kindToProto,
@@ -25,7 +26,7 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
     // The domain's JSON is read-only, the generated type is not; nobody writes to it.
     params: spec.params as JsonObject,
     env: { ...spec.env },
-    checkpoint: { everySteps: BigInt(spec.checkpoint.everySteps), keep: spec.checkpoint.keep },
+    checkpoint: checkpointInit(spec.checkpoint),
     retries: spec.retries,
     seed: BigInt(spec.seed),
     nondeterministic: spec.nondeterministic ?? false,
@@ -56,8 +57,23 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
         }),
     ...(spec.dataset === undefined ? {} : { dataset: { ...spec.dataset } }),
     ...(spec.model === undefined ? {} : { model: { ...spec.model } }),
+    ...(spec.startFrom === undefined ? {} : { startFrom: startFromInit(spec.startFrom) }),
   };
   return create(scheduler.JobSpecSchema, init);
+}
+
+function checkpointInit({ everySteps, keep, everySeconds = 0, best, stream = false }: JobSpec["checkpoint"]) {
+  return {
+    everySteps: BigInt(everySteps),
+    keep,
+    everySeconds: BigInt(everySeconds),
+    stream,
+    ...(best === undefined ? {} : { best: { ...best, mode: bestModeToProto[best.mode] } }),
+  };
+}
+
+function startFromInit({ step, ...rest }: NonNullable<JobSpec["startFrom"]>) {
+  return { ...rest, ...(step === undefined ? {} : { step: BigInt(step) }) };
 }
 
 /** What a node needs of a spec to run its ranks: no more than that travels with each change of the node's orders. */

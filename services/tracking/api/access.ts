@@ -24,6 +24,7 @@ export const access: AccessTable = {
   [`${service}/ListCheckpoints`]: read,
   [`${service}/ListArtifacts`]: read,
   [`${service}/OpenAttempt`]: { kinds: ["service"] },
+  [`${service}/HoldCheckpoint`]: { kinds: ["service"] },
   [`${service}/ReportCheckpointPart`]: agent,
   [`${service}/ReportRecovery`]: agent,
   [`${service}/LogArtifact`]: agent,

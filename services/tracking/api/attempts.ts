@@ -24,8 +24,17 @@ export function attemptsApi(deps: Deps): Methods {
       assertId("run", "run_id", runId);
       assertId("job", "job_id", jobId);
       assertName("project", project);
+      const { startFromCheckpointId: startFrom } = request;
+      if (startFrom !== "") assertId("ckpt", "start_from_checkpoint_id", startFrom);
       const attempt = boundedNumber("attempt", request.attempt, 1, MAX_ATTEMPT);
-      const resume = await openAttempt(deps, { runId, jobId, project, attempt, actor: actorOf(principal) });
+      const resume = await openAttempt(deps, {
+        runId,
+        jobId,
+        project,
+        attempt,
+        ...(startFrom === "" ? {} : { startFrom }),
+        actor: actorOf(principal),
+      });
       return resume === undefined ? {} : { resume: checkpointToProto(resume) };
     },
 
@@ -50,11 +59,11 @@ function endOf(stored: readonly StoredSource[], rank: number, kind: TelemetryKin
 }
 
 /** Who fences attempts decides which ranks' work counts: that is the scheduler alone. */
-function assertScheduler({ kind, name }: Principal): void {
+export function assertScheduler({ kind, name }: Principal): void {
   if (kind === "service" && name === "scheduler") return;
   throw new DomainError(
     "permission_denied",
     "KIND_NOT_ADMITTED",
-    `OpenAttempt is for the scheduler, not for ${kind} ${name}.`,
+    `This method is for the scheduler, not for ${kind} ${name}.`,
   );
 }

@@ -1,18 +1,24 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { tracking } from "@trainyard/contracts";
+import { assertId, assertName } from "@trainyard/domain";
 import { actorOf, principalOf, requestId } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { invalidField } from "../domain/errors.ts";
 import { MAX_FILES_PER_PART, MAX_WORLD_SIZE } from "../domain/limits.ts";
 import { awaitRun } from "../operations/await-run.ts";
 import { assertFiles } from "../operations/held-blobs.ts";
+import { holdCheckpoint } from "../operations/hold-checkpoint.ts";
 import { type PartReport, reportCheckpointPart } from "../operations/report-checkpoint-part.ts";
 import { kindFromProto } from "../wire/checkpoint-kind.ts";
 import { checkpointToProto } from "../wire/checkpoint-to-proto.ts";
 import { filesFromProto, metricsFromProto } from "../wire/from-proto.ts";
 import { boundedNumber, safeNumber } from "../wire/numbers.ts";
+import { assertScheduler } from "./attempts.ts";
 
-type Methods = Pick<ServiceImpl<typeof tracking.TrackingService>, "reportCheckpointPart" | "listCheckpoints">;
+type Methods = Pick<
+  ServiceImpl<typeof tracking.TrackingService>,
+  "reportCheckpointPart" | "listCheckpoints" | "holdCheckpoint"
+>;
 
 /** Checkpoints, part by part. */
 export function checkpointsApi(deps: Deps): Methods {
@@ -24,6 +30,17 @@ export function checkpointsApi(deps: Deps): Methods {
       // (run, attempt, step, rank) is the request's identity: the same part gets the same answer for ever, not for 7 days.
       const checkpoint = await reportCheckpointPart(deps, report);
       return checkpoint === undefined ? {} : { checkpoint: checkpointToProto(checkpoint) };
+    },
+
+    async holdCheckpoint(request, context) {
+      assertScheduler(principalOf(context));
+      const { runId, forRunId, project } = request;
+      assertId("run", "run_id", runId);
+      assertId("run", "for_run_id", forRunId);
+      assertName("project", project);
+      const step = request.step === undefined ? undefined : safeNumber("step", request.step);
+      const held = await holdCheckpoint(deps, { runId, forRunId, project, step });
+      return { checkpoint: checkpointToProto(held) };
     },
 
     async listCheckpoints(request, context) {

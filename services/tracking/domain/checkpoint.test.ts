@@ -74,8 +74,26 @@ describe("the checkpoint to resume from", () => {
 describe("keeping checkpoints", () => {
   it("lets go of all but the newest, and keeps the one that the current attempt resumed from", () => {
     const all = [checkpoint(1, 1), checkpoint(1, 2), checkpoint(1, 3), checkpoint(1, 4)];
-    expect(checkpointsToPrune(all, 2, "ckpt_1_1").map(({ step }) => step)).toEqual([2]);
-    expect(checkpointsToPrune(all, 2, undefined).map(({ step }) => step)).toEqual([2, 1]);
+    expect(checkpointsToPrune(all, { newest: 2 }, "ckpt_1_1").map(({ step }) => step)).toEqual([2]);
+    expect(checkpointsToPrune(all, { newest: 2 }, undefined).map(({ step }) => step)).toEqual([2, 1]);
+  });
+
+  it("keeps the best by a metric beside the newest, of equal ones the newer; one without the metric is never the best", () => {
+    const at = (step: number, loss?: number) =>
+      checkpoint(1, step, { metrics: loss === undefined ? [] : [{ key: "loss", value: loss }] });
+    const all = [at(1, 0.5), at(2, 0.2), at(3), at(4, 0.2), at(5, Number.NaN), at(6, 0.9)];
+    const pruned = (mode: "min" | "max", keep: number) =>
+      checkpointsToPrune(all, { newest: 1, best: { metric: "loss", mode, keep } }, undefined).map(
+        ({ step }) => step,
+      );
+    expect(pruned("min", 1)).toEqual([5, 3, 2, 1]);
+    expect(pruned("min", 2)).toEqual([5, 3, 1]);
+    expect(pruned("max", 2)).toEqual([5, 4, 3, 2]);
+  });
+
+  it("keeps what another run starts from", () => {
+    const all = [checkpoint(1, 1, { heldBy: ["run_2"] }), checkpoint(1, 2), checkpoint(1, 3)];
+    expect(checkpointsToPrune(all, { newest: 1 }, undefined).map(({ step }) => step)).toEqual([2]);
   });
 });
 

@@ -45,6 +45,8 @@ export interface Checkpoint {
   /** When its first part arrived. */
   readonly createdAt: Date;
   readonly committedAt?: Date;
+  /** Runs that start from it. */
+  readonly heldBy?: readonly string[];
 }
 
 /** The checkpoint with one more part; unchanged when it has that rank's part. */

@@ -1,4 +1,5 @@
 import type { ReportedMetrics, StoredFile } from "./checkpoint.ts";
+import type { CheckpointsKept } from "./checkpoint-retention.ts";
 import type { DatasetInput } from "./dataset-input.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { NamedText, Param } from "./named-text.ts";
@@ -9,6 +10,8 @@ import type { AttemptOrigin } from "./visible-history.ts";
 /** An attempt as it was opened. */
 export interface RunAttempt extends AttemptOrigin {
   readonly openedAt: Date;
+  /** The checkpoint of another run that it began at, having none of its own. */
+  readonly startedFrom?: { readonly checkpointId: string; readonly runId: string; readonly step: number };
   /** What its survivors saved; absent when no rank died, or there was nothing they could have saved. */
   readonly handover?: Handover;
 }
@@ -50,8 +53,10 @@ export interface Submission {
   readonly spec: string;
   readonly dataset?: string;
   readonly traceparent?: string;
-  /** Committed checkpoints to keep. */
+  /** Committed checkpoints to keep: the newest so many. */
   readonly checkpointsKept: number;
+  /** Besides them the best. */
+  readonly bestKept?: NonNullable<CheckpointsKept["best"]>;
 }
 
 /**

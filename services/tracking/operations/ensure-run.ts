@@ -46,10 +46,17 @@ export async function ensureSubmitted(
   return run;
 }
 
+function bestKept(best: scheduler.BestPolicy | undefined): Pick<Submission, "bestKept"> {
+  if (best === undefined) return {};
+  const mode = best.mode === scheduler.BestMode.MAX ? "max" : "min";
+  return { bestKept: { metric: best.metric, mode, keep: best.keep || 1 } };
+}
+
 function submissionOf(job: scheduler.Job, spec: scheduler.JobSpec): Submission {
   return {
     spec: toJsonString(scheduler.JobSpecSchema, spec),
     checkpointsKept: spec.checkpoint?.keep || DEFAULT_CHECKPOINTS_KEPT,
+    ...bestKept(spec.checkpoint?.best),
     ...(job.dataset === undefined
       ? {}
       : { dataset: toJsonString(scheduler.ResolvedDatasetSchema, job.dataset) }),

@@ -50,7 +50,9 @@ async function* expireCheckpoints(
   run: EndedRun,
   { policy, dryRun }: Collection,
 ): AsyncGenerator<Garbage> {
-  const kept = (await deps.records.checkpoints.ofRun(run.id)).filter(({ state }) => state === "committed");
+  const kept = (await deps.records.checkpoints.ofRun(run.id)).filter(
+    ({ state, heldBy = [] }) => state === "committed" && heldBy.length === 0,
+  );
   const files = kept.flatMap(({ parts }) => filesOf(parts));
   const why = kept.length === 0 ? undefined : await reason(deps, run, policy.checkpointDays, policy, files);
   if (why === undefined) return;

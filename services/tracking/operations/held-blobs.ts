@@ -64,7 +64,11 @@ async function holdBlobs(deps: Deps, run: RunRecord, files: readonly StoredFile[
 }
 
 /** Pins the files for the run. Done again after the commit, since a release at the same time may have unpinned one. */
-async function pinBlobs(deps: Deps, run: RunRecord, files: readonly StoredFile[]): Promise<void> {
+export async function pinBlobs(
+  deps: Deps,
+  run: Pick<RunRecord, "id" | "project">,
+  files: readonly StoredFile[],
+): Promise<void> {
   const pin = { holder: runHolder(run), ttlMs: REFERENCE_TTL_MS };
   await Promise.all(digestsOf(files).map((digest) => deps.blobs.pin(digest, pin)));
 }

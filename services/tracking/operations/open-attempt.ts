@@ -1,12 +1,13 @@
 import { DomainError } from "@trainyard/domain";
 import { crashPoint } from "@trainyard/failpoint";
 import type { Deps } from "../deps.ts";
-import type { Checkpoint } from "../domain/checkpoint.ts";
+import { type Checkpoint, filesOf } from "../domain/checkpoint.ts";
 import { fenced } from "../domain/errors.ts";
 import { chooseResume, resumePointOf } from "../domain/resume-point.ts";
 import { bareRun, type RunRecord } from "../domain/run-record.ts";
 import { isFinal } from "../domain/run-status.ts";
 import { creatingTransaction } from "../store/session.ts";
+import { pinBlobs } from "./held-blobs.ts";
 
 /** Which attempt to begin. */
 export interface AttemptToOpen {
@@ -14,6 +15,8 @@ export interface AttemptToOpen {
   readonly jobId: string;
   readonly project: string;
   readonly attempt: number;
+  /** Where it begins while the run has no checkpoint of its own; absent for step 0. */
+  readonly startFrom?: string;
   readonly actor: string;
 }
 
@@ -25,29 +28,50 @@ export async function openAttempt(deps: Deps, request: AttemptToOpen): Promise<C
   const { runId, jobId, project, attempt, actor } = request;
   const { runs, checkpoints, metricStates } = deps.records;
   const openedAt = deps.now();
+  const start = await heldStart(deps, request);
   const resume = await creatingTransaction(deps.store, "open attempt", async (tx) => {
     const identity = { id: runId, project, jobId, createdBy: actor, createdAt: openedAt };
     const run = (await runs.find(runId, tx)) ?? bareRun(identity);
     const opened = openedBefore(run, request);
     if (opened !== undefined) {
-      const from = opened.resumedFrom?.checkpointId;
+      const from = (opened.resumedFrom ?? opened.startedFrom)?.checkpointId;
       return from === undefined ? undefined : await checkpoints.find(from, tx);
     }
     const resume = chooseResume(run.attempts, await checkpoints.ofRun(runId, tx));
-    const resumedFrom = resume === undefined ? {} : { resumedFrom: resumePointOf(resume) };
+    const begins = resume === undefined ? startedFrom(start) : { resumedFrom: resumePointOf(resume) };
     await runs.save(tx, {
       ...run,
       version: run.version + 1,
       currentAttempt: attempt,
-      attempts: [...run.attempts, { number: attempt, openedAt, ...resumedFrom }],
+      attempts: [...run.attempts, { number: attempt, openedAt, ...begins }],
       startedAt: run.startedAt ?? openedAt,
     });
     await metricStates.markStale(tx, runId);
-    return resume;
+    return resume ?? start;
   });
   crashPoint("tracking.attempt.opened");
   deps.signals.raise(runId);
   return resume;
+}
+
+/** The checkpoint of another run that this one starts from, its files pinned for this run, so that they outlive that one. */
+async function heldStart(deps: Deps, { runId, project, startFrom }: AttemptToOpen) {
+  if (startFrom === undefined) return undefined;
+  const found = await deps.records.checkpoints.find(startFrom);
+  if (found?.state !== "committed") {
+    throw new DomainError(
+      "failed_precondition",
+      "CHECKPOINT_NOT_FOUND",
+      `Checkpoint ${startFrom}, which ${runId} starts from, is not there any more.`,
+    );
+  }
+  await pinBlobs(deps, { id: runId, project }, filesOf(found.parts));
+  return found;
+}
+
+function startedFrom(start: Checkpoint | undefined) {
+  if (start === undefined) return {};
+  return { startedFrom: { checkpointId: start.id, runId: start.runId, step: start.step } };
 }
 
 /** The attempt, if it was opened already; throws if it can never be. */

@@ -42,6 +42,7 @@ async function finishPurges(deps: Deps): Promise<void> {
     ]);
     for (const digest of referred) await deps.blobs.unpin(digest, runHolder({ id, project }));
     crashPoint("tracking.purge.unpinned");
+    await checkpoints.releaseHeldBy(id);
     await purgedRuns.finish(id);
   }
 }

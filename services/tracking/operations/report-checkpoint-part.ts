@@ -138,7 +138,11 @@ async function commit(deps: Deps, tx: Tx, run: RunRecord, checkpoint: Checkpoint
   const others = (await checkpoints.ofRun(run.id, tx)).filter(({ id }) => id !== checkpoint.id);
   const all = [...others, checkpoint];
   const resumedFrom = run.attempts.find(({ number }) => number === run.currentAttempt)?.resumedFrom;
-  const keep = run.submission?.checkpointsKept ?? DEFAULT_CHECKPOINTS_KEPT;
+  const best = run.submission?.bestKept;
+  const keep = {
+    newest: run.submission?.checkpointsKept ?? DEFAULT_CHECKPOINTS_KEPT,
+    ...(best === undefined ? {} : { best }),
+  };
   const pruned = checkpointsToPrune(all, keep, resumedFrom?.checkpointId);
   await checkpoints.markPruned(
     tx,

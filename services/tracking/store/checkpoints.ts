@@ -20,6 +20,7 @@ export const checkpointIndexes: readonly IndexSpec[] = [
     key: { runId: 1, attempt: 1, step: 1, kind: 1 },
     unique: true,
   },
+  { collection: "checkpoints", name: "by_holder", key: { heldBy: 1 } },
 ];
 
 /** The checkpoints: the only place that reads and writes them. */
@@ -37,6 +38,10 @@ export interface Checkpoints {
     by: { readonly project: string; readonly createdBy: string },
   ): Promise<void>;
   markPruned(tx: Tx, ids: readonly string[]): Promise<void>;
+  /** Keeps a checkpoint for a run that starts from it. */
+  hold(tx: Tx, id: string, forRunId: string): Promise<void>;
+  /** Takes away everything that a run holds. */
+  releaseHeldBy(runId: string): Promise<void>;
 }
 
 /** The checkpoints in this database. */
@@ -66,6 +71,13 @@ export function createCheckpoints(store: Store): Checkpoints {
       if (ids.length === 0) return;
       const change = { $set: { state: "pruned" as const }, $inc: { version: 1 } };
       await documents.updateMany({ _id: { $in: [...ids] } }, change, { session: tx.session });
+    },
+    async hold(tx, id, forRunId) {
+      const change = { $addToSet: { heldBy: forRunId }, $inc: { version: 1 } };
+      await documents.updateOne({ _id: id }, change, { session: tx.session });
+    },
+    async releaseHeldBy(runId) {
+      await documents.updateMany({ heldBy: runId }, { $pull: { heldBy: runId }, $inc: { version: 1 } });
     },
   };
 }

@@ -27,9 +27,9 @@ export function runToProto(view: RunView): tracking.Run {
     name: run.name,
     status: statusToProto(run.status),
     artifactUri: artifactUriOf(run.id),
-    attempts: run.attempts.map(({ number, resumedFrom, openedAt, handover }) => ({
+    attempts: run.attempts.map(({ number, resumedFrom, startedFrom, openedAt, handover }) => ({
       number,
-      resumedFromCheckpointId: resumedFrom?.checkpointId ?? "",
+      resumedFromCheckpointId: (resumedFrom ?? startedFrom)?.checkpointId ?? "",
       openedAt: timestampFromDate(openedAt),
       ...(handover === undefined ? {} : { handover: handoverToProto(handover) }),
     })),

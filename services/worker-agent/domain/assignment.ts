@@ -34,7 +34,14 @@ export interface Work {
   readonly python?: PythonWish;
   /** Axes of the gang's parallelism. */
   readonly mesh?: { readonly data: number; readonly tensor: number; readonly pipeline: number };
-  readonly checkpointEverySteps: number;
+  /** When the SDK checkpoints; zero: not by steps, not by time. */
+  readonly checkpoint: {
+    readonly everySteps: number;
+    readonly everySeconds: number;
+    readonly best?: { readonly metric: string; readonly mode: "min" | "max" };
+    /** Whether ranks give their bytes to the agent, and write none to the disk. */
+    readonly stream: boolean;
+  };
   /** Metrics whose first NaN or infinity halts the run; none when absent. */
   readonly haltOnNonFinite?: readonly string[];
   /** Decimal text, since a seed may exceed what a double holds. */

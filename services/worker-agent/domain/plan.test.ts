@@ -20,7 +20,7 @@ const assignment = (action: "run" | "stop"): Assignment => ({
     env: {},
     framework: "process",
     start: "warm",
-    checkpointEverySteps: 0,
+    checkpoint: { everySteps: 0, everySeconds: 0, stream: false },
     seed: "0",
     deterministic: true,
     inputs: [],

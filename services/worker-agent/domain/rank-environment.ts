@@ -117,13 +117,23 @@ function platform(assignment: Assignment, place: RankPlace, node: NodeForRanks):
     TRAINYARD_RANK_DIR: rankDirOf(node, place),
     TRAINYARD_ATTEMPT_DIR: node.attemptDir,
     TRAINYARD_PARAMS: work.paramsJson,
-    TRAINYARD_CHECKPOINT_EVERY_STEPS: String(work.checkpointEverySteps),
+    ...checkpoints(work.checkpoint),
     TRAINYARD_SEED: work.seed,
     TRAINYARD_DETERMINISTIC: work.deterministic ? "1" : "0",
     ...(assignment.datasetManifestDigest === undefined
       ? {}
       : { TRAINYARD_DATASET_MANIFEST: `${node.attemptDir}/dataset.json` }),
     ...(assignment.resume === undefined ? {} : { TRAINYARD_RESUME_DIR: `${node.attemptDir}/resume` }),
+  };
+}
+
+function checkpoints({ everySteps, everySeconds, best, stream }: Assignment["work"]["checkpoint"]) {
+  return {
+    TRAINYARD_CHECKPOINT_EVERY_STEPS: String(everySteps),
+    TRAINYARD_CHECKPOINT_EVERY_SECONDS: String(everySeconds),
+    // The mode first: a metric's name may hold a colon.
+    ...(best === undefined ? {} : { TRAINYARD_CHECKPOINT_BEST: `${best.mode}:${best.metric}` }),
+    ...(stream ? { TRAINYARD_CHECKPOINT_STREAM: "1" } : {}),
   };
 }
 

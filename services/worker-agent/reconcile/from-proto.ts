@@ -3,8 +3,6 @@ import type { Assignment, PythonWish, Work } from "../domain/assignment.ts";
 
 /** Between asking ranks to end and killing them, where the scheduler told nothing. */
 const DEFAULT_GRACE_MS = 10_000;
-/** The SDK's own default. */
-const DEFAULT_CHECKPOINT_EVERY_STEPS = 0;
 
 /** An assignment off the wire as the domain knows it. */
 export function assignmentFrom(message: workeragent.Assignment): Assignment {
@@ -48,7 +46,7 @@ function workFrom(spec: scheduler.JobSpec | undefined): Work {
     env: spec?.env ?? {},
     framework: frameworkFrom(spec?.framework),
     start: spec?.start === scheduler.StartMode.COLD ? "cold" : "warm",
-    checkpointEverySteps: Number(spec?.checkpoint?.everySteps ?? DEFAULT_CHECKPOINT_EVERY_STEPS),
+    checkpoint: checkpointFrom(spec?.checkpoint),
     seed: String(spec?.seed ?? 0n),
     deterministic: spec?.nondeterministic !== true,
     haltOnNonFinite: spec?.haltOnNonFinite ?? [],
@@ -56,6 +54,18 @@ function workFrom(spec: scheduler.JobSpec | undefined): Work {
     secrets: (spec?.secrets ?? []).map(({ name, env, file }) => ({ name, env, file })),
     ...pythonFrom(spec),
     ...(spec?.mesh === undefined ? {} : { mesh: axesOf(spec.mesh) }),
+  };
+}
+
+function checkpointFrom(policy: scheduler.CheckpointPolicy | undefined): Work["checkpoint"] {
+  const best = policy?.best;
+  return {
+    everySteps: Number(policy?.everySteps ?? 0n),
+    everySeconds: Number(policy?.everySeconds ?? 0n),
+    stream: policy?.stream ?? false,
+    ...(best === undefined
+      ? {}
+      : { best: { metric: best.metric, mode: best.mode === scheduler.BestMode.MAX ? "max" : "min" } }),
   };
 }
 

@@ -238,6 +238,13 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
   idle?: IdlePolicy | undefined;
 
   /**
+   * Begin at a checkpoint of another run instead of at step 0; absent to begin afresh.
+   *
+   * @generated from field: trainyard.scheduler.v1.StartFrom start_from = 60;
+   */
+  startFrom?: StartFrom | undefined;
+
+  /**
    * Secrets that its ranks are given, at most 64.
    *
    * @generated from field: repeated trainyard.scheduler.v1.SecretRef secrets = 66;
@@ -257,6 +264,40 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
  * Use `create(JobSpecSchema)` to create a new message.
  */
 export declare const JobSpecSchema: GenMessage<JobSpec>;
+
+/**
+ * StartFrom names the checkpoint of another run that a job's first attempt begins at. It is kept for as long as this job's run is there.
+ *
+ * @generated from message trainyard.scheduler.v1.StartFrom
+ */
+export declare type StartFrom = Message<"trainyard.scheduler.v1.StartFrom"> & {
+  /**
+   * The run it is of ("run_…"), in the same project.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Its step; absent for the newest one. After submission always set.
+   *
+   * @generated from field: optional int64 step = 2;
+   */
+  step?: bigint | undefined;
+
+  /**
+   * Output only: the checkpoint ("ckpt_…").
+   *
+   * @generated from field: string checkpoint_id = 3;
+   */
+  checkpointId: string;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.StartFrom.
+ * Use `create(StartFromSchema)` to create a new message.
+ */
+export declare const StartFromSchema: GenMessage<StartFrom>;
 
 /**
  * PythonEnvironment says under which interpreter, and with which packages, a job's ranks run.
@@ -453,24 +494,46 @@ export declare type ResolvedDataset = Message<"trainyard.scheduler.v1.ResolvedDa
 export declare const ResolvedDatasetSchema: GenMessage<ResolvedDataset>;
 
 /**
- * CheckpointPolicy says when the SDK checkpoints and how many are kept.
+ * CheckpointPolicy says when the SDK checkpoints and how many are kept. What it says of the moment adds up: a checkpoint is due when any of it says so.
  *
  * @generated from message trainyard.scheduler.v1.CheckpointPolicy
  */
 export declare type CheckpointPolicy = Message<"trainyard.scheduler.v1.CheckpointPolicy"> & {
   /**
-   * Every so many steps; 0 leaves the moment to the script.
+   * Every so many steps; 0 means not by steps.
    *
    * @generated from field: int64 every_steps = 1;
    */
   everySteps: bigint;
 
   /**
-   * Keep the newest so many; 0 means 3.
+   * Keep the newest so many, 1 to 1000; 0 means 3.
    *
    * @generated from field: int32 keep = 2;
    */
   keep: number;
+
+  /**
+   * Every so many seconds, 0 to 31,536,000; 0 means not by time. Absent means 900, or 0 when every_steps is set.
+   *
+   * @generated from field: optional int64 every_seconds = 3;
+   */
+  everySeconds?: bigint | undefined;
+
+  /**
+   * Also when a metric is better than at any checkpoint before; absent when no metric decides.
+   *
+   * @generated from field: trainyard.scheduler.v1.BestPolicy best = 4;
+   */
+  best?: BestPolicy | undefined;
+
+  /**
+   * Whether the ranks' bytes go through the agent straight into the blob store, with no copy on the node's disk. They do so by themselves where the
+   * disk is short.
+   *
+   * @generated from field: bool stream = 5;
+   */
+  stream: boolean;
 };
 
 /**
@@ -478,6 +541,40 @@ export declare type CheckpointPolicy = Message<"trainyard.scheduler.v1.Checkpoin
  * Use `create(CheckpointPolicySchema)` to create a new message.
  */
 export declare const CheckpointPolicySchema: GenMessage<CheckpointPolicy>;
+
+/**
+ * BestPolicy keeps the checkpoints at which a metric was best.
+ *
+ * @generated from message trainyard.scheduler.v1.BestPolicy
+ */
+export declare type BestPolicy = Message<"trainyard.scheduler.v1.BestPolicy"> & {
+  /**
+   * Metric that rank 0 logs, 1 to 512 bytes.
+   *
+   * @generated from field: string metric = 1;
+   */
+  metric: string;
+
+  /**
+   * Which value is better.
+   *
+   * @generated from field: trainyard.scheduler.v1.BestMode mode = 2;
+   */
+  mode: BestMode;
+
+  /**
+   * Keep the best so many besides the newest, 1 to 1000; 0 means 1.
+   *
+   * @generated from field: int32 keep = 3;
+   */
+  keep: number;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.BestPolicy.
+ * Use `create(BestPolicySchema)` to create a new message.
+ */
+export declare const BestPolicySchema: GenMessage<BestPolicy>;
 
 /**
  * ModelTarget names the registered model that the run's model artifact becomes a version of.
@@ -1288,6 +1385,39 @@ export enum JobKind {
  * Describes the enum trainyard.scheduler.v1.JobKind.
  */
 export declare const JobKindSchema: GenEnum<JobKind>;
+
+/**
+ * BestMode is which of two values of a metric is better.
+ *
+ * @generated from enum trainyard.scheduler.v1.BestMode
+ */
+export enum BestMode {
+  /**
+   * Treated as MIN.
+   *
+   * @generated from enum value: BEST_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The smaller one, as of a loss.
+   *
+   * @generated from enum value: BEST_MODE_MIN = 1;
+   */
+  MIN = 1,
+
+  /**
+   * The larger one, as of an accuracy.
+   *
+   * @generated from enum value: BEST_MODE_MAX = 2;
+   */
+  MAX = 2,
+}
+
+/**
+ * Describes the enum trainyard.scheduler.v1.BestMode.
+ */
+export declare const BestModeSchema: GenEnum<BestMode>;
 
 /**
  * IdleAction is what happens to an idle gang.

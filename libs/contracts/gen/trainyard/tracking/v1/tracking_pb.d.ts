@@ -602,6 +602,13 @@ export declare type OpenAttemptRequest = Message<"trainyard.tracking.v1.OpenAtte
    * @generated from field: string project = 4;
    */
   project: string;
+
+  /**
+   * Where it begins while the run has no checkpoint of its own ("ckpt_…", one that HoldCheckpoint gave); empty for step 0.
+   *
+   * @generated from field: string start_from_checkpoint_id = 5;
+   */
+  startFromCheckpointId: string;
 };
 
 /**
@@ -629,6 +636,67 @@ export declare type OpenAttemptResponse = Message<"trainyard.tracking.v1.OpenAtt
  * Use `create(OpenAttemptResponseSchema)` to create a new message.
  */
 export declare const OpenAttemptResponseSchema: GenMessage<OpenAttemptResponse>;
+
+/**
+ * HoldCheckpointRequest names a checkpoint and who needs it.
+ *
+ * @generated from message trainyard.tracking.v1.HoldCheckpointRequest
+ */
+export declare type HoldCheckpointRequest = Message<"trainyard.tracking.v1.HoldCheckpointRequest"> & {
+  /**
+   * The run it is of.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Its step; absent for the newest one.
+   *
+   * @generated from field: optional int64 step = 2;
+   */
+  step?: bigint | undefined;
+
+  /**
+   * Project that both runs are of.
+   *
+   * @generated from field: string project = 3;
+   */
+  project: string;
+
+  /**
+   * The run that shall start from it ("run_…").
+   *
+   * @generated from field: string for_run_id = 4;
+   */
+  forRunId: string;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.HoldCheckpointRequest.
+ * Use `create(HoldCheckpointRequestSchema)` to create a new message.
+ */
+export declare const HoldCheckpointRequestSchema: GenMessage<HoldCheckpointRequest>;
+
+/**
+ * HoldCheckpointResponse is the checkpoint.
+ *
+ * @generated from message trainyard.tracking.v1.HoldCheckpointResponse
+ */
+export declare type HoldCheckpointResponse = Message<"trainyard.tracking.v1.HoldCheckpointResponse"> & {
+  /**
+   * The checkpoint.
+   *
+   * @generated from field: trainyard.tracking.v1.Checkpoint checkpoint = 1;
+   */
+  checkpoint?: Checkpoint | undefined;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.HoldCheckpointResponse.
+ * Use `create(HoldCheckpointResponseSchema)` to create a new message.
+ */
+export declare const HoldCheckpointResponseSchema: GenMessage<HoldCheckpointResponse>;
 
 /**
  * ReportCheckpointPartRequest is one rank's part of a checkpoint; its files are already in the blob store and pinned.
@@ -1132,6 +1200,17 @@ export declare const TrackingService: GenService<{
     methodKind: "unary";
     input: typeof OpenAttemptRequestSchema;
     output: typeof OpenAttemptResponseSchema;
+  },
+  /**
+   * HoldCheckpoint finds a committed checkpoint that another run shall start from, and keeps it for as long as that run is there. Again with the same
+   * run it gives the same answer. Kind: service scheduler. Errors: NOT_FOUND (RUN_NOT_FOUND, CHECKPOINT_NOT_FOUND).
+   *
+   * @generated from rpc trainyard.tracking.v1.TrackingService.HoldCheckpoint
+   */
+  holdCheckpoint: {
+    methodKind: "unary";
+    input: typeof HoldCheckpointRequestSchema;
+    output: typeof HoldCheckpointResponseSchema;
   },
   /**
    * ReportCheckpointPart stores one rank's part; the checkpoint is committed with the last part. Kind: agent. Errors: ABORTED (ATTEMPT_FENCED),
