@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { byteSizeField } from "./byte-size.ts";
 import { duration } from "./duration.ts";
 import { failureFields, ranksField } from "./failure-fields.ts";
 
@@ -138,6 +139,22 @@ export const jobSchema = z.strictObject({
     .max(64)
     .default([])
     .describe("Secrets that the ranks are given; what they print of one is shown as asterisks."),
+  limits: z
+    .strictObject({
+      memory: byteSizeField().optional().describe("Memory, such as 8GiB; a rank that needs more fails."),
+      processes: z.int().min(8).max(4_194_304).optional().describe("Processes and threads."),
+      openFiles: z.int().min(64).max(1_048_576).optional().describe("Open files of one process."),
+    })
+    .optional()
+    .describe(
+      "What each rank, with the processes that it starts, may use of its node; no limit when left out.",
+    ),
+  workFolder: z
+    .enum(["shared", "per-rank"])
+    .default("shared")
+    .describe(
+      "shared: the ranks of a node start in one folder, as under torchrun. per-rank: each has its own copy of the code.",
+    ),
   dataset: z
     .strictObject({
       name: name.describe("Name of the dataset."),

@@ -1,5 +1,6 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import { scheduler } from "@trainyard/contracts";
+import { bytesOf } from "./byte-size.ts";
 import { secondsOf } from "./duration.ts";
 import type { JobFile } from "./job-schema.ts";
 
@@ -13,6 +14,11 @@ const frameworks = {
   torch: scheduler.Framework.TORCH,
   process: scheduler.Framework.PROCESS,
   tensorflow: scheduler.Framework.TENSORFLOW,
+} as const;
+
+const workFolders = {
+  shared: scheduler.WorkFolder.SHARED,
+  "per-rank": scheduler.WorkFolder.PER_RANK,
 } as const;
 
 const startModes = { warm: scheduler.StartMode.WARM, cold: scheduler.StartMode.COLD } as const;
@@ -48,6 +54,8 @@ export function jobSpec(job: JobFile, code: UploadedCode, source: string): sched
     // The schema admits JSON values only.
     params: job.params as JsonObject,
     env: Object.fromEntries(Object.entries(job.env).map(([key, value]) => [key, String(value ?? "")])),
+    ...(job.limits === undefined ? {} : { limits: limits(job.limits) }),
+    workFolder: workFolders[job.workFolder],
     secrets: job.secrets.map(({ name, env = "", file = "" }) => ({ name, env, file })),
     ...(job.dataset === undefined
       ? {}
@@ -69,6 +77,10 @@ export function jobSpec(job: JobFile, code: UploadedCode, source: string): sched
     kind: scheduler.JobKind.TRAINING,
     sourceYaml: source,
   });
+}
+
+function limits({ memory, processes = 0, openFiles = 0 }: NonNullable<JobFile["limits"]>) {
+  return { memoryBytes: BigInt(memory === undefined ? 0 : (bytesOf(memory) ?? 0)), processes, openFiles };
 }
 
 /** The number of ranks: as given, or what nodes or mesh make it. That they agree is for the scheduler to check. */

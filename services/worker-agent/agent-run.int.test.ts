@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { scheduler } from "@trainyard/contracts";
 import { waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type TestNode, testNode } from "./testing/test-node.ts";
@@ -86,6 +87,31 @@ time.sleep(60)
     const status = await node.reaches(job, "FINALIZED");
     expect(status.ranks[0]?.exit?.signal).toBe(15);
     expect(existsSync(join(node.attemptDir(job), "spec.json"))).toBe(false);
+  });
+
+  it("holds each rank to its limits, in a folder of its own where the job wants one", async () => {
+    const script = `
+import os, resource
+print(os.getcwd().removeprefix(os.environ["TRAINYARD_ATTEMPT_DIR"]), resource.getrlimit(resource.RLIMIT_NOFILE))
+import helper
+if os.environ["RANK"] == "1":
+    bytearray(1 << 30)
+`;
+    const job = await node.assignment({
+      script,
+      ranks: 2,
+      files: { "helper.py": "" },
+      spec: {
+        limits: { memoryBytes: 512n * 1024n ** 2n, openFiles: 200 },
+        workFolder: scheduler.WorkFolder.PER_RANK,
+      },
+    });
+    await node.desire([job]);
+    const status = await node.reaches(job, "FINALIZED");
+    for (const rank of [0, 1])
+      expect(node.tracking.text(job.runId, 1, rank, "stdout")).toBe(`/rank-${rank}/work (200, 200)\n`);
+    expect(status.ranks[1]?.exit).toMatchObject({ code: 1, signal: 0 });
+    expect(status.ranks[1]?.exit?.tracebackTail).toContain("MemoryError");
   });
 
   it("says what could not be fetched, and why", async () => {

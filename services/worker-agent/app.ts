@@ -32,6 +32,7 @@ import { makePython } from "./python/make-python.ts";
 import { PythonEnvironments } from "./python/python-environments.ts";
 import { sdkPlace } from "./python/sdk-place.ts";
 import { pythonsOf } from "./ranks/pythons-of.ts";
+import { openRankCgroups } from "./ranks/rank-cgroups.ts";
 import { AgentNode } from "./reconcile/agent-node.ts";
 import { DesiredWatch } from "./reconcile/desired-watch.ts";
 import { StackAnswers } from "./stacks/stack-answers.ts";
@@ -121,6 +122,7 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
         ...facts,
         rendezvous: rendezvousPlace(config, networkInterfaces()),
         sdkPath: config.sdkPath,
+        cgroup: config.cgroup,
         path: env.PATH ?? "",
         gatewayUrl: config.gatewayUrl ?? "",
       },
@@ -184,7 +186,10 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
   });
   const caches: Part = {
     name: "caches",
-    start: async () => void (await Promise.all([blobCache.open(), codeCache.open(), environments.open()])),
+    start: async () => {
+      await Promise.all([blobCache.open(), codeCache.open(), environments.open()]);
+      if (config.cgroup !== undefined) await openRankCgroups(config.cgroup);
+    },
     stop: async () => undefined,
   };
   // Stopped before the attempts, which would otherwise wait for what they are fetching.

@@ -63,6 +63,8 @@ const schema = z.object({
   launchersMax: intVar(1, 64).default(3),
   /** The program that builds the environments of jobs that list packages. */
   uv: absolutePath().optional(),
+  /** A cgroup (v2) that was delegated to the agent: each rank gets one in it. Without: rlimits. */
+  cgroup: absolutePath().optional(),
   /** Cut off from the bus for so long, the node stops its ranks. */
   fenceAfterMs: intVar(100, 3_600_000).default(60_000),
 });

@@ -309,6 +309,23 @@ describe("whom a failure is blamed on", () => {
       exited(1, { code: 1, at: at(9), tracebackTail: lostPeer }),
       { class: "user", reason: "OUT_OF_MEMORY", rank: 0 },
     ],
+    [
+      "the job, when an allocation failed",
+      exited(0, { code: 1, tracebackTail: raising("MemoryError") }),
+      exited(1, { code: 1, at: at(9), tracebackTail: lostPeer }),
+      { class: "user", reason: "OUT_OF_MEMORY", rank: 0 },
+    ],
+    [
+      "the job, when torch could not allocate",
+      exited(0, {
+        code: 1,
+        tracebackTail: raising(
+          "RuntimeError: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8000000000 bytes.",
+        ),
+      }),
+      exited(1, { code: 1, at: at(9), tracebackTail: lostPeer }),
+      { class: "user", reason: "OUT_OF_MEMORY", rank: 0 },
+    ],
   ])("is %s", (_whom, first, second, failure) => {
     const verdict = afterAttempt(jobWith({ retries: 1 }), attemptOf(ranks(first, second)));
     expect(verdict).toMatchObject({ failure });

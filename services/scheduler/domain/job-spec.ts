@@ -94,6 +94,10 @@ export interface JobSpec {
   readonly haltOnNonFinite?: readonly string[];
   /** By its own pace when absent. */
   readonly hang?: HangPolicy;
+  /** What each rank may use of its node; no limit where absent. */
+  readonly limits?: RankLimits;
+  /** Whether the ranks of a node start in one folder, as under torchrun, or each in its own; shared when absent. */
+  readonly workFolder?: WorkFolder;
   /** What the ranks are given that nobody may read. */
   readonly secrets?: readonly SecretRef[];
   /** A warning after ten minutes when absent. */
@@ -121,6 +125,17 @@ export interface StartFrom {
   /** Empty until the job is accepted. */
   readonly checkpointId: string;
 }
+
+/** What one rank may use of its node; 0: no limit. */
+export interface RankLimits {
+  readonly memoryBytes: number;
+  /** Threads count too. */
+  readonly processes: number;
+  /** Of one process. */
+  readonly openFiles: number;
+}
+
+export type WorkFolder = "shared" | "per-rank";
 
 /** A secret of the project, and where the ranks find its value; empty text: not there. */
 export interface SecretRef {

@@ -51,3 +51,8 @@ export const MAX_DRAIN_SECONDS = 24 * 60 * 60;
 export const MAX_SECRETS = 64;
 /** Bytes of one secret's value. */
 export const MAX_SECRET_BYTES = 64 * 1024;
+
+/** What a rank's own limits may be: less starts no rank, more is none. */
+export const RANK_MEMORY_BYTES = { min: 16 * 1024 ** 2, max: 1024 ** 5 } as const;
+export const RANK_PROCESSES = { min: 8, max: 4_194_304 } as const;
+export const RANK_OPEN_FILES = { min: 64, max: 1_048_576 } as const;

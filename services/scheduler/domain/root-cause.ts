@@ -141,8 +141,16 @@ function failedRank(attempt: Attempt): Failure | undefined {
     return { class: "infra", reason: "PEERS_UNREACHABLE", message, ...rest };
   }
   const message = `Rank ${first.rank} exited with ${code} ${when}${raised === undefined ? "." : `: ${raised}`}`;
-  const reason = exceptionType(rest) === "OutOfMemoryError" ? "OUT_OF_MEMORY" : "RANK_EXITED";
+  const reason = ranOutOfMemory(rest) ? "OUT_OF_MEMORY" : "RANK_EXITED";
   return { class: "user", reason, message, ...rest };
+}
+
+/** Python's and CUDA's errors have types of their own; torch's allocator on the CPU raises a RuntimeError. */
+function ranOutOfMemory(failure: Pick<Failure, "tracebackTail">): boolean {
+  return (
+    ["MemoryError", "OutOfMemoryError"].includes(exceptionType(failure)) ||
+    (exceptionLine(failure.tracebackTail) ?? "").includes("DefaultCPUAllocator: can't allocate memory")
+  );
 }
 
 /** Where a rank of the attempt ran. */

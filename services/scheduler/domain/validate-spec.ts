@@ -6,6 +6,7 @@ import { checkParallelism } from "./check-parallelism.ts";
 import { checkParams } from "./check-params.ts";
 import { checkProgram } from "./check-program.ts";
 import { checkPython } from "./check-python.ts";
+import { checkRankLimits } from "./check-rank-limits.ts";
 import { checkSecrets } from "./check-secrets.ts";
 import type { JobSpec } from "./job-spec.ts";
 import {
@@ -41,6 +42,7 @@ export function validateSpec(spec: JobSpec): readonly Violation[] {
     ...checkParams(spec.params),
     ...checkEnv(spec.env),
     ...checkSecrets(spec),
+    ...checkRankLimits(spec),
     ...checkDataset(spec),
     ...checkFailureFields(spec),
     ...checkCheckpoint(spec),

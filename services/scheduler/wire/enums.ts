@@ -4,7 +4,14 @@ import type { YieldCause } from "../domain/attempt.ts";
 import type { AttemptState } from "../domain/attempt-state.ts";
 import type { FailureClass } from "../domain/failure.ts";
 import type { AgentLifecycle, PartPhase } from "../domain/heartbeat.ts";
-import type { CheckpointPolicy, IdlePolicy, JobSpec, Priority, StartMode } from "../domain/job-spec.ts";
+import type {
+  CheckpointPolicy,
+  IdlePolicy,
+  JobSpec,
+  Priority,
+  StartMode,
+  WorkFolder,
+} from "../domain/job-spec.ts";
 import type { JobState } from "../domain/job-state.ts";
 import type { NodeState } from "../domain/node.ts";
 import type { NodeDuty } from "../domain/node-duty.ts";
@@ -37,6 +44,10 @@ export const frameworkToProto: Readonly<Record<JobSpec["framework"], scheduler.F
   torch: Framework.TORCH,
   process: Framework.PROCESS,
   tensorflow: Framework.TENSORFLOW,
+};
+export const workFolderToProto: Readonly<Record<WorkFolder, scheduler.WorkFolder>> = {
+  shared: scheduler.WorkFolder.SHARED,
+  "per-rank": scheduler.WorkFolder.PER_RANK,
 };
 export const startModeToProto: Readonly<Record<StartMode, scheduler.StartMode>> = {
   warm: WireStartMode.WARM,
@@ -135,6 +146,7 @@ export const priorityFromProto = inverse(priorityToProto);
 export const frameworkFromProto = inverse(frameworkToProto);
 export const startModeFromProto = inverse(startModeToProto);
 export const bestModeFromProto = inverse(bestModeToProto);
+export const workFolderFromProto = inverse(workFolderToProto);
 export const idleActionFromProto = inverse(idleActionToProto);
 export const lifecycleFromProto = inverse(lifecycleToProto);
 export const kindFromProto = inverse(kindToProto);

@@ -7,6 +7,7 @@ import {
   kindFromProto,
   priorityFromProto,
   startModeFromProto,
+  workFolderFromProto,
 } from "./enums.ts";
 
 const DEFAULT_QUEUE = "default";
@@ -57,6 +58,8 @@ export function specFromProto(spec: scheduler.JobSpec): JobSpec {
     ...(spec.secrets.length === 0
       ? {}
       : { secrets: spec.secrets.map(({ name, env, file }) => ({ name, env, file })) }),
+    ...(spec.limits === undefined ? {} : { limits: limitsFrom(spec.limits) }),
+    ...(spec.workFolder === 0 ? {} : { workFolder: workFolderFromProto(spec.workFolder) ?? "shared" }),
     ...(spec.hang === undefined
       ? {}
       : { hang: { off: spec.hang.off, afterSeconds: Number(spec.hang.afterSeconds) } }),
@@ -100,6 +103,10 @@ function checkpointFrom(wire: scheduler.CheckpointPolicy | undefined): JobSpec["
 /** The checkpoint's id is the platform's to say. */
 function startFromWire({ runId, step }: scheduler.StartFrom): NonNullable<JobSpec["startFrom"]> {
   return { runId, checkpointId: "", ...(step === undefined ? {} : { step: Number(step) }) };
+}
+
+function limitsFrom({ memoryBytes, processes, openFiles }: scheduler.RankLimits) {
+  return { memoryBytes: Number(memoryBytes), processes, openFiles };
 }
 
 function pythonFrom({ interpreter, requirements, isolated }: scheduler.PythonEnvironment) {

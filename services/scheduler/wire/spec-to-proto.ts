@@ -8,6 +8,7 @@ import {
   kindToProto,
   priorityToProto,
   startModeToProto,
+  workFolderToProto,
 } from "./enums.ts";
 
 type SpecInit = MessageInitShape<typeof scheduler.JobSpecSchema>;
@@ -41,6 +42,10 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
     ...(spec.mesh === undefined ? {} : { mesh: { ...spec.mesh } }),
     ...(spec.spread ?? {}),
     minRanks: spec.minRanks ?? 0,
+    ...(spec.limits === undefined
+      ? {}
+      : { limits: { ...spec.limits, memoryBytes: BigInt(spec.limits.memoryBytes) } }),
+    workFolder: workFolderToProto[spec.workFolder ?? "shared"],
     secrets: (spec.secrets ?? []).map((secret) => ({ ...secret })),
     haltOnNonFinite: [...(spec.haltOnNonFinite ?? [])],
     ...(spec.budgets === undefined ? {} : { failureBudgets: { ...spec.budgets } }),
@@ -79,9 +84,20 @@ function startFromInit({ step, ...rest }: NonNullable<JobSpec["startFrom"]>) {
 /** What a node needs of a spec to run its ranks: no more than that travels with each change of the node's orders. */
 export function workToProto(spec: JobSpec): scheduler.JobSpec {
   const { code, entrypoint, params, env, checkpoint, seed, framework, inputs } = specToProto(spec);
-  const { start, python, mesh, haltOnNonFinite, secrets, nondeterministic } = specToProto(spec);
+  const { start, python, mesh, haltOnNonFinite, secrets, nondeterministic, limits, workFolder } =
+    specToProto(spec);
   const own = { code, entrypoint, params, env, checkpoint, seed, framework, inputs };
-  const work = { ...own, start, python, mesh, haltOnNonFinite, secrets, nondeterministic };
+  const work = {
+    ...own,
+    start,
+    python,
+    mesh,
+    haltOnNonFinite,
+    secrets,
+    nondeterministic,
+    limits,
+    workFolder,
+  };
   return create(scheduler.JobSpecSchema, work as SpecInit); // Absent members stay absent.
 }
 

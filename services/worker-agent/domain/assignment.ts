@@ -17,6 +17,13 @@ export interface PythonWish {
   readonly isolated: boolean;
 }
 
+/** What one rank may use of its node; 0: no limit. */
+export interface RankLimits {
+  readonly memoryBytes: number;
+  readonly processes: number;
+  readonly openFiles: number;
+}
+
 /** What runs in the ranks: the parts of a job's spec that a node needs. */
 export interface Work {
   /** SHA-256 of the code bundle; empty when the entrypoint is a module installed with the SDK. */
@@ -48,6 +55,10 @@ export interface Work {
   readonly seed: string;
   /** Whether libraries are told to choose algorithms that repeat to the bit. */
   readonly deterministic: boolean;
+  /** What each rank may use of this node; 0: no limit. */
+  readonly limits: RankLimits;
+  /** Whether each rank starts in a folder of its own. */
+  readonly ownFolders: boolean;
   readonly inputs: readonly { readonly path: string; readonly digest: string }[];
   /** What the ranks are given that nobody may read; empty text: not as a variable, not as a file. */
   readonly secrets: readonly { readonly name: string; readonly env: string; readonly file: string }[];

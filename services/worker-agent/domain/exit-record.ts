@@ -7,6 +7,8 @@ export interface RankExit {
   readonly atMs: number;
   /** 1 for the first rank of this node that ended, and so on. */
   readonly order: number;
+  /** The kernel killed it, or one of its processes, because memory was used up. */
+  readonly outOfMemory?: boolean;
 }
 
 /** Who a process is: a pid alone names nobody, since pids are used again, also over reboots. */
@@ -25,10 +27,11 @@ export interface RankStart extends ProcessIdentity {
 /** Reads the shim's `exit.json`; undefined when it is not one. The shell's 128 + n for a signal becomes 0. */
 export function exitFrom(value: unknown): RankExit | undefined {
   const record = fields(value);
-  const { code, signal, at, order } = record;
+  const { code, signal, at, order, oom } = record;
   if (!isNumber(code) || !isNumber(at) || !isNumber(order)) return undefined;
   const killedBy = isNumber(signal) ? signal : 0;
-  return { code: killedBy === 0 ? code : 0, signal: killedBy, atMs: at * 1000, order };
+  const exit = { code: killedBy === 0 ? code : 0, signal: killedBy, atMs: at * 1000, order };
+  return oom === true ? { ...exit, outOfMemory: true } : exit;
 }
 
 /** Reads `shim.json`, or the identity in `started.json`; undefined when it is not one. */

@@ -25,6 +25,8 @@ const assignment = (action: "run" | "stop"): Assignment => ({
     deterministic: true,
     inputs: [],
     secrets: [],
+    limits: { memoryBytes: 0, processes: 0, openFiles: 0 },
+    ownFolders: false,
   },
   traceparent: "",
   rankToken: "",

@@ -38,6 +38,8 @@ const assignment: Assignment = {
     deterministic: true,
     inputs: [],
     secrets: [],
+    limits: { memoryBytes: 0, processes: 0, openFiles: 0 },
+    ownFolders: false,
   },
   datasetManifestDigest: "d",
   resume: [],

@@ -10,6 +10,8 @@ export interface NodeForRanks {
   readonly slotKind: "gpu" | "cpu";
   readonly slots: number;
   readonly cpuCount: number;
+  /** A cgroup (v2) of the agent's, whose children may limit memory and processes; absent where the node has none to give. */
+  readonly cgroup?: string | undefined;
   /** Where the SDK's source is, when it is not installed in the interpreter. */
   readonly sdkPath?: string | undefined;
   /** The gateway's address; empty when there is none. */

@@ -88,8 +88,15 @@ export function gpuMessage(gpu: GpuFacts) {
 }
 
 function exitMessage(exit: NonNullable<RankStatus["exit"]>) {
-  const { code, signal, order, atMs, tracebackTail } = exit;
-  return { code, signal, order, at: timestamp(atMs), tracebackTail: order > MAX_TAILS ? "" : tracebackTail };
+  const { code, signal, order, atMs, tracebackTail, outOfMemory = false } = exit;
+  return {
+    code,
+    signal,
+    order,
+    outOfMemory,
+    at: timestamp(atMs),
+    tracebackTail: order > MAX_TAILS ? "" : tracebackTail,
+  };
 }
 
 /** A rank's clock may say anything; what no timestamp can hold would spoil the heartbeat of the whole node. */

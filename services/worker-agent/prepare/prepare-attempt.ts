@@ -6,6 +6,7 @@ import { type Assignment, attemptKey } from "../domain/assignment.ts";
 import { localManifest, shardDigests } from "../domain/dataset-manifest.ts";
 import { inputPathProblem, relativePathProblem } from "../domain/placed-path.ts";
 import { syncFolder, writeDurably } from "../ranks/durable-file.ts";
+import { ownFolder, WORK_FOLDER } from "../ranks/shim-spec.ts";
 import { ASSIGNMENT_FILE } from "../ranks/spool.ts";
 import type { BlobCache } from "./blob-cache.ts";
 import type { CodeCache } from "./code-cache.ts";
@@ -75,7 +76,8 @@ export async function prepareAttempt(
     );
     deps.disk.changed();
     await step("START_FAILED", "writing the attempt's directory", signal, async () => {
-      for (const { rank } of assignment.ranks) await mkdir(join(dir, `rank-${rank}`), { mode: 0o700 });
+      for (const { rank } of assignment.ranks)
+        await mkdir(join(dir, `rank-${rank}`), { recursive: true, mode: 0o700 });
       await writeDurably(join(dir, ASSIGNMENT_FILE), files.assignment);
       if (files.spec !== undefined)
         await writeDurably(join(dir, "spec.json"), files.spec(await secretEnv(dir)));
@@ -89,10 +91,14 @@ export async function prepareAttempt(
 }
 
 async function placeCode(deps: PrepareDeps, assignment: Assignment, dir: string): Promise<void> {
-  const work = join(dir, "work");
-  const { codeDigest } = assignment.work;
-  if (codeDigest === "") await mkdir(work, { mode: 0o700 });
-  else await deps.codeCache.copyTo(codeDigest, work);
+  const { codeDigest, ownFolders } = assignment.work;
+  const own = ownFolders ? assignment.ranks.map(({ rank }) => ownFolder(rank)) : [];
+  for (const folder of [WORK_FOLDER, ...own]) {
+    const work = join(dir, folder);
+    await mkdir(dirname(work), { recursive: true, mode: 0o700 });
+    if (codeDigest === "") await mkdir(work, { mode: 0o700 });
+    else await deps.codeCache.copyTo(codeDigest, work);
+  }
 }
 
 async function placeDataset(deps: PrepareDeps, assignment: Assignment, dir: string): Promise<void> {

@@ -5,6 +5,14 @@ import { type NodeForRanks, rankEnvironment } from "../domain/rank-environment.t
 /** How long the survivors of a rank's death have to save the gang's state. */
 export const HANDOVER_MS = 60_000;
 
+/** The ranks' folder in the attempt's directory, with the code. */
+export const WORK_FOLDER = "work";
+
+/** Where a rank starts that has a folder of its own. */
+export function ownFolder(rank: number): string {
+  return `rank-${rank}/${WORK_FOLDER}`;
+}
+
 /** The shim's input, `spec.json`: what to run, and in which environment each rank runs. */
 export function shimSpec(
   assignment: Assignment,
@@ -18,7 +26,9 @@ export function shimSpec(
     schema: 1,
     python,
     argv: assignment.work.entrypoint,
-    cwd: "work",
+    cwd: WORK_FOLDER,
+    limits: assignment.work.limits,
+    ...(onNode.cgroup === undefined ? {} : { cgroup: onNode.cgroup }),
     attempt: assignment.attempt,
     jobId: assignment.jobId,
     runId: assignment.runId,
@@ -29,6 +39,7 @@ export function shimSpec(
       rank: place.rank,
       localRank: place.localRank,
       dir: `rank-${place.rank}`,
+      ...(assignment.work.ownFolders ? { cwd: ownFolder(place.rank) } : {}),
       env: { ...secrets, ...rankEnvironment(assignment, place, node) },
     })),
   });

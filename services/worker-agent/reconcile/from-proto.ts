@@ -50,6 +50,12 @@ function workFrom(spec: scheduler.JobSpec | undefined): Work {
     seed: String(spec?.seed ?? 0n),
     deterministic: spec?.nondeterministic !== true,
     haltOnNonFinite: spec?.haltOnNonFinite ?? [],
+    limits: {
+      memoryBytes: Number(spec?.limits?.memoryBytes ?? 0n),
+      processes: spec?.limits?.processes ?? 0,
+      openFiles: spec?.limits?.openFiles ?? 0,
+    },
+    ownFolders: spec?.workFolder === scheduler.WorkFolder.PER_RANK,
     inputs: (spec?.inputs ?? []).map(({ path, digest }) => ({ path, digest })),
     secrets: (spec?.secrets ?? []).map(({ name, env, file }) => ({ name, env, file })),
     ...pythonFrom(spec),

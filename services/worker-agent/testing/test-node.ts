@@ -98,6 +98,8 @@ export interface JobChanges {
     readonly isolated?: boolean;
   };
   readonly framework?: scheduler.Framework;
+  readonly limits?: MessageInitShape<typeof scheduler.RankLimitsSchema>;
+  readonly workFolder?: scheduler.WorkFolder;
 }
 
 export interface JobOptions {

@@ -11,6 +11,7 @@ from typing import Any
 
 from trainyard.runtime.files import read_json, write_json
 from trainyard.runtime.forked import Forked
+from trainyard.runtime.limits import Limits
 from trainyard.runtime.processes import PR_SET_PDEATHSIG, all_processes, boot_id, is_alive, prctl, stat_of
 
 
@@ -27,16 +28,20 @@ class RankProcess:
         self.pid = 0
         self.ended = False
         self._command = [spec["python"], "-m", "trainyard.runtime.rank", self.directory]
-        self._cwd: str = os.path.join(attempt_dir, spec["cwd"])
+        self._cwd: str = os.path.join(attempt_dir, rank.get("cwd") or spec["cwd"])
+        name = f"{os.path.basename(attempt_dir)}-rank-{self.rank}"
+        self._limits = Limits(spec.get("limits") or {}, spec.get("cgroup"), name)
+        self._killed = False
         self._env = rank_environment(rank["env"])
 
     def start(self) -> None:
-        """Fork the rank: own session, cwd `work/`, no input, logs appended to files, no other descriptor.
+        """Fork the rank: own session, folder and limits, no input, logs appended to files, no other descriptor.
 
         The rank is killed by the kernel if the shim dies, for without the shim nobody would ever record how it ended.
         """
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
         shim = os.getpid()
+        self._limits.watch()
         self.pid = os.fork()
         if self.pid == 0:
             try:
@@ -62,6 +67,7 @@ class RankProcess:
         if os.getppid() != shim:  # it died before the line above took effect
             os._exit(127)
         os.chdir(self._cwd)
+        self._limits.enter()
         if self._forks:
             raise Forked(self._go_on)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE):
@@ -86,6 +92,11 @@ class RankProcess:
         """SIGKILL everything that still runs in the rank's session (data loader workers and the like)."""
         kill_session(self.pid)
 
+    def kill(self) -> None:
+        """End the rank for having outlived its grace."""
+        self._killed = True
+        self.kill_session()
+
     def record_exit(self, status: int, order: int, at: float) -> int:
         """Write `exit.json` from a wait status; return the code (128 + signal for a death by signal, as shells have it).
 
@@ -94,13 +105,15 @@ class RankProcess:
         self.ended = True
         killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
         code = 128 + killed_by if killed_by is not None else os.WEXITSTATUS(status)
-        write_exit(self.directory, code, killed_by, order, at)
+        oom = killed_by == signal.SIGKILL and not self._killed and self._limits.killed_for_memory()
+        write_exit(self.directory, code, killed_by, order, at, oom=oom)
+        self._limits.remove()
         return code
 
 
-def write_exit(directory: str, code: int, killed_by: int | None, order: int, at: float) -> None:
+def write_exit(directory: str, code: int, killed_by: int | None, order: int, at: float, *, oom: bool = False) -> None:
     """Write a rank's exit record; `order` is 1 for the first rank of the gang that failed or ended."""
-    record = {"code": code, "signal": killed_by, "at": at, "order": order}
+    record = {"code": code, "signal": killed_by, "at": at, "order": order, **({"oom": True} if oom else {})}
     write_json(os.path.join(directory, "exit.json"), record)
 
 

@@ -77,7 +77,7 @@ class Shim:
             self._kill_at = None
             for rank in self._ranks.values():
                 if not rank.ended:
-                    rank.kill_session()
+                    rank.kill()
 
     def _fail(self) -> None:
         """End the gang because a rank has failed, after it has handed its state over where it can."""

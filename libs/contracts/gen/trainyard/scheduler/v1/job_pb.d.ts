@@ -257,6 +257,20 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
    * @generated from field: bool nondeterministic = 75;
    */
   nondeterministic: boolean;
+
+  /**
+   * What each rank may use up of its node; absent: as much as there is.
+   *
+   * @generated from field: trainyard.scheduler.v1.RankLimits limits = 70;
+   */
+  limits?: RankLimits | undefined;
+
+  /**
+   * In which folder the ranks of a node start.
+   *
+   * @generated from field: trainyard.scheduler.v1.WorkFolder work_folder = 71;
+   */
+  workFolder: WorkFolder;
 };
 
 /**
@@ -700,6 +714,42 @@ export declare type IdlePolicy = Message<"trainyard.scheduler.v1.IdlePolicy"> & 
  * Use `create(IdlePolicySchema)` to create a new message.
  */
 export declare const IdlePolicySchema: GenMessage<IdlePolicy>;
+
+/**
+ * RankLimits says how much of its node each rank, with every process that it starts, may use; 0: no limit. A node that has been given a
+ * cgroup (v2) holds memory and processes to it exactly. On any other, memory is limited as RLIMIT_DATA of each process, and the
+ * number of processes is not limited, which the rank's standard error says.
+ *
+ * @generated from message trainyard.scheduler.v1.RankLimits
+ */
+export declare type RankLimits = Message<"trainyard.scheduler.v1.RankLimits"> & {
+  /**
+   * Bytes of memory, 16 MiB to 1 PiB. A rank that is killed for needing more fails with OUT_OF_MEMORY.
+   *
+   * @generated from field: int64 memory_bytes = 1;
+   */
+  memoryBytes: bigint;
+
+  /**
+   * Processes and threads, 8 to 4194304.
+   *
+   * @generated from field: int32 processes = 2;
+   */
+  processes: number;
+
+  /**
+   * Open files of one process, 64 to 1048576.
+   *
+   * @generated from field: int32 open_files = 3;
+   */
+  openFiles: number;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.RankLimits.
+ * Use `create(RankLimitsSchema)` to create a new message.
+ */
+export declare const RankLimitsSchema: GenMessage<RankLimits>;
 
 /**
  * SecretRef gives a secret to the ranks of a job, as a variable, as a file, or as both.
@@ -1458,6 +1508,39 @@ export enum IdleAction {
  * Describes the enum trainyard.scheduler.v1.IdleAction.
  */
 export declare const IdleActionSchema: GenEnum<IdleAction>;
+
+/**
+ * WorkFolder is where the ranks of one node start; each node has its own copy of the code in any case.
+ *
+ * @generated from enum trainyard.scheduler.v1.WorkFolder
+ */
+export enum WorkFolder {
+  /**
+   * Treated as SHARED.
+   *
+   * @generated from enum value: WORK_FOLDER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * All in one folder, as under torchrun: what one rank writes to a relative path, its neighbours find.
+   *
+   * @generated from enum value: WORK_FOLDER_SHARED = 1;
+   */
+  SHARED = 1,
+
+  /**
+   * Each rank in a folder of its own with a copy of the code.
+   *
+   * @generated from enum value: WORK_FOLDER_PER_RANK = 2;
+   */
+  PER_RANK = 2,
+}
+
+/**
+ * Describes the enum trainyard.scheduler.v1.WorkFolder.
+ */
+export declare const WorkFolderSchema: GenEnum<WorkFolder>;
 
 /**
  * JobState is where a job is in its life. SUCCEEDED, FAILED and CANCELLED are final.
