@@ -1,27 +1,27 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
 import { openBlobStore } from "@trainyard/blob";
 import { type Bus, listDeadLetters } from "@trainyard/bus";
 import type { registry } from "@trainyard/contracts";
-import { serviceNames } from "@trainyard/local";
+import { type Platform, serviceNames } from "@trainyard/local";
 import { MongoClient } from "mongodb";
 import type { Fleet } from "./fleet.ts";
+import { rankProcesses } from "./rank-processes.ts";
 
-/** Shims and ranks of the fleet's attempts that are alive, by their command lines. */
-export function livingRanks(fleet: Fleet): readonly string[] {
-  return readdirSync("/proc").flatMap((pid) => {
-    if (!/^\d+$/.test(pid)) return [];
-    const line = commandLine(pid);
-    return line.includes(`${fleet.agentDir}/attempts/`) ? [`${pid} ${line}`] : [];
-  });
+/** The folders of the agents of all nodes. */
+export function agentDirs(platform: Platform): readonly string[] {
+  return platform.agents.map(({ nodeId }) => agentDir(platform, nodeId));
 }
 
-function commandLine(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-  } catch {
-    return ""; // It has ended meanwhile.
-  }
+/** The folder of a node's agent. */
+export function agentDir(platform: Platform, nodeId: string): string {
+  return platform.serviceEnv("worker-agent", { nodeId }).TRAINYARD_AGENT_DIR ?? "";
+}
+
+/** Shims and ranks of the fleet's attempts that are alive. */
+export function livingRanks(fleet: Fleet): readonly string[] {
+  return rankProcesses(agentDirs(fleet.platform)).map(
+    ({ pid, attempt, command }) => `${pid} of ${attempt}: ${command}`,
+  );
 }
 
 /** Events that a service has committed and not published: "scheduler: job.ended". */
