@@ -21,6 +21,13 @@ export function exceptionLine(tail: string): string | undefined {
   return characters.length <= MAX_LENGTH ? line : `${characters.slice(0, MAX_LENGTH - 1).join("")}…`;
 }
 
+/** Whether the line is about a disk, or a quota of one, that is used up: ENOSPC and EDQUOT in the system's words or Python's. */
+export function isDiskFull(line: string | undefined): boolean {
+  return (
+    line !== undefined && /\[Errno (28|122)\]|\bNo space left on device\b|\bDisk quota exceeded\b/.test(line)
+  );
+}
+
 function speaksOfError(line: string): boolean {
   return /\berror\b/i.test(line);
 }

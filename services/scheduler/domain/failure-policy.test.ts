@@ -286,6 +286,18 @@ describe("whom a failure is blamed on", () => {
       { rank: 1, reason: "RANK_KILLED", signal: 15 },
     ],
     [
+      "the node whose disk is full, and not the code that wrote to it",
+      exited(0, { code: 1, at: at(4), tracebackTail: lostPeer }),
+      exited(1, {
+        code: 1,
+        at: at(9),
+        tracebackTail: raising(
+          "trainyard.checkpoint.CheckpointError: the last checkpoint could not be written: [Errno 28] No space left on device",
+        ),
+      }),
+      { rank: 1, class: "infra", reason: "DISK_FULL", nodeId: "n2" },
+    ],
+    [
       "the network, when every rank only missed the others",
       exited(0, { code: 1, at: at(4), tracebackTail: lostPeer }),
       exited(1, { code: 1, at: at(5), tracebackTail: lostPeer }),

@@ -1,7 +1,7 @@
 import type { Attempt, NonFinite, RankExit, RankReport } from "./attempt.ts";
 import { isPeerLost } from "./collateral.ts";
 import { exceptionType } from "./error-signature.ts";
-import { exceptionLine } from "./exception-line.ts";
+import { exceptionLine, isDiskFull } from "./exception-line.ts";
 import { type Failure, type FailureClass, failureWithoutRank } from "./failure.ts";
 import { hasFailed } from "./part-view.ts";
 import { describeSignal } from "./signal-names.ts";
@@ -136,6 +136,10 @@ function failedRank(attempt: Attempt): Failure | undefined {
     return { class: "infra", reason: "RANK_KILLED", message, ...rest };
   }
   const raised = exceptionLine(tracebackTail);
+  if (isDiskFull(raised)) {
+    const message = `Rank ${first.rank} found the disk of its node full ${when}: ${raised}`;
+    return { class: "infra", reason: "DISK_FULL", message, ...rest };
+  }
   if (step >= 0 && innocence(first) === 2 && failed.length > 1 && failed.length === reports(attempt).length) {
     const message = `Every rank lost its peers ${when}, and none of them failed by itself; rank ${first.rank} said so first: ${raised}`;
     return { class: "infra", reason: "PEERS_UNREACHABLE", message, ...rest };
