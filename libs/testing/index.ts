@@ -1,6 +1,7 @@
 /** What integration and end-to-end tests stand on: real servers, isolated names, waiting with a deadline. */
 export { freePort } from "@trainyard/local";
 export { atFileEnd, closeAll } from "./cleanup.ts";
+export { type SmallDisk, smallDisk } from "./small-disk.ts";
 export {
   type ServiceProcess,
   type SpawnOptions,

@@ -1,4 +1,5 @@
 import { type ProcessName, processNames } from "../flow/fleet.ts";
+import { seededRandom } from "./seeded-random.ts";
 
 /** The moments of the flow at which a death hurts, in their order. */
 export const phases = ["submit", "admit", "start", "upload", "commit", "end", "evaluate", "promote"] as const;
@@ -75,17 +76,6 @@ export const grid: readonly Cell[] = processNames.flatMap((process) =>
 /** A cell in words: "registry dies in promote at registry.ApproveModelVersion.committed". */
 export function cellName({ process, phase, crashPoint }: Cell): string {
   return `${process} dies in ${phase}${crashPoint === undefined ? "" : ` at ${crashPoint}`}`;
-}
-
-/** Numbers from 0 to 1 that a seed determines: mulberry32, by Tommy Ettinger (public domain). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** The grid in an order that the seed determines: the first cells are what a short run draws. */

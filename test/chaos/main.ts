@@ -1,17 +1,21 @@
 /**
- * npm run chaos -- flow [--seed N] [--cells N] [--process NAME] [--phase NAME] [--deaths N] [--down MS] [--json]
+ * npm run chaos -- --minutes N [--seed N] [--nodes N] [--json]
  *
- * Runs the main flow once per cell of the grid process × phase, kills that process in that phase, and checks that
- * nothing was lost and nothing happened twice. With --deaths N so many processes die in each flow: a quick way over the
- * whole grid, which does not tell the guilty cell. What died stays down for --down milliseconds. Exits 1 when a promise was broken.
+ * A storm: runs jobs on several nodes while ranks, agents, services, launchers and whole nodes are killed, ranks are stopped,
+ * links are cut, disks are filled and nodes are drained, at random. Exits 1 when a promise was broken. Cutting links and
+ * filling disks takes root; where that is not given the rest is done, and it says what was not.
+ *
+ * npm run chaos -- flow [...]
+ *
+ * The main flow, once per process and phase: see flow-main.ts.
  */
 import { parseArgs } from "node:util";
-import { cellName, dealt, shuffledGrid } from "./cells.ts";
-import { gridText } from "./grid-text.ts";
-import { type CellsResult, runCells } from "./run-cells.ts";
+import { closeAll } from "@trainyard/testing";
+import { flowChaos } from "./flow-main.ts";
+import { runStorm } from "./storm/run-storm.ts";
 
-const usage =
-  "usage: npm run chaos -- flow [--seed N] [--cells N] [--process NAME] [--phase NAME] [--deaths N] [--down MS] [--json]";
+const usage = `usage: npm run chaos -- --minutes N [--seed N] [--nodes N] [--json]
+       npm run chaos -- flow [--seed N] [--cells N] [--process NAME] [--phase NAME] [--deaths N] [--down MS] [--json]`;
 
 function options() {
   try {
@@ -19,6 +23,8 @@ function options() {
       allowPositionals: true,
       options: {
         seed: { type: "string", default: String(Math.trunc(Math.random() * 1e9)) },
+        minutes: { type: "string" },
+        nodes: { type: "string", default: "3" },
         cells: { type: "string" },
         process: { type: "string" },
         phase: { type: "string" },
@@ -28,37 +34,62 @@ function options() {
       },
     });
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
-    return process.exit(2);
+    return refuse(error instanceof Error ? error.message : String(error));
   }
 }
 
-const { values, positionals } = options();
-const numbers = [values.seed, values.deaths, values.down, values.cells ?? "1"];
-if (positionals.length !== 1 || positionals[0] !== "flow" || !numbers.every((text) => /^\d+$/.test(text))) {
-  console.error(usage);
+function refuse(words: string): never {
+  console.error(`${words}\n${usage}`);
   process.exit(2);
 }
 
-const wanted = shuffledGrid(Number(values.seed)).filter(
-  (cell) => (values.process ?? cell.process) === cell.process && (values.phase ?? cell.phase) === cell.phase,
-);
-const cells = wanted.slice(0, values.cells === undefined ? wanted.length : Number(values.cells));
-const flows = dealt(cells, Number(values.deaths));
-const say = values.json ? console.error : console.log;
-say(`seed ${values.seed}: ${cells.length} cells in ${flows.length} flows`);
-
-const results: CellsResult[] = [];
-for (const flow of flows) {
-  const result = await runCells(flow, { downMs: Number(values.down) });
-  results.push(result);
-  const verdict = result.broken.length === 0 ? "holds" : `BROKEN: ${result.broken.join("; ")}`;
-  say(`${flow.map(cellName).join(", ")}: ${verdict} (${result.seconds.toFixed(0)} s)`);
-  if (result.output !== undefined) say(result.output);
+/** A whole number that an option gives. */
+function whole(name: string, text: string): number {
+  return /^\d+$/.test(text)
+    ? Number(text)
+    : refuse(`--${name} is ${JSON.stringify(text)}; expected a whole number`);
 }
-if (values.json)
-  console.log(
-    JSON.stringify({ seed: Number(values.seed), results: results.map(({ output: _, ...rest }) => rest) }),
-  );
-else console.log(gridText(results));
-process.exit(results.some(({ broken }) => broken.length > 0) ? 1 : 0);
+
+const { values, positionals } = options();
+const say = values.json ? console.error : console.log;
+const seed = whole("seed", values.seed);
+
+async function storm(minutes: number): Promise<boolean> {
+  say(`seed ${seed}: ${minutes} minutes`);
+  const nodes = whole("nodes", values.nodes);
+  const result = await runStorm({ seed, forMs: minutes * 60_000, nodes, jobSeconds: 10, say });
+  const { output, ...rest } = result;
+  if (output !== undefined) say(output);
+  if (values.json) console.log(JSON.stringify({ seed, ...rest }));
+  else {
+    const struck = Object.entries(result.struck).map(([name, times]) => `${name} ${times} times`);
+    say(`${result.jobs} jobs in ${result.attempts} attempts; ${struck.join(", ")}`);
+    for (const words of result.missing) say(`not done here: ${words}`);
+    for (const words of result.broken) say(`BROKEN: ${words}`);
+    say(`${result.broken.length === 0 ? "every promise holds" : "broken"} (${result.seconds.toFixed(0)} s)`);
+  }
+  return result.broken.length === 0;
+}
+
+async function chosen(): Promise<boolean> {
+  if (positionals.length === 1 && positionals[0] === "flow") {
+    return flowChaos({
+      seed,
+      deaths: whole("deaths", values.deaths),
+      downMs: whole("down", values.down),
+      cells: values.cells === undefined ? undefined : whole("cells", values.cells),
+      process: values.process,
+      phase: values.phase,
+      json: values.json,
+    });
+  }
+  const minutes = Number(values.minutes);
+  if (positionals.length > 0 || !(minutes > 0)) return refuse("nothing to do");
+  return storm(minutes);
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void closeAll().finally(() => process.exit(130)));
+const holds = await chosen();
+await closeAll();
+process.exit(holds ? 0 : 1);

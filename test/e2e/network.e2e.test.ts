@@ -10,7 +10,7 @@ import { brokenPromises } from "../flow/invariants.ts";
 import { agentDir } from "../flow/leftovers.ts";
 import { rankProcesses } from "../flow/rank-processes.ts";
 
-const names = ["node_a", "node_b", "node_c"] as const;
+const names: readonly string[] = ["node_a", "node_b", "node_c"];
 /** Shorter than the default minute, so that the test sees a node that is cut off end its ranks by itself. */
 const env = { TRAINYARD_FENCE_AFTER_MS: "8000" };
 
@@ -54,7 +54,7 @@ describe("a gang on nodes with addresses of their own", () => {
     expect(placements.map(({ ranks }) => ranks)).toEqual([[0], [1]]);
 
     const lost = placements[1]?.nodeId ?? "";
-    const cable = network.nodes[names.findIndex((name) => name === lost)];
+    const cable = network.nodes[names.indexOf(lost)];
     expect(processesOf(lost, `${id}-1`)).not.toEqual([]);
     cable?.cut();
     const second = await waitFor("the next attempt", async () => (await now())?.attempts[1], {

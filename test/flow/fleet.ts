@@ -9,7 +9,8 @@ import {
   type ServiceName,
   serviceNames,
 } from "@trainyard/local";
-import { type ServiceProcess, spawnAgent, spawnService, waitFor } from "@trainyard/testing";
+import { type ServiceProcess, spawnAgent, spawnService } from "@trainyard/testing";
+import { Kept, READY_TIMEOUT_MS } from "./kept.ts";
 
 /** Everything of a platform that can be killed. */
 export const processNames = [...serviceNames, "agent", "nats", "mongod"] as const;
@@ -53,76 +54,7 @@ export interface FleetOptions {
 }
 
 const DOWN_MS = 300;
-/** Eight processes start at once and share the machine with whatever else it does. */
-const READY_TIMEOUT_MS = 90_000;
 const nodeId = "node_local";
-
-/** A process that is started again whenever it ends. */
-class Kept {
-  readonly name: ProcessName;
-  readonly #spawn: () => Promise<ServiceProcess>;
-  readonly #downMs: number;
-  #current: ServiceProcess | undefined;
-  #stopping = false;
-  #loop: Promise<void> | undefined;
-  #printed = "";
-  starts = 0;
-  deaths = 0;
-
-  constructor(name: ProcessName, spawn: () => Promise<ServiceProcess>, downMs: number) {
-    this.name = name;
-    this.#spawn = spawn;
-    this.#downMs = downMs;
-  }
-
-  async start(): Promise<void> {
-    await this.#once();
-    this.#loop = this.#keep();
-  }
-
-  get output(): string {
-    return this.#printed + (this.#current?.output() ?? "");
-  }
-
-  async #once(): Promise<void> {
-    this.starts++;
-    this.#current = await this.#spawn();
-  }
-
-  async #keep(): Promise<void> {
-    while (!this.#stopping) {
-      if (this.#current !== undefined) {
-        await this.#current.exited;
-        if (this.#stopping) return;
-        this.deaths++;
-        this.#printed += `${this.#current.output()}\n--- restarted ---\n`;
-        this.#current = undefined;
-      }
-      await delay(this.#downMs);
-      // A start may fail while what it needs is down as well; it is tried again.
-      await this.#once().catch((error: unknown) => {
-        this.#printed += `${String(error)}\n`;
-      });
-    }
-    // It was on its way up when it was told to stop.
-    await this.#current?.kill("SIGTERM");
-  }
-
-  async kill(): Promise<void> {
-    const current = await waitFor(`${this.name} to be up`, () => this.#current, {
-      timeoutMs: READY_TIMEOUT_MS,
-    });
-    const before = this.deaths;
-    await current.kill("SIGKILL");
-    await waitFor(`${this.name}'s death to be seen`, () => this.deaths > before);
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    await this.#current?.kill("SIGTERM");
-    await this.#loop;
-  }
-}
 
 /** Starts the whole platform with one agent and waits until every part is ready. */
 export async function startFleet({

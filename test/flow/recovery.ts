@@ -26,11 +26,12 @@ export interface Killed {
   readonly digest: string;
 }
 
-/** The two-rank DDP job that the recovery of gangs is measured with; it saves no checkpoint of its own. */
+/** The two-rank DDP job that the recovery of gangs is measured with; it saves none but when survivors do, unless told. */
 export async function recoveryJob(
   user: FlowClients,
-  { stepDelayMs, steps = 300 }: { readonly stepDelayMs: number; readonly steps?: number },
+  options: { readonly stepDelayMs: number; readonly steps?: number; readonly checkpointEverySteps?: number },
 ): Promise<scheduler.JobSpec> {
+  const { stepDelayMs, steps = 300, checkpointEverySteps } = options;
   const code = await bundle(peers, [SCRIPT]);
   return create(scheduler.JobSpecSchema, {
     name: "recovery",
@@ -39,6 +40,9 @@ export async function recoveryJob(
     code: { digest: await user.upload(code), sizeBytes: BigInt(code.length) },
     entrypoint: [SCRIPT],
     env: { RECOVERY_STEP_DELAY_MS: String(stepDelayMs), RECOVERY_STEPS: String(steps) },
+    ...(checkpointEverySteps === undefined
+      ? {}
+      : { checkpoint: { everySteps: BigInt(checkpointEverySteps) } }),
     seed: 3n,
   });
 }

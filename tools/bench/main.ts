@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { checkpointBench } from "./checkpoint.ts";
 import { launchBench } from "./launch.ts";
 import { machine } from "./machine.ts";
+import { nodeLossBench } from "./node-loss.ts";
 import { overheadBench } from "./overhead.ts";
 import { platformBench } from "./platform.ts";
 import { recoveryBench } from "./recovery.ts";
@@ -18,6 +19,7 @@ const benches: readonly Bench[] = [
   platformBench,
   launchBench,
   recoveryBench,
+  nodeLossBench,
   overheadBench,
   checkpointBench,
   sdkBench,

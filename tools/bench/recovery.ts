@@ -152,14 +152,15 @@ async function torchrunTrial(atStep: number): Promise<PeerTrial> {
   }
 }
 
-interface PeerStep {
+export interface PeerStep {
   /** The step that its attempt began after. */
   readonly begun: number;
   readonly step: number;
   readonly atMs: number;
 }
 
-function stepsIn(dir: string): readonly PeerStep[] {
+/** The steps that `ddp_recovery.py` has written down in the folder. */
+export function stepsIn(dir: string): readonly PeerStep[] {
   try {
     const lines = readFileSync(join(dir, "steps"), "utf8").trim().split("\n");
     return lines.map((line) => {
@@ -171,12 +172,13 @@ function stepsIn(dir: string): readonly PeerStep[] {
   }
 }
 
-function nextAttempt(dir: string, begunBefore: number): PeerStep | undefined {
+/** The first step of a later attempt. */
+export function nextAttempt(dir: string, begunBefore: number): PeerStep | undefined {
   return stepsIn(dir).find(({ begun }) => begun !== begunBefore);
 }
 
 /** torchrun and its ranks: it was started as the leader of a group of its own. */
-function endGroup(child: ChildProcess): void {
+export function endGroup(child: ChildProcess): void {
   try {
     if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
   } catch {

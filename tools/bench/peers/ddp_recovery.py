@@ -16,7 +16,7 @@ from torch import nn
 
 STEPS = int(os.environ.get("RECOVERY_STEPS", "300"))
 STEP_DELAY = float(os.environ.get("RECOVERY_STEP_DELAY_MS", "10")) / 1000
-#: Steps between the checkpoints of torchrun's runs; on the platform there are none but those that survivors save.
+#: Steps between the checkpoints of torchrun's runs; on the platform the job says it, and survivors save.
 EVERY = 40
 
 
@@ -77,6 +77,8 @@ def main() -> None:
         optimizer.step()
         if run is not None:
             run.log({"loss": loss}, step=step + 1)
+            if run.should_checkpoint(step + 1):
+                run.checkpoint(step + 1, model=model, optimizer=optimizer)
         elif rank == 0:
             with Path(os.environ["STEPS_DIR"], "steps").open("a") as steps:
                 steps.write(f"{begun} {step + 1} {time.time()}\n")
