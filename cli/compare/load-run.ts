@@ -1,4 +1,5 @@
-import type { tracking } from "@trainyard/contracts";
+import { clone, fromJson } from "@bufbuild/protobuf";
+import { tracking } from "@trainyard/contracts";
 import { isDomainError } from "@trainyard/domain";
 import { asDomainError } from "../client/as-domain-error.ts";
 import { downloadBlob, downloadSmallBlob } from "../client/download-blob.ts";
@@ -9,7 +10,10 @@ import { environmentPath } from "./run-facts.ts";
 /** What imports keep a run's code bundle and uncommitted changes under. */
 export const codePath = "trainyard/code.tgz";
 export const changesPath = "trainyard/changes.diff";
+/** What a bundle's import keeps the run's whole record under, as it was where it ran. */
+export const originPath = "trainyard/run.json";
 
+const maxOriginBytes = 64 * 1024 * 1024;
 const maxEnvironmentBytes = 4 * 1024 * 1024;
 const maxChangesBytes = 16 * 1024 * 1024;
 
@@ -25,7 +29,35 @@ export async function loadRun(session: Session, id: string): Promise<LoadedRun> 
   const { run } = await client.getRun({ runId: id });
   if (run === undefined) throw new Error("tracking answered without a run");
   const { artifacts } = await client.listArtifacts({ runId: run.id });
-  return { run, artifacts: new Map(artifacts.map((one) => [one.path, one])) };
+  const byPath = new Map(artifacts.map((one) => [one.path, one]));
+  return { run: await withOrigin(session, run, byPath.get(originPath)), artifacts: byPath };
+}
+
+/** An imported run with what only its record from elsewhere tells: its job, dataset, attempts, checkpoint and model. */
+async function withOrigin(
+  session: Session,
+  run: tracking.Run,
+  origin: tracking.Artifact | undefined,
+): Promise<tracking.Run> {
+  if (origin === undefined || run.jobId !== "") return run;
+  try {
+    const text = (await downloadSmallBlob(session.address, origin.digest, maxOriginBytes)).toString("utf8");
+    const told = fromJson(tracking.RunSchema, JSON.parse(text), { ignoreUnknownFields: true });
+    const { spec, dataset, attempts, latestCheckpoint, model, failure } = told;
+    return clone(tracking.RunSchema, {
+      ...run,
+      attempts,
+      ...(spec === undefined ? {} : { spec }),
+      ...(dataset === undefined ? {} : { dataset }),
+      ...(latestCheckpoint === undefined ? {} : { latestCheckpoint }),
+      ...(model === undefined ? {} : { model }),
+      ...(failure === undefined ? {} : { failure }),
+    });
+  } catch (error) {
+    // An artifact of that name that is something else: the run has no more to tell than itself.
+    if (isDomainError(error) && !isUnusable(error)) throw error;
+    return run;
+  }
 }
 
 /** What the run kept of what it ran on and with; undefined when it kept nothing that can be read. */

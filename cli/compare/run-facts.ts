@@ -83,6 +83,8 @@ function aggregatesOf(summary: tracking.MetricSummary): Map<string, number> {
     ["last", summary.last],
     ["min", summary.min],
     ["max", summary.max],
+    ["mean", summary.mean],
+    ["first", summary.first],
     ["count", Number(summary.count)],
     ["NaN", Number(summary.nanCount)],
   ]);

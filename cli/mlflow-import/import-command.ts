@@ -1,10 +1,9 @@
-import { randomUUID } from "node:crypto";
 import type { tracking } from "@trainyard/contracts";
 import { callError } from "../client/call-error.ts";
-import { retryUnavailable } from "../client/retry.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { ensureExperiment } from "../moving/ensure-experiment.ts";
 import { Problems, problemLine } from "../moving/problems.ts";
-import { RunWriter, requestId } from "../moving/run-writer.ts";
+import { RunWriter } from "../moving/run-writer.ts";
 import type { Session } from "../session.ts";
 import { style } from "../terminal/style.ts";
 import { safeText } from "../terminal/text.ts";
@@ -127,24 +126,8 @@ class Importer {
   /** The experiment of that name, with the tags and the description it has there; undefined when it cannot be. */
   async #ensureExperiment({ name, tags }: MlflowExperiment): Promise<tracking.Experiment | undefined> {
     const { clients, problems } = this.#deps;
-    const description = tags[mlflowTags.note] ?? "";
     try {
-      await clients.tracking
-        .createExperiment({ requestId: requestId("experiment", name, randomUUID()), name, description })
-        .catch((error: unknown) => {
-          if (callError(error, "").code !== "already_exists") throw error;
-        });
-      const { experiment } = await retryUnavailable(() =>
-        clients.experiments.getExperiment({ experiment: name }),
-      );
-      const missing = Object.entries(tags).filter(([key, value]) => experiment?.tags[key] !== value);
-      if (missing.length > 0)
-        await clients.experiments.setExperimentTags({
-          requestId: randomUUID(),
-          experiment: name,
-          tags: Object.fromEntries(missing),
-        });
-      return experiment;
+      return await ensureExperiment(clients, { name, description: tags[mlflowTags.note] ?? "", tags });
     } catch (error) {
       const refused = callError(error, "");
       if (refused.code !== "failed_precondition" && refused.code !== "invalid_argument") throw error;

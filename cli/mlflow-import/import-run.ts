@@ -12,7 +12,7 @@ import { callError } from "../client/call-error.ts";
 import type { Clients } from "../client/clients.ts";
 import { retryUnavailable } from "../client/retry.ts";
 import type { Problems } from "../moving/problems.ts";
-import type { RunWriter } from "../moving/run-writer.ts";
+import { completeTag, type RunWriter } from "../moving/run-writer.ts";
 import { writeSeries } from "../moving/write-series.ts";
 import { hashFile } from "../pack/hash-file.ts";
 import { contextOf } from "./file-store.ts";
@@ -25,9 +25,6 @@ import {
 } from "./mlflow-source.ts";
 
 const { RunStatus } = tracking;
-
-/** The tag that says what of its source an imported run holds whole; while it is right, nothing is to be done. */
-export const completeTag = "trainyard.source.complete";
 
 /** A run that is still written by its own client elsewhere is kept open for so long. */
 const idleLimitSeconds = 7 * 24 * 60 * 60;

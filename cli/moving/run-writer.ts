@@ -31,6 +31,8 @@ export interface NewRun {
 /** The tags by which a run tells where it comes from. */
 export const sourceKindTag = "trainyard.source.kind";
 export const sourceRunTag = "trainyard.source.run_id";
+/** Says what of its source an imported run holds whole; while it is right, nothing is to be done. */
+export const completeTag = "trainyard.source.complete";
 
 /**
  * Writes what was recorded elsewhere into runs of the platform. Every call may be repeated: its request id follows from

@@ -3,6 +3,7 @@ import type { Clients } from "../client/clients.ts";
 import { retryUnavailable } from "../client/retry.ts";
 import { metricKeyProblem, stepProblem } from "./limits.ts";
 import { PointBatch } from "./points.ts";
+import { PointsThere } from "./points-there.ts";
 import type { Problems } from "./problems.ts";
 import { type RunWriter, requestId } from "./run-writer.ts";
 
@@ -15,9 +16,9 @@ export interface SeriesPoint {
 }
 
 /**
- * Writes points that come in an order that is the same every time, as far as the run does not have them yet: of each metric
- * as many are left out as it has. Points of one call are stored all or none, and the calls are made one after another, so that
- * number is exactly how far an import that was stopped had come. Gives how many were stored now.
+ * Writes points, those of one metric after another, as far as the run does not have them yet: what it has is read back and
+ * left out, each point as often as it is there. So it may be stopped anywhere and done again, also when points have come in
+ * between others since. Gives how many were stored now.
  */
 export async function writeSeries(
   clients: Clients,
@@ -28,29 +29,40 @@ export async function writeSeries(
   signal: AbortSignal,
 ): Promise<number> {
   const { runs } = await retryUnavailable(() => clients.metrics.getSummaries({ runIds: [runId] }));
-  const stored = new Map(
-    Object.entries(runs[0]?.metrics ?? {}).map(([key, { count }]) => [key, Number(count)]),
-  );
-  const seen = new Map<string, number>();
+  const known = new Set(Object.keys(runs[0]?.metrics ?? {}));
+  let current: { readonly key: string; readonly there: PointsThere | undefined } | undefined;
   let batch = new PointBatch(problems);
+  let seen = 0;
   let sent = 0;
   const flush = async () => {
     signal.throwIfAborted();
-    const { keys } = batch.columns;
-    const place = keys.map((key) => `${key} ${seen.get(key) ?? 0}`);
-    sent += await writer.points(runId, batch.columns, "series", String(batch.size), requestId(...place));
+    // Where it ends belongs to a call's name, since equal points may fill several; what it holds does, too, since the points
+    // may have been more or fewer another time.
+    const name = ["series", String(seen), contentOf(batch)];
+    sent += await writer.points(runId, batch.columns, ...name);
     crashPoint("import.batch.sent");
     batch = new PointBatch(problems);
   };
   for await (const { key, step, timeMs, value } of points) {
-    // What is never taken is not among those that are there.
+    if (current?.key !== key)
+      current = { key, there: known.has(key) ? await PointsThere.read(clients, runId, key) : undefined };
+    seen += 1;
     const isTakeable = metricKeyProblem(key) === undefined && stepProblem(step) === undefined;
-    const number = seen.get(key) ?? 0;
-    if (isTakeable) seen.set(key, number + 1);
-    if (isTakeable && number < (stored.get(key) ?? 0)) continue;
+    if (isTakeable && current.there?.take(step, timeMs, value) === true) continue;
     batch.add(key, step, timeMs, value);
     if (batch.isFull) await flush();
   }
   if (batch.size > 0) await flush();
   return sent;
+}
+
+function contentOf({ columns }: PointBatch): string {
+  const { keys, keyIndex, steps, timesMs, values } = columns;
+  return requestId(
+    keys.join("\0"),
+    keyIndex.join(),
+    steps.join(),
+    timesMs.join(),
+    Buffer.from(Float64Array.from(values).buffer).toString("base64"),
+  );
 }

@@ -34,7 +34,7 @@ export async function trainAndReproduce(
   };
   const sets = params.flatMap((param) => ["--set", param]);
   const first = await run("run", "--ranks", "2", "--seed", "5", ...sets, "--", "repeatable.py");
-  const runId = /run_[0-9A-Z]{26}/.exec(first.stdout)?.[0] ?? "";
+  const runId = /run_[0-9a-z]{26}/.exec(first.stdout)?.[0] ?? "";
   const again = await run("reproduce", runId, "--wait", "--json");
   return { code: again.code, report: JSON.parse(again.stdout) as Reproduction };
 }
