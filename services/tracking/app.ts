@@ -15,6 +15,7 @@ import { telemetryConsumer } from "./consumers/telemetry.ts";
 import type { Deps } from "./deps.ts";
 import type { RetentionPolicy } from "./domain/retention.ts";
 import { idleWatch } from "./operations/idle-watch.ts";
+import { logArchiver } from "./operations/log-archiver.ts";
 import { createLogTrimmer } from "./operations/log-trimmer.ts";
 import { metricWorker } from "./operations/metric-worker.ts";
 import { createRunSignals } from "./run-signals.ts";
@@ -45,6 +46,7 @@ export async function build(
     blobs: openBlobStore(config.blobUrl),
     blobMaxBytes: config.blobMaxBytes,
     retention: retentionOf(config),
+    archiveLogsAfterMs: config.archiveLogsAfterMs,
     signals: createRunSignals(),
     logger,
     now: () => new Date(),
@@ -58,6 +60,7 @@ export async function build(
     jobsConsumer(deps, bus),
     telemetryConsumer(deps, bus, trimmer),
     metricWorker(deps),
+    logArchiver(deps, config.archiveTurnMs),
     idleWatch(deps, config.idleWatchMs),
     collector(deps, config.gcEveryHours),
     server,

@@ -16,6 +16,10 @@ const schema = z.object({
   keepNewestRuns: intVar(0, 1_000_000).default(0),
   /** Most bytes kept of one output of one rank: half of its beginning, half of its end. */
   logLimitBytes: intVar(MIN_LOG_LIMIT_BYTES, Number.MAX_SAFE_INTEGER).default(DEFAULT_LOG_LIMIT_BYTES),
+  /** How long after a run's end its outputs are moved into the blob store. */
+  archiveLogsAfterMs: intVar(0, 86_400_000).default(60_000),
+  /** For so long a run whose outputs are being moved is left to the replica that began; a dead one's is then taken over. */
+  archiveTurnMs: intVar(100, 86_400_000).default(120_000),
   /** How often outside runs are looked for that are silent for longer than they may be. */
   idleWatchMs: intVar(50, 3_600_000).default(10_000),
 });

@@ -1,3 +1,4 @@
+import { scheduler } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
 import { fromConnectError } from "@trainyard/service";
 import { tempDir, testSigner, waitFor } from "@trainyard/testing";
@@ -8,7 +9,9 @@ import { spawnTracking } from "./test-process.ts";
 import {
   aJob,
   aMetricBatch,
+  ended,
   project,
+  publishEvent,
   publishLog,
   publishMetrics,
   startTracking,
@@ -77,6 +80,41 @@ describe("a crash between the commit and what follows", () => {
     expect(lines).toEqual(["hello"]);
     await life.child.kill("SIGTERM");
   }, 240_000);
+
+  it("moves an output into the blob store once, and loses no line on the way", async () => {
+    const once = tempDir("once");
+    const crashes = ["tracking.archive.uploaded", "tracking.archive.committed"];
+    const job = aJob();
+    const { runId } = job;
+    const start = () =>
+      spawnTracking(service, {
+        TRAINYARD_CRASH_AT: crashes.join(","),
+        TRAINYARD_CRASH_ONCE_DIR: once,
+        TRAINYARD_ARCHIVE_LOGS_AFTER_MS: "0",
+        TRAINYARD_ARCHIVE_TURN_MS: "1000",
+      });
+    let life = await start();
+    await publishEvent(service.bus, scheduler.JobSubmittedSchema, job, { job });
+    await life.leader.openAttempt({ runId, jobId: job.id, attempt: 1, project });
+    await publishLog(service.bus, { runId, attempt: 1 }, 0, new TextEncoder().encode("hello\n"));
+    await waitFor("the line", async () => (await collection("log_batches").countDocuments({ runId })) === 1);
+    await publishEvent(service.bus, scheduler.JobEndedSchema, job, { job: ended(job) });
+    for (const _point of crashes) {
+      expect(await life.child.exited).toBe("SIGKILL");
+      life = await start();
+    }
+    await waitFor(
+      "the output to be archived",
+      async () =>
+        (await collection("log_archiving").countDocuments({ _id: runId, dueAt: { $exists: true } })) === 0,
+      { timeoutMs: 30_000 },
+    );
+    expect(await collection("log_batches").countDocuments({ runId })).toBe(0);
+    const lines: string[] = [];
+    for await (const answer of life.reader.readLogs({ runId })) lines.push(...answer.lines);
+    expect(lines).toEqual(["hello"]);
+    await life.child.kill("SIGTERM");
+  }, 120_000);
 
   it("commits a checkpoint once: the agent that got no answer asks again", async () => {
     const once = tempDir("once");

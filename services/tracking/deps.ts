@@ -14,6 +14,8 @@ export interface Deps {
   readonly blobMaxBytes: number;
   /** By which the platform collects what nobody needs any more. */
   readonly retention: RetentionPolicy;
+  /** How long after a run's end its outputs are moved into the blob store. */
+  readonly archiveLogsAfterMs: number;
   readonly signals: RunSignals;
   readonly logger: Logger;
   readonly now: () => Date;

@@ -48,6 +48,7 @@ beforeAll(async () => {
       keepNewestRuns: 0,
       blobGraceMs: 60_000,
     },
+    archiveLogsAfterMs: 0,
     signals: createRunSignals(),
     logger: testLogger(),
     now: () => new Date(Date.now() + LATER_MS),

@@ -35,7 +35,9 @@ export const project = "default";
 export type TestTracking = Awaited<ReturnType<typeof startTracking>>;
 
 /** Starts the service in this process with a database of its own on the test file's bus. */
-export async function startTracking(options: { readonly start?: boolean } = {}): Promise<{
+export async function startTracking(
+  options: { readonly start?: boolean; readonly archiveLogsAfterMs?: number } = {},
+): Promise<{
   readonly config: TrackingConfig;
   readonly bus: Bus;
   readonly blobs: Awaited<ReturnType<typeof openBlobStore>>;
@@ -71,6 +73,8 @@ export async function startTracking(options: { readonly start?: boolean } = {}):
     listenPort: 0,
     keyFile: testKeys().keyFile("tracking"),
     jwksFile: testKeys().jwksFile,
+    archiveLogsAfterMs: options.archiveLogsAfterMs ?? 60_000,
+    archiveTurnMs: 60_000,
     idleWatchMs: 250,
     logLevel: "silent",
     logLimitBytes: MIN_LOG_LIMIT_BYTES,

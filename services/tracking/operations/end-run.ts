@@ -42,6 +42,7 @@ export async function saveEnded(deps: Deps, tx: Tx, run: RunRecord, actor: strin
     updatedAt: deps.now(),
   };
   await deps.records.runs.save(tx, ended);
+  await deps.records.logArchives.schedule(tx, ended, archiveTime(deps));
   const artifacts = await deps.records.artifacts.ofRun(run.id, tx);
   await tx.emit({
     schema: tracking.RunEndedSchema,
@@ -53,6 +54,11 @@ export async function saveEnded(deps: Deps, tx: Tx, run: RunRecord, actor: strin
     traceparent: run.submission?.traceparent,
   });
   return ended;
+}
+
+/** When outputs that have arrived by now are moved into the blob store: what comes late comes soon. */
+export function archiveTime({ now, archiveLogsAfterMs }: Deps): Date {
+  return new Date(now().getTime() + archiveLogsAfterMs);
 }
 
 /** A failure as a run's record keeps it. */

@@ -3,6 +3,7 @@ import { LineAssembler, type OutputLine } from "../domain/line-assembler.ts";
 import { missingIn } from "../domain/offset-ranges.ts";
 import type { TelemetrySource } from "../domain/telemetry-source.ts";
 import type { LogBatch } from "../store/log-batches.ts";
+import { readOutput, readOutputBackwards } from "./stored-output.ts";
 
 /** Batches fetched at once of one output. */
 const PREFETCH = 32;
@@ -39,7 +40,7 @@ export class OutputReader {
     this.#fetched = this.#fetched.filter((batch) => ends(batch) > position);
     const head = this.#fetched[0];
     if (head === undefined || head.begin > position) {
-      this.#fetched = await this.#deps.records.logs.readFrom(this.source, position, PREFETCH);
+      this.#fetched = await readOutput(this.#deps, this.source, position, PREFETCH);
     }
     const next = this.#fetched[0];
     if (next === undefined) return undefined;
@@ -84,7 +85,7 @@ function leftOutLine(bytes: number): string {
 export async function tailPosition(deps: Deps, source: TelemetrySource, lines: number): Promise<number> {
   let left = lines;
   let last = true;
-  for await (const { begin, data } of deps.records.logs.readBackwards(source)) {
+  for await (const { begin, data } of readOutputBackwards(deps, source)) {
     // The newline that ends the output's last line begins no other line.
     let at = last && data.at(-1) === NEWLINE ? data.length - 2 : data.length - 1;
     last = false;

@@ -27,6 +27,7 @@ beforeEach(async () => {
       keepNewestRuns: 0,
       blobGraceMs: 86_400_000,
     },
+    archiveLogsAfterMs: 0,
     signals: createRunSignals(),
     logger: testLogger(),
     now: () => new Date(),

@@ -5,6 +5,7 @@ import { addRange, missingIn, type OffsetRange, type OffsetRanges } from "../dom
 import { sourceKey, type TelemetrySource } from "../domain/telemetry-source.ts";
 import type { LogBatch } from "../store/log-batches.ts";
 import { creatingTransaction } from "../store/session.ts";
+import { archiveTime } from "./end-run.ts";
 
 /** One batch as it came from the stream, checked. */
 export type TelemetryItem = {
@@ -24,7 +25,7 @@ export type StoreOutcome = "stored" | "too-many-gaps";
  * again and finds nothing left to do.
  */
 export async function storeTelemetry(deps: Deps, items: readonly TelemetryItem[]): Promise<StoreOutcome[]> {
-  const { storedRanges, metrics, logs } = deps.records;
+  const { storedRanges, metrics, logs, logArchives } = deps.records;
   return creatingTransaction(deps.store, "store telemetry", async (tx) => {
     const known = await storedRanges.read(
       tx,
@@ -33,6 +34,10 @@ export async function storeTelemetry(deps: Deps, items: readonly TelemetryItem[]
     const plan = planGroup(known, items);
     await metrics.insert(tx, plan.metrics);
     await logs.insert(tx, plan.logs);
+    if (plan.logs.length > 0) {
+      const runIds = new Set(plan.logs.map(({ source }) => source.runId));
+      await logArchives.cameLate(tx, [...runIds], archiveTime(deps));
+    }
     await storedRanges.write(tx, [...plan.changed.values()]);
     return plan.outcomes;
   });

@@ -47,6 +47,9 @@ export interface LogBatches {
   readFrom(source: TelemetrySource, position: number, limit: number): Promise<LogBatch[]>;
   /** Batches of one output from its end backwards. */
   readBackwards(source: TelemetrySource): AsyncIterable<LogBatch>;
+  /** Every batch of one output. */
+  idsOf(source: TelemetrySource): Promise<string[]>;
+  deleteByIds(tx: Tx, ids: readonly string[]): Promise<void>;
   /** Deletes the batches that lie wholly in this part of an output, and says how many. */
   deleteWithin(source: TelemetrySource, part: OffsetRange): Promise<number>;
 }
@@ -82,6 +85,13 @@ export function createLogBatches(store: Store): LogBatches {
     async *readBackwards({ runId, attempt, rank, kind }) {
       const found = documents.find({ runId, attempt, rank, kind }).sort({ begin: -1 });
       for await (const document of found) yield logBatchOf(document);
+    },
+    async idsOf({ runId, attempt, rank, kind }) {
+      const found = documents.find({ runId, attempt, rank, kind }, { projection: { _id: 1 } });
+      return (await found.toArray()).map(({ _id }) => _id);
+    },
+    async deleteByIds(tx, ids) {
+      await documents.deleteMany({ _id: { $in: [...ids] } }, { session: tx.session });
     },
     async deleteWithin({ runId, attempt, rank, kind }, { begin, end }) {
       const within = { begin: { $gte: begin }, end: { $lte: end } };

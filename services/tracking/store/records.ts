@@ -4,6 +4,7 @@ import { type Checkpoints, checkpointIndexes, createCheckpoints } from "./checkp
 import { createExperiments, type Experiments, experimentIndexes } from "./experiments.ts";
 import { createFavourites, type Favourites, favouriteIndexes } from "./favourites.ts";
 import { createIdleRuns, type IdleRuns, idleRunIndexes } from "./idle-runs.ts";
+import { createLogArchives, type LogArchives, logArchiveIndexes } from "./log-archives.ts";
 import { createLogBatches, type LogBatches, logBatchIndexes } from "./log-batches.ts";
 import { createMetricBatches, type MetricBatches, metricBatchIndexes } from "./metric-batches.ts";
 import { createMetricChunks, type MetricChunks, metricChunkIndexes } from "./metric-chunks.ts";
@@ -33,6 +34,7 @@ export interface Records {
   readonly metricSummaries: MetricSummaries;
   readonly metricWorkers: MetricWorkers;
   readonly logs: LogBatches;
+  readonly logArchives: LogArchives;
   readonly storedRanges: StoredRangesStore;
   readonly purgedRuns: PurgedRuns;
   readonly retainedRuns: RetainedRuns;
@@ -55,6 +57,7 @@ export function createRecords(store: Store): Records {
     metricSummaries: createMetricSummaries(store),
     metricWorkers: createMetricWorkers(store),
     logs: createLogBatches(store),
+    logArchives: createLogArchives(store),
     storedRanges: createStoredRanges(store),
     purgedRuns: createPurgedRuns(store),
     retainedRuns: createRetainedRuns(store),
@@ -76,6 +79,7 @@ export const recordIndexes: readonly IndexSpec[] = [
   ...metricSummaryIndexes,
   ...metricWorkerIndexes,
   ...logBatchIndexes,
+  ...logArchiveIndexes,
   ...storedRangesIndexes,
   ...purgedRunIndexes,
 ];
