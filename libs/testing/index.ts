@@ -9,6 +9,7 @@ export {
   spawnScript,
   spawnService,
 } from "./spawn-service.ts";
+export { type TcpProxy, tcpProxy } from "./tcp-proxy.ts";
 export { tempDir } from "./temp-dir.ts";
 export { type TestNats, testBus, testNats } from "./test-bus.ts";
 export { testKeys, testSigner, testVerifier } from "./test-keys.ts";

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { workeragent } from "@trainyard/contracts";
-import { type ServiceProcess, tempDir, waitFor } from "@trainyard/testing";
+import { type ServiceProcess, tcpProxy, tempDir, waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 import { sha256, type TestNode, testNode } from "./testing/test-node.ts";
 
@@ -172,3 +172,33 @@ async function readBlob(digest: string): Promise<Buffer> {
   for await (const chunk of await node.blobs.open(digest)) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
+
+describe("an agent whose bus is far away", () => {
+  it("runs, ships and ends as any other, also when the way to it breaks", async () => {
+    const bus = new URL(node.platform.natsUrl);
+    const way = await tcpProxy({ host: bus.hostname, port: Number(bus.port) });
+    agent = await node.startAgent({ TRAINYARD_NATS_URL: `nats://127.0.0.1:${way.port}` });
+    way.delay(150);
+    const script = `
+import time, trainyard
+run = trainyard.init()
+for step in range(1, 151):
+    run.log({"loss": float(step)}, step=step)
+    time.sleep(0.02)
+`;
+    const job = await node.assignment({ script });
+    await node.desire([job]);
+    await waitFor("points over the slow way", () => node.tracking.points(job.runId, 1, 0).length > 20);
+    way.cut();
+    const records = join(node.attemptDir(job), "rank-0", "records.bin");
+    const { size } = statSync(records);
+    await waitFor("the script to go on meanwhile", () => statSync(records).size > size);
+    way.heal();
+    const status = await node.reaches(job, "FINALIZED", 40_000);
+    expect(status.ranks[0]).toMatchObject({ exit: { code: 0 }, lastStep: 150n });
+    expect(node.tracking.points(job.runId, 1, 0).map(({ step }) => Number(step))).toEqual(
+      Array.from({ length: 150 }, (_, index) => index + 1),
+    );
+    await agent.kill("SIGTERM");
+  });
+});

@@ -37,6 +37,11 @@ async function register(user: FlowClients, file: string): Promise<dataset.Datase
   return datasetVersion;
 }
 
+/** Registers the digits. */
+export async function registerDigits(user: FlowClients): Promise<dataset.DatasetVersion> {
+  return register(user, await parquet(false));
+}
+
 /** What the demo tells of the data. */
 export interface DataSummary {
   readonly version: string;
@@ -49,7 +54,7 @@ export interface DataSummary {
 export async function registerData(user: FlowClients, out: Screen): Promise<DataSummary> {
   out.chapter("Data: the UCI handwritten digits, registered against a contract");
   out.command("trainyard datasets register digits digits.parquet --contract examples/digits/contract.yaml");
-  const version = await register(user, await parquet(false));
+  const version = await registerDigits(user);
   const splits = Object.fromEntries(version.splits.map(({ name, rowCount }) => [name, Number(rowCount)]));
   out.good(
     `digits ${version.version}: ${version.rowCount} rows, ${version.report?.rules.length ?? 0} rules hold`,

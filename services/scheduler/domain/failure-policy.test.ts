@@ -304,6 +304,12 @@ describe("whom a failure is blamed on", () => {
       { class: "infra", reason: "PEERS_UNREACHABLE", rank: 0 },
     ],
     [
+      "the network, when ranks of two nodes never met",
+      exited(0, { code: 1, at: at(4), tracebackTail: lostPeer }, -1),
+      exited(1, { code: 1, at: at(5), tracebackTail: lostPeer }, -1),
+      { class: "infra", reason: "PEERS_UNREACHABLE", rank: 0, step: -1 },
+    ],
+    [
       "the code, when a rank ended well and left the others waiting for it",
       exited(0, { code: 1, at: at(4), tracebackTail: lostPeer }),
       exited(1, { at: at(3) }),

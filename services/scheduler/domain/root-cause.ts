@@ -140,7 +140,14 @@ function failedRank(attempt: Attempt): Failure | undefined {
     const message = `Rank ${first.rank} found the disk of its node full ${when}: ${raised}`;
     return { class: "infra", reason: "DISK_FULL", message, ...rest };
   }
-  if (step >= 0 && innocence(first) === 2 && failed.length > 1 && failed.length === reports(attempt).length) {
+  // Before any step it is what a wrong address in the code looks like too, but not when a network lies between the ranks.
+  const mayBeNetwork = step >= 0 || attempt.placements.length > 1;
+  if (
+    mayBeNetwork &&
+    innocence(first) === 2 &&
+    failed.length > 1 &&
+    failed.length === reports(attempt).length
+  ) {
     const message = `Every rank lost its peers ${when}, and none of them failed by itself; rank ${first.rank} said so first: ${raised}`;
     return { class: "infra", reason: "PEERS_UNREACHABLE", message, ...rest };
   }
