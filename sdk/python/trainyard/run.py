@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from trainyard.checkpoint_requests import CheckpointRequests
 from trainyard.environment import Environment
 from trainyard.records import RecordWriter, encode_metrics, encode_object
+from trainyard.step_clock import StepClock
 
 if TYPE_CHECKING:
     from trainyard.checkpoint import CheckpointWriter, Written
@@ -45,6 +46,8 @@ class Run:
         self._guard: Guard | None = None
         self._order: GradientOrder | None = None
         self._stepped = False
+        self._clock = StepClock()
+        self._seen: dict[str, float] = {}
         self._requests = None if environment.local else CheckpointRequests(environment.attempt_dir)
         self._place = place
         self._watch: EndWatch | None = None
@@ -148,6 +151,7 @@ class Run:
         self._last_values.update(numbers)
         if self._records is not None:
             self._records.append(encode_metrics(time.time(), self._step, numbers))
+            self._tick(self._step)
         if self._guard is not None:
             self._guard.told(None)
 
@@ -167,6 +171,8 @@ class Run:
         """
         if self._guard is not None:
             self._guard.told(step)
+        if self._records is not None:
+            self._tick(step)
         asked = self._requests is not None and self._requests.due(step)
         return asked or (step > 0 and self._env.every_steps > 0 and step % self._env.every_steps == 0)
 
@@ -177,9 +183,11 @@ class Run:
         Meanwhile the gang does not count as hung, however long it takes.
         """
         self._append({"kind": "phase", "name": name})
+        begun = time.perf_counter()
         try:
             yield
         finally:
+            self._clock.was_away(time.perf_counter() - begun)
             self._append({"kind": "phase", "name": ""})
 
     def checkpoint(
@@ -210,6 +218,7 @@ class Run:
         from trainyard.checkpoint import SHARED, CheckpointWriter
         from trainyard.snapshot import snapshot, unwrap
 
+        begun = time.perf_counter()
         self._refuse_fresh_start()
         if self._guard is not None:
             self._guard.told(step)
@@ -264,6 +273,7 @@ class Run:
             shutil.rmtree(place, ignore_errors=True)
         self._writer.start(place, parts, facts, done)
         self._last_checkpoint = step
+        self._clock.checkpointed(time.perf_counter() - begun)
 
     def resume(
         self,
@@ -313,6 +323,8 @@ class Run:
         else:
             self._watch_order(model, None)
         self._watch_over(parts, state, replicated)
+        self._clock.start_at(self._step)
+        self._watch_communication(model)
         return self._step if root is not None else 0
 
     def state(
@@ -333,6 +345,7 @@ class Run:
         parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
         self._watch_order(model, None)
         self._watch_over(parts, state, replicated)
+        self._watch_communication(model)
 
     def dataset(self, split: str = "train") -> Dataset:
         """Return this rank's share of a split; the same object each time.
@@ -356,8 +369,28 @@ class Run:
                 at,
                 self._drawn,
                 folder=os.path.join(self._env.attempt_dir, "arrow"),
+                waited=self._waited,
             )
         return self._datasets[split]
+
+    def watch(self, model: Any, every: int = 100) -> None:
+        """Log the gradients' norm and the memory in use at every so many steps of the model's optimizer, with the next `log`.
+
+        The metrics are ``trainyard/watch/grad_norm`` (of rank 0; with several parameter groups also
+        ``trainyard/watch/grad_norm/<name or number>``), ``trainyard/watch/rss_bytes``, and on a GPU
+        ``trainyard/watch/cuda_allocated_bytes`` and ``trainyard/watch/cuda_peak_bytes``. On a GPU each look waits for the device.
+        Call it on every rank.
+
+        Raises
+        ------
+        ValueError
+            When `every` is below 1.
+        """
+        if every < 1:
+            raise ValueError(f"every is {every}; expected at least 1")
+        from trainyard.model_watch import watch_model
+
+        watch_model(model, every, self._see, self.is_main)
 
     def artifact(self, path: str, name: str | None = None) -> None:
         """Keep a file (or every file of a folder) with the run, under `name` or its own name.
@@ -506,6 +539,25 @@ class Run:
         if self.is_main:
             sys.stderr.write(f"trainyard: recorded {self.id}; send it by: trainyard sync {self._place.directory}\n")
 
+    def _see(self, figures: Mapping[str, float]) -> None:
+        self._seen.update(figures)
+
+    def _tick(self, step: int) -> None:
+        """Tell, once a second, where the steps' time went, and with it what `watch` has seen."""
+        now = time.perf_counter()
+        told = self._clock.stepped(step, now)
+        if self._seen:
+            told = {**self._seen, **(told or {})}
+            self._seen = {}
+        if told is not None and self._records is not None:
+            self._records.append(encode_metrics(time.time(), step, told))
+
+    def _waited(self, seconds: float) -> None:
+        self._clock.waited(seconds)
+        told = self._clock.drew(time.perf_counter())
+        if told is not None and self._records is not None:
+            self._records.append(encode_metrics(time.time(), self._clock.step, told))
+
     def _watch_order(self, model: Any, order: list[int] | None) -> None:
         """See to it that gradients are added up in one order over restarts."""
         from trainyard.gradient_order import watch
@@ -535,6 +587,12 @@ class Run:
             mode = "just-in-time" if self._guard is not None else "last-checkpoint"
             why = {"reason": "", "message": ""} if isinstance(begun, Guard) else begun._asdict()
             self._append({"kind": "recovery", "mode": mode, **why})
+
+    def _watch_communication(self, model: Any) -> None:
+        if self._records is not None and model is not None and self.world_size > 1:
+            from trainyard.communication import watch_communication
+
+            watch_communication(model, self._clock)
 
     def _drawn(self, split: str, what: str) -> None:
         """Take note that the loop asked for a batch: the `first` or `next` of an epoch, or there was none left (`none`)."""
