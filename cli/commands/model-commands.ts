@@ -1,6 +1,6 @@
 import type { AddCommands } from "../command.ts";
 import { wholeNumber } from "../command.ts";
-import type { ApproveFlags, PromoteFlags, RollbackFlags } from "../models/model-actions.ts";
+import type { ApproveFlags, PromoteFlags, RollbackFlags, WaiveFlags } from "../models/model-actions.ts";
 import type { Session } from "../session.ts";
 
 const load = () => import("../models/model-actions.ts");
@@ -12,9 +12,17 @@ champion with the approval, and its predecessor is archived.
 Example:
   $ npx trainyard approve digits 1.0.0 --as approver --comment "looks right"`;
 
+const waiveHelp = `
+A job that reads host paths (data: {paths: [...]}) has a run that is marked as trained on untracked data, and the versions of
+its model become neither canary nor champion until somebody answers for that. Needs the approver role, and another person
+than the run's submitter. Who and why is kept with the version; a new waiver takes the place of an older one.
+
+Example:
+  $ npx trainyard models waive digits@1.0.0 --as approver --reason "the public MNIST files, checked by hand"`;
+
 /** `models`, `approve`, `promote`, `rollback`. */
 export const addModelCommands: AddCommands = (program, action) => {
-  const models = program.command("models").description("registered models: list, show, history");
+  const models = program.command("models").description("registered models: list, show, history, waive");
   models
     .command("list", { isDefault: true })
     .description("the models and their champions")
@@ -37,6 +45,18 @@ export const addModelCommands: AddCommands = (program, action) => {
     .action(
       action(async (session: Session, name: string, flags: { readonly limit: number }) =>
         (await load()).modelHistory(session, name, flags),
+      ),
+    );
+  models
+    .command("waive")
+    .argument("<model>", "the model, or MODEL@VERSION")
+    .argument("[version]", "its version")
+    .description("say that a version may be promoted although nothing has recorded its training data")
+    .requiredOption("--reason <text>", "why, for the record")
+    .addHelpText("after", waiveHelp)
+    .action(
+      action(async (session: Session, model: string, version: string | undefined, flags: WaiveFlags) =>
+        (await load()).waive(session, model, version, flags),
       ),
     );
   program

@@ -167,6 +167,18 @@ export const jobSchema = z.strictObject({
     })
     .optional()
     .describe("Dataset version to train on."),
+  data: z
+    .strictObject({
+      paths: z
+        .array(z.string().max(4096).regex(/^\//, "expected an absolute path"))
+        .min(1)
+        .max(32)
+        .describe("Absolute paths on the nodes, in folders that they allow."),
+    })
+    .optional()
+    .describe(
+      "Data that is no dataset, read where it lies. Nothing records what is in it: models trained on it are promoted only after `trainyard models waive`.",
+    ),
   checkpoint: z
     .strictObject({
       everySteps: z.int().min(0).default(0).describe("Every so many steps; 0: not by steps."),

@@ -66,6 +66,7 @@ export function jobSpec(job: JobFile, code: UploadedCode, source: string): sched
             schemaHash: job.dataset.schemaHash ?? "",
           },
         }),
+    dataPaths: job.data?.paths ?? [],
     checkpoint: checkpoint(job.checkpoint),
     retries: job.retries,
     seed: BigInt(job.seed),

@@ -29,7 +29,7 @@ export function statusText(
     ["gang", gangText(spec)],
     ["runs", (spec?.entrypoint ?? []).join(" ")],
     ["code", codeText(spec?.code)],
-    ["dataset", job.dataset === undefined ? "" : `${job.dataset.name}@${job.dataset.version}`],
+    ["dataset", datasetText(job)],
     ["waits", job.pending?.message ?? ""],
     ["now", nowText(session, job.attempts.at(-1))],
     ["metrics", metricsText(run)],
@@ -56,6 +56,12 @@ export function statusText(
     ),
     ...failureSection(job.failure),
   ].join("\n");
+}
+
+function datasetText({ dataset, spec }: scheduler.Job): string {
+  if (dataset !== undefined) return `${dataset.name}@${dataset.version}`;
+  const paths = spec?.dataPaths ?? [];
+  return paths.length === 0 ? "" : `${style.warn("untracked data")}: ${paths.map(safeText).join(", ")}`;
 }
 
 function gangText(spec: scheduler.JobSpec | undefined): string {

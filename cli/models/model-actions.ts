@@ -129,6 +129,25 @@ export async function approve(
   );
 }
 
+/** The options of `models waive`. */
+export interface WaiveFlags {
+  readonly reason: string;
+}
+
+/** Answers for a version whose training data nothing has recorded. */
+export async function waive(
+  session: Session,
+  model: string,
+  version: string | undefined,
+  { reason }: WaiveFlags,
+): Promise<void> {
+  const named = versionOf(model, version);
+  const { registry: client } = await session.clients();
+  const request = { requestId: randomUUID(), model: named.name, version: named.version, reason };
+  const { modelVersion } = await retryUnavailable(() => client.waiveUntrackedData(request));
+  printVersion(session, modelVersion);
+}
+
 /** The options of `promote`. */
 export interface PromoteFlags {
   readonly stage: string;

@@ -44,7 +44,12 @@ export function modelVersionText(session: Session, version: registry.ModelVersio
           .map(([key, value]) => `${key} ${formatMetric(value)}`)
           .join("  "),
       ],
-      ["dataset", version.datasetVersionId],
+      [
+        "dataset",
+        version.untrackedDataPaths.length === 0
+          ? version.datasetVersionId
+          : `${style.warn("untracked data")}: ${version.untrackedDataPaths.map(safeText).join(", ")}`,
+      ],
       ["submitted by", version.submittedBy],
       ["created", session.time(version.createdAt)],
       [
@@ -58,9 +63,20 @@ export function modelVersionText(session: Session, version: registry.ModelVersio
       ["notes", version.notes],
     ]),
     ...(gate?.messages ?? []).map((message) => `  ${style.bad("✗")} ${safeText(message)}`),
+    ...waiverLine(session, version),
     ...version.approvals.map(
       ({ by, stage: forStage, at, comment }) =>
         `  ${style.good("✓")} approved for ${word(Stage, forStage)} by ${safeText(by)}, ${session.time(at)}${comment === "" ? "" : `: ${safeText(comment)}`}`,
     ),
   ].join("\n");
+}
+
+function waiverLine(session: Session, { untrackedDataPaths, waiver }: registry.ModelVersion): string[] {
+  if (untrackedDataPaths.length === 0) return [];
+  if (waiver === undefined)
+    return [
+      `  ${style.bad("✗")} nobody answers for its data: canary and champion need trainyard models waive`,
+    ];
+  const { by, at, reason } = waiver;
+  return [`  ${style.good("✓")} data waived by ${safeText(by)}, ${session.time(at)}: ${safeText(reason)}`];
 }

@@ -5,6 +5,7 @@ import { failureLine, word } from "../follow/words.ts";
 import type { Session } from "../session.ts";
 import { fields } from "../terminal/fields.ts";
 import { style } from "../terminal/style.ts";
+import { safeText } from "../terminal/text.ts";
 
 /** Metrics and notes shown of a run; `metrics` and `runs note` show all. */
 const METRICS_SHOWN = 20;
@@ -67,9 +68,11 @@ function facts(session: Session, run: tracking.Run): [string, string][] {
     ["seed", spec === undefined ? "" : String(spec.seed)],
     [
       "dataset",
-      run.dataset === undefined
-        ? ""
-        : `${run.dataset.name}@${run.dataset.version} (${run.dataset.versionId})`,
+      run.untrackedData
+        ? `${style.warn("untracked data")}: ${(run.spec?.dataPaths ?? []).map(safeText).join(", ")}`
+        : run.dataset === undefined
+          ? ""
+          : `${run.dataset.name}@${run.dataset.version} (${run.dataset.versionId})`,
     ],
     [
       "started from",

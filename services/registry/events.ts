@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { registry } from "@trainyard/contracts";
 import type { Tx } from "@trainyard/store";
-import { approvalToProto, stageChangeToProto, versionToProto } from "./api/to-proto.ts";
-import type { Approval, Model, ModelVersion, StageChange } from "./domain/model-version.ts";
+import { approvalToProto, stageChangeToProto, versionToProto, waiverToProto } from "./api/to-proto.ts";
+import type { Approval, Model, ModelVersion, StageChange, Waiver } from "./domain/model-version.ts";
 
 /** The part of an event that is the same for all of this service's: the aggregate is the model, the trace is the run's. */
 function envelope(model: Model, version: ModelVersion, actor: string) {
@@ -46,6 +46,20 @@ export async function emitApproved(
     approval: approvalToProto(approval),
   });
   await tx.emit({ schema: registry.ModelVersionApprovedSchema, ...envelope(model, version, actor), data });
+}
+
+export async function emitWaived(
+  tx: Tx,
+  model: Model,
+  version: ModelVersion,
+  waiver: Waiver,
+  actor: string,
+): Promise<void> {
+  const data = create(registry.ModelVersionWaivedSchema, {
+    modelVersion: versionToProto(version),
+    waiver: waiverToProto(waiver),
+  });
+  await tx.emit({ schema: registry.ModelVersionWaivedSchema, ...envelope(model, version, actor), data });
 }
 
 export async function emitStageChange(

@@ -127,7 +127,11 @@ async function evaluationEnded(
   await bus.evaluation.publish(eventSubject("default", type, event.subject), bytes, { msgId: event.id });
 }
 
-function trainedRun(model: string, code = "c1"): MessageInitShape<typeof tracking.RunSchema> {
+function trainedRun(
+  model: string,
+  code = "c1",
+  dataPaths: string[] = [],
+): MessageInitShape<typeof tracking.RunSchema> {
   return {
     id: newId("run"),
     project: "default",
@@ -137,6 +141,7 @@ function trainedRun(model: string, code = "c1"): MessageInitShape<typeof trackin
       kind: scheduler.JobKind.TRAINING,
       model: { name: model, suite: "digits" },
       code: { digest: code },
+      dataPaths,
     },
     dataset: { versionId: "dsv_1" },
     createdBy: "user:ada",
@@ -153,8 +158,11 @@ function trainedRun(model: string, code = "c1"): MessageInitShape<typeof trackin
 
 /** A version of a new model, in staging, with its gates passed. */
 async function passedVersion(model: string, code = "c1"): Promise<registry.ModelVersion> {
+  return passed(trainedRun(model, code), model);
+}
+
+async function passed(run: ReturnType<typeof trainedRun>, model: string): Promise<registry.ModelVersion> {
   const viewer = await as("vi", "viewer");
-  const run = trainedRun(model, code);
   await runEnded(run);
   const version = await waitFor("a version", async () => {
     const { modelVersions } = await viewer.listModelVersions({ model, runId: run.id ?? "" });
@@ -255,6 +263,28 @@ describe("registry", () => {
     expect((await viewer.getModelVersion({ version: version.id })).modelVersion?.stage).toBe(
       registry.Stage.STAGING,
     );
+  });
+
+  it("promotes what was trained on untracked data with a recorded waiver only", async () => {
+    const version = await passed(trainedRun("untracked", "c1", ["/data/mnist"]), "untracked");
+    expect(version.untrackedDataPaths).toEqual(["/data/mnist"]);
+    const grace = await as("grace", "approver");
+    const named = { model: "untracked", version: version.id };
+    const approval = () => grace.approveModelVersion({ requestId: newId("req"), ...named });
+    expect(await reasonOf(approval())).toBe("DATA_UNTRACKED");
+    const waiver = { requestId: newId("req"), ...named, reason: " checked by hand " };
+    expect(await reasonOf((await as("bob", "submitter")).waiveUntrackedData(waiver))).toBe("ROLE_MISSING");
+    const gateway = await busOf("gateway");
+    const told = gateway.nc.subscribe("trainyard.default.registry.model_version.waived.v1.*", { max: 1 });
+    await gateway.nc.flush();
+    const first = await grace.waiveUntrackedData(waiver);
+    expect(first.modelVersion?.waiver).toMatchObject({ by: "user:grace", reason: "checked by hand" });
+    expect(await grace.waiveUntrackedData(waiver)).toEqual(first);
+    for await (const message of told) {
+      const event = peekCloudEvent(message.data);
+      expect(event).toMatchObject({ actor: "user:grace", data: { waiver: { reason: "checked by hand" } } });
+    }
+    expect(await approval()).toMatchObject({ transitioned: true });
   });
 
   it("refuses to promote an archived version", async () => {

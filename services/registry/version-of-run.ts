@@ -20,6 +20,7 @@ export function versionOfRun(run: tracking.Run, model: string): NewVersion {
         .update(sortedJson(run.params ?? {}))
         .digest("hex"),
       submittedBy: run.createdBy,
+      ...untrackedOf(run),
     },
     artifactUri: `trainyard:/runs/${run.id}/models/${logged?.name ?? "model"}`,
     files: filesFromProto(logged?.files ?? []),
@@ -32,6 +33,11 @@ export function versionOfRun(run: tracking.Run, model: string): NewVersion {
     createdBy: run.createdBy,
     traceparent: run.traceparent,
   };
+}
+
+/** The host paths that a run was trained on, if it was. */
+export function untrackedOf({ spec }: tracking.Run): { readonly untrackedDataPaths?: readonly string[] } {
+  return spec === undefined || spec.dataPaths.length === 0 ? {} : { untrackedDataPaths: [...spec.dataPaths] };
 }
 
 /** JSON with sorted keys, so that equal parameters give equal text. */

@@ -109,6 +109,7 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
         blobCache,
         codeCache,
         disk,
+        dataRoots: config.dataRoots,
         secrets: rpcClient(scheduler.SecretService, config.schedulerUrl, { signer }),
       },
       link,

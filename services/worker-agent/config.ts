@@ -1,4 +1,4 @@
-import { isAbsolute } from "node:path";
+import { delimiter, isAbsolute } from "node:path";
 import { baseConfigShape, intVar, parseConfig, urlVar } from "@trainyard/service";
 import { z } from "zod";
 
@@ -13,6 +13,14 @@ function labelsVar() {
     context.addIssue({ code: "custom", message: "expected labels such as zone=a,rack=7" });
     return z.NEVER;
   });
+}
+
+/** "/data:/mnt/sets" as a list. */
+function foldersVar() {
+  return z
+    .string()
+    .transform((text) => text.split(delimiter).filter((folder) => folder !== ""))
+    .refine((folders) => folders.every(isAbsolute), "expected absolute folders, separated by colons");
 }
 
 const { natsUrl, natsSeedFile, blobUrl, listenHost, listenPort, keyFile, jwksFile, logLevel } =
@@ -65,6 +73,8 @@ const schema = z.object({
   uv: absolutePath().optional(),
   /** A cgroup (v2) that was delegated to the agent: each rank gets one in it. Without: rlimits. */
   cgroup: absolutePath().optional(),
+  /** Folders of this node that jobs may be given to read as their data; none unless told. */
+  dataRoots: foldersVar().default([]),
   /** Cut off from the bus for so long, the node stops its ranks. */
   fenceAfterMs: intVar(100, 3_600_000).default(60_000),
 });

@@ -93,6 +93,7 @@ const assignment: Assignment = {
     secrets: [],
     limits: { memoryBytes: 0, processes: 0, openFiles: 0 },
     ownFolders: false,
+    dataPaths: [],
   },
   traceparent: "",
   rankToken: "token",

@@ -90,7 +90,8 @@ def test_a_killed_rank_costs_nothing_the_resumed_run_ends_bit_identical(attempt,
     step = step if any(part["step"] == step for part in checkpoints(broken, 1)) else step - 13
     resume = broken.directory.parent / "resume"
     for rank in (0, 1):
-        (part,) = [part for part in checkpoints(broken, rank) if part["step"] == step]
+        # Survivors may save at the same step again.
+        part = [part for part in checkpoints(broken, rank) if part["step"] == step][-1]
         assert part["worldSize"] == 2
         place = broken.directory / part["dir"]
         assert {file["path"]: file["sizeBytes"] for file in part["files"]} == {

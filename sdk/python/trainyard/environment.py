@@ -27,6 +27,7 @@ class Environment(NamedTuple):
     attempt_dir: str
     params: dict[str, Any]
     manifest: str | None
+    data_paths: list[str]
     resume_dir: str | None
     every_steps: int
     seed: int | None
@@ -56,6 +57,7 @@ class Environment(NamedTuple):
             attempt_dir=attempt_dir,
             params=_object(env, "TRAINYARD_PARAMS"),
             manifest=env.get("TRAINYARD_DATASET_MANIFEST") or None,
+            data_paths=_texts(env, "TRAINYARD_DATA_PATHS"),
             resume_dir=env.get("TRAINYARD_RESUME_DIR") or None,
             every_steps=_integer(env, "TRAINYARD_CHECKPOINT_EVERY_STEPS", DEFAULT_EVERY_STEPS),
             seed=_integer(env, "TRAINYARD_SEED", 0) if env.get("TRAINYARD_SEED") else None,
@@ -72,6 +74,14 @@ def _integer(env: Mapping[str, str], name: str, default: int) -> int:
         return int(text)
     except ValueError:
         raise ValueError(f"environment variable {name} is {text!r}; expected an integer") from None
+
+
+def _texts(env: Mapping[str, str], name: str) -> list[str]:
+    text = env.get(name)
+    value = json.loads(text) if text else []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"environment variable {name} is {text!r}; expected a JSON list of texts")
+    return value
 
 
 def _object(env: Mapping[str, str], name: str) -> dict[str, Any]:

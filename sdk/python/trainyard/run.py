@@ -96,6 +96,11 @@ class Run:
         return self._params
 
     @property
+    def data_paths(self) -> list[str]:
+        """The host paths that the job reads its data from; empty outside the platform."""
+        return self._env.data_paths
+
+    @property
     def position(self) -> dict[str, Position]:
         """How far each split has been read."""
         return {name: dataset.position for name, dataset in self._datasets.items()}
@@ -378,7 +383,7 @@ class Run:
 
         The metrics are ``trainyard/watch/grad_norm`` (of rank 0; with several parameter groups also
         ``trainyard/watch/grad_norm/<name or number>``), ``trainyard/watch/rss_bytes``, and on a GPU
-        ``trainyard/watch/cuda_allocated_bytes`` and ``trainyard/watch/cuda_peak_bytes``. On a GPU each look waits for the device.
+        ``trainyard/watch/cuda_allocated_bytes`` and ``trainyard/watch/cuda_peak_bytes``. There each look waits for the device.
         Call it on every rank.
 
         Raises

@@ -17,6 +17,7 @@ export const access: AccessTable = {
   [`${service}/ListModelVersions`]: read,
   [`${service}/ListStageChanges`]: read,
   [`${service}/ApproveModelVersion`]: { roles: ["approver"] },
+  [`${service}/WaiveUntrackedData`]: { roles: ["approver"] },
   [`${service}/TransitionModelVersion`]: { roles: ["submitter", "approver"] },
   [`${service}/RollbackModel`]: { roles: ["approver"] },
   [`${service}/ExportModelVersions`]: { roles: ["admin"] },

@@ -1,13 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { registry, type tracking } from "@trainyard/contracts";
-import { assertName, DomainError, newId } from "@trainyard/domain";
+import { assertName, DomainError, isDomainError, newId } from "@trainyard/domain";
 import { actorOf, fromConnectError, mutate, principalOf, projectOf } from "@trainyard/service";
 import { currentTraceparent } from "@trainyard/telemetry";
 import { withTexts } from "../domain/catalog.ts";
 import { filesDigest } from "../domain/files-digest.ts";
 import { type NewVersion, registerVersion } from "../register-version.ts";
-import { versionOfRun } from "../version-of-run.ts";
+import { untrackedOf, versionOfRun } from "../version-of-run.ts";
 import type { RegistryParts } from "./deps.ts";
 import { versionToProto } from "./to-proto.ts";
 
@@ -37,10 +37,14 @@ export async function register(
     ...(request.runId !== "" || request.sourceRunId === "" ? {} : { sourceRunId: request.sourceRunId }),
     ...(request.runId !== "" ? {} : await filesOf(request.loggedModelId)),
   };
+  const source =
+    request.runId === "" && request.sourceRunId !== "" ? await sourceOf(request.sourceRunId) : {};
   const id = newId("mv");
   await holdFiles(input);
   return mutate(store, request, context, registry.RegisterModelVersionResponseSchema, async (tx) => {
-    const version = await registerVersion(repository, tx, id, input, new Date());
+    // What nothing has recorded of a run's data stays so, by whatever way its model is registered.
+    const named = { ...input, origin: { ...input.origin, ...source } };
+    const version = await registerVersion(repository, tx, id, named, new Date());
     return create(registry.RegisterModelVersionResponseSchema, { modelVersion: versionToProto(version) });
   });
 
@@ -56,6 +60,19 @@ export async function register(
       "RUN_HAS_NO_MODEL",
       `run_id: run ${runId} has logged no model in project ${project}.`,
     );
+  }
+
+  async function sourceOf(runId: string): Promise<ReturnType<typeof untrackedOf>> {
+    try {
+      const { run: found } = await runs.getRun({ runId });
+      return found?.project === project ? untrackedOf(found) : {};
+    } catch (error) {
+      const known = fromConnectError(error);
+      // What a client names as a source may be of another platform.
+      if (isDomainError(known) && (known.code === "not_found" || known.code === "invalid_argument"))
+        return {};
+      throw known;
+    }
   }
 
   /** A version of a logged model has its files, and with them a digest that says what was judged. */

@@ -9,6 +9,7 @@ import { register } from "./register.ts";
 import { rollbackModel } from "./rollback-model.ts";
 import { modelToProto, stageChangeToProto, versionToProto } from "./to-proto.ts";
 import { transition } from "./transition.ts";
+import { waive } from "./waive.ts";
 
 const nextPage = (nextPageToken: string) => ({ page: { nextPageToken } });
 
@@ -18,6 +19,7 @@ export function registryService(parts: RegistryParts): ServiceImpl<typeof regist
   return {
     registerModelVersion: (request, context) => register(parts, request, context),
     approveModelVersion: (request, context) => approve(parts, request, context),
+    waiveUntrackedData: (request, context) => waive(parts, request, context),
     transitionModelVersion: (request, context) => transition(parts, request, context),
     rollbackModel: (request, context) => rollbackModel(parts, request, context),
 

@@ -9,6 +9,7 @@ import type {
   ModelVersion,
   Signature,
   StageChange,
+  Waiver,
 } from "../domain/model-version.ts";
 import type { Stage } from "../domain/stage.ts";
 
@@ -60,6 +61,8 @@ export function versionToProto(version: ModelVersion): registry.ModelVersion {
     updatedAt: timestampFromDate(version.updatedAt ?? version.createdAt),
     sourceRunId: version.sourceRunId ?? "",
     loggedModelId: version.loggedModelId ?? "",
+    untrackedDataPaths: [...(version.origin.untrackedDataPaths ?? [])],
+    ...(version.waiver === undefined ? {} : { waiver: waiverToProto(version.waiver) }),
   });
 }
 
@@ -84,6 +87,10 @@ function gateToProto({ evaluationId, passed, messages, suite, at }: GateRecord):
 
 export function approvalToProto({ by, stage, at, comment }: Approval): registry.Approval {
   return create(registry.ApprovalSchema, { by, stage: toStage[stage], at: timestampFromDate(at), comment });
+}
+
+export function waiverToProto({ by, reason, at }: Waiver): registry.Waiver {
+  return create(registry.WaiverSchema, { by, reason, at: timestampFromDate(at) });
 }
 
 export function stageChangeToProto(change: StageChange): registry.StageChange {

@@ -52,6 +52,16 @@ export interface Origin {
   readonly paramsHash: string;
   /** The actor who submitted the run: may not approve the version. */
   readonly submittedBy: string;
+  /** Host paths that the run was trained on: data that nothing has recorded. */
+  readonly untrackedDataPaths?: readonly string[];
+}
+
+/** A person's word that a version may be promoted although nothing has recorded its training data. */
+export interface Waiver {
+  /** The actor: "user:ada". */
+  readonly by: string;
+  readonly reason: string;
+  readonly at: Date;
 }
 
 /** One version of a model. */
@@ -90,6 +100,7 @@ export interface ModelVersion {
   readonly sourceRunId?: string;
   /** The logged model that it was made of. */
   readonly loggedModelId?: string;
+  readonly waiver?: Waiver;
 }
 
 /** A registered model: the aggregate that every change of one of its versions raises. */

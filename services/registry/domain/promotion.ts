@@ -1,6 +1,7 @@
 import { DomainError } from "@trainyard/domain";
 import type { ModelVersion } from "./model-version.ts";
 import { mayMove, needsApproval, needsGate, nextStages, type Stage } from "./stage.ts";
+import { lacksWaiver } from "./waiver.ts";
 
 /** Why a version may not enter a stage now. */
 export type Obstacle =
@@ -8,6 +9,7 @@ export type Obstacle =
   | { readonly reason: "TRANSITION_NOT_ALLOWED"; readonly allowed: readonly Stage[] }
   | { readonly reason: "GATE_MISSING" }
   | { readonly reason: "GATE_FAILED"; readonly messages: readonly string[] }
+  | { readonly reason: "DATA_UNTRACKED"; readonly paths: readonly string[] }
   | { readonly reason: "APPROVAL_MISSING" };
 
 /** Everything that keeps a version from a stage, in the order a person would mend it. Empty: it may enter. */
@@ -20,6 +22,9 @@ export function obstacles(version: ModelVersion, to: Stage): readonly Obstacle[]
   if (needsGate(to) && version.gate === undefined) found.push({ reason: "GATE_MISSING" });
   if (needsGate(to) && version.gate?.passed === false) {
     found.push({ reason: "GATE_FAILED", messages: version.gate.messages });
+  }
+  if (needsGate(to) && lacksWaiver(version)) {
+    found.push({ reason: "DATA_UNTRACKED", paths: version.origin.untrackedDataPaths ?? [] });
   }
   if (needsApproval(to) && !isApproved(version, to)) found.push({ reason: "APPROVAL_MISSING" });
   return found;
@@ -79,6 +84,8 @@ function sentence(version: ModelVersion, obstacle: Obstacle): string {
         : `its evaluation with suite ${version.suite} has not ended yet.`;
     case "GATE_FAILED":
       return `its gates failed: ${obstacle.messages.join("; ")}.`;
+    case "DATA_UNTRACKED":
+      return `nothing has recorded the data that it was trained on (${obstacle.paths.join(", ")}). Train it on a dataset version, or have someone with the role approver answer for it (trainyard models waive ${version.model}@${version.version} --reason ...).`;
     case "APPROVAL_MISSING":
       return "nobody but its submitter has approved it since its newest evaluation. Someone with the role approver has to (trainyard approve).";
   }

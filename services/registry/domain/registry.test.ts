@@ -6,6 +6,7 @@ import type { Model, ModelVersion } from "./model-version.ts";
 import { nextVersion } from "./next-version.ts";
 import { assertMayApprove, assertMayMove, obstacles } from "./promotion.ts";
 import type { Stage } from "./stage.ts";
+import { waived } from "./waiver.ts";
 
 const at = new Date("2026-01-01T00:00:00Z");
 const later = new Date("2026-01-01T01:00:00Z");
@@ -60,6 +61,9 @@ const passed = { evaluationId: "eval_1", passed: true, messages: [], suite: "dig
 const failed = { ...passed, passed: false, messages: ["accuracy 0.8 is below 0.9"] };
 const approval = (by: string, when = later) => ({ by, stage: "champion" as const, at: when, comment: "" });
 
+const untracked = { ...version().origin, datasetVersionId: "", untrackedDataPaths: ["/data/mnist"] };
+const waiverBy = (by: string, reason = "checked by hand") => ({ by, reason, at: later });
+
 function reasonOf(fn: () => void): string {
   try {
     fn();
@@ -106,6 +110,20 @@ describe("promotion", () => {
       "champion",
       "VERSION_ARCHIVED",
     ],
+    [
+      "is refused where nothing has recorded the data, although gates passed and another approved",
+      { gate: passed, approvals: [approval("user:bob")], origin: untracked },
+      "champion",
+      "DATA_UNTRACKED",
+    ],
+    ["is refused for such a canary", { gate: passed, origin: untracked }, "canary", "DATA_UNTRACKED"],
+    ["allows archiving it", { origin: untracked }, "archived", "none"],
+    [
+      "is allowed when somebody answers for the data",
+      { gate: passed, approvals: [approval("user:bob")], origin: untracked, waiver: waiverBy("user:bob") },
+      "champion",
+      "none",
+    ],
     ["does not take a champion back to staging", { stage: "champion" }, "staging", "TRANSITION_NOT_ALLOWED"],
     ["allows archiving what was never evaluated", {}, "archived", "none"],
   ])("%s", (_sentence, fields, to, reason) => {
@@ -127,6 +145,24 @@ describe("promotion", () => {
     expect(reasonOf(() => assertMayApprove(version({ gate: failed }), "champion", "user:bob"))).toBe(
       "GATE_FAILED",
     );
+  });
+});
+
+describe("a waiver", () => {
+  it.each<[string, Partial<ModelVersion>, string, string, string]>([
+    ["is another person's word", { origin: untracked }, "user:bob", "checked", "none"],
+    ["is not the submitter's", { origin: untracked }, "user:ada", "checked", "APPROVER_IS_SUBMITTER"],
+    ["needs a reason", { origin: untracked }, "user:bob", "", "REASON_MISSING"],
+    [
+      "needs a reason of at most 4096 characters",
+      { origin: untracked },
+      "user:bob",
+      "x".repeat(4097),
+      "REASON_MISSING",
+    ],
+    ["is for untracked data only", {}, "user:bob", "checked", "NOTHING_TO_WAIVE"],
+  ])("%s", (_sentence, fields, by, reason, expected) => {
+    expect(reasonOf(() => waived(version(fields), waiverBy(by, reason)))).toBe(expected);
   });
 });
 

@@ -103,6 +103,8 @@ export interface JobSpec {
   /** A warning after ten minutes when absent. */
   readonly idle?: IdlePolicy;
   readonly startFrom?: StartFrom;
+  /** Paths on the nodes that hold its data, where it has no dataset. */
+  readonly dataPaths?: readonly string[];
 }
 
 /** When ranks checkpoint, and how many of them are kept. What is absent in jobs of an older version is not done. */

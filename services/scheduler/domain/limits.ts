@@ -47,6 +47,11 @@ export const MAX_METRIC_KEY_BYTES = 512;
 /** Seconds that a drain may leave the gangs of its node. */
 export const MAX_DRAIN_SECONDS = 24 * 60 * 60;
 
+/** Host paths that one job may read. */
+export const MAX_DATA_PATHS = 32;
+/** UTF-8 bytes of one of them. */
+export const MAX_DATA_PATH_BYTES = 4096;
+
 /** Secrets that one job may name. */
 export const MAX_SECRETS = 64;
 /** Bytes of one secret's value. */

@@ -1,5 +1,6 @@
 import { assertName, parseSemver } from "@trainyard/domain";
 import { checkCheckpoint } from "./check-checkpoint.ts";
+import { checkDataPaths } from "./check-data-paths.ts";
 import { checkEnv } from "./check-env.ts";
 import { checkFailureFields } from "./check-failure-fields.ts";
 import { checkParallelism } from "./check-parallelism.ts";
@@ -44,6 +45,7 @@ export function validateSpec(spec: JobSpec): readonly Violation[] {
     ...checkSecrets(spec),
     ...checkRankLimits(spec),
     ...checkDataset(spec),
+    ...checkDataPaths(spec),
     ...checkFailureFields(spec),
     ...checkCheckpoint(spec),
     ...checkLabels(spec),

@@ -82,6 +82,7 @@ export function specFromProto(spec: scheduler.JobSpec): JobSpec {
         }),
     ...(model === undefined ? {} : { model: { name: model.name, suite: model.suite } }),
     ...(startFrom === undefined ? {} : { startFrom: startFromWire(startFrom) }),
+    ...(spec.dataPaths.length === 0 ? {} : { dataPaths: [...spec.dataPaths] }),
   };
 }
 

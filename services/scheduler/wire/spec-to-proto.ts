@@ -63,6 +63,7 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
     ...(spec.dataset === undefined ? {} : { dataset: { ...spec.dataset } }),
     ...(spec.model === undefined ? {} : { model: { ...spec.model } }),
     ...(spec.startFrom === undefined ? {} : { startFrom: startFromInit(spec.startFrom) }),
+    dataPaths: [...(spec.dataPaths ?? [])],
   };
   return create(scheduler.JobSpecSchema, init);
 }
@@ -84,7 +85,7 @@ function startFromInit({ step, ...rest }: NonNullable<JobSpec["startFrom"]>) {
 /** What a node needs of a spec to run its ranks: no more than that travels with each change of the node's orders. */
 export function workToProto(spec: JobSpec): scheduler.JobSpec {
   const { code, entrypoint, params, env, checkpoint, seed, framework, inputs } = specToProto(spec);
-  const { start, python, mesh, haltOnNonFinite, secrets, nondeterministic, limits, workFolder } =
+  const { start, python, mesh, haltOnNonFinite, secrets, nondeterministic, limits, workFolder, dataPaths } =
     specToProto(spec);
   const own = { code, entrypoint, params, env, checkpoint, seed, framework, inputs };
   const work = {
@@ -97,6 +98,7 @@ export function workToProto(spec: JobSpec): scheduler.JobSpec {
     nondeterministic,
     limits,
     workFolder,
+    dataPaths,
   };
   return create(scheduler.JobSpecSchema, work as SpecInit); // Absent members stay absent.
 }

@@ -3,11 +3,14 @@ import { scheduler } from "@trainyard/contracts";
 import type { Tx } from "@trainyard/store";
 import type { Deps } from "../deps.ts";
 import { DEFAULT_CHECKPOINTS_KEPT } from "../domain/limits.ts";
-import { paramsOfJob } from "../domain/named-text.ts";
+import { mergeTexts, paramsOfJob } from "../domain/named-text.ts";
 import { bareRun, type RunRecord, type Submission } from "../domain/run-record.ts";
 import { dateOf } from "../wire/time.ts";
 import { emitCreated } from "./emit-run.ts";
 import { ensureExperiment } from "./ensure-experiment.ts";
+
+/** Says of a run that nothing has recorded what data it was trained on. */
+const untracked = { key: "trainyard.untracked_data", value: "true" } as const;
 
 /**
  * The run of a job, with what its submission tells. Creates what is missing (run, experiment) and emits run.created
@@ -35,6 +38,7 @@ export async function ensureSubmitted(
     name: spec.name,
     experimentId: experiment.id,
     params: paramsOfJob(spec.params ?? {}),
+    ...(spec.dataPaths.length === 0 ? {} : { tags: mergeTexts(bare.tags, [untracked]) }),
     createdBy: job.createdBy,
     createdAt,
     updatedAt: createdAt,

@@ -76,6 +76,7 @@ function submissionFields({ submission }: RunRecord) {
   return {
     spec,
     traceparent,
+    untrackedData: spec.dataPaths.length > 0,
     ...(dataset === undefined
       ? {}
       : { dataset: fromJsonString(scheduler.ResolvedDatasetSchema, dataset, { ignoreUnknownFields: true }) }),

@@ -60,6 +60,8 @@ export interface Work {
   /** Whether each rank starts in a folder of its own. */
   readonly ownFolders: boolean;
   readonly inputs: readonly { readonly path: string; readonly digest: string }[];
+  /** Paths on this node that the ranks read their data from. */
+  readonly dataPaths: readonly string[];
   /** What the ranks are given that nobody may read; empty text: not as a variable, not as a file. */
   readonly secrets: readonly { readonly name: string; readonly env: string; readonly file: string }[];
 }

@@ -27,6 +27,7 @@ const assignment = (action: "run" | "stop"): Assignment => ({
     secrets: [],
     limits: { memoryBytes: 0, processes: 0, openFiles: 0 },
     ownFolders: false,
+    dataPaths: [],
   },
   traceparent: "",
   rankToken: "",

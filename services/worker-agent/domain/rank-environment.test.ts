@@ -40,6 +40,7 @@ const assignment: Assignment = {
     secrets: [],
     limits: { memoryBytes: 0, processes: 0, openFiles: 0 },
     ownFolders: false,
+    dataPaths: [],
   },
   datasetManifestDigest: "d",
   resume: [],

@@ -125,6 +125,7 @@ function platform(assignment: Assignment, place: RankPlace, node: NodeForRanks):
     ...(assignment.datasetManifestDigest === undefined
       ? {}
       : { TRAINYARD_DATASET_MANIFEST: `${node.attemptDir}/dataset.json` }),
+    ...(work.dataPaths.length === 0 ? {} : { TRAINYARD_DATA_PATHS: JSON.stringify(work.dataPaths) }),
     ...(assignment.resume === undefined ? {} : { TRAINYARD_RESUME_DIR: `${node.attemptDir}/resume` }),
   };
 }

@@ -10,6 +10,7 @@ import { ownFolder, WORK_FOLDER } from "../ranks/shim-spec.ts";
 import { ASSIGNMENT_FILE } from "../ranks/spool.ts";
 import type { BlobCache } from "./blob-cache.ts";
 import type { CodeCache } from "./code-cache.ts";
+import { checkDataPaths } from "./data-paths.ts";
 import type { DiskKeeper } from "./disk-keeper.ts";
 import { fetchBlob } from "./fetch-blob.ts";
 import { placeSecrets, type SecretClient, secretEnv } from "./place-secrets.ts";
@@ -35,6 +36,8 @@ export interface PrepareDeps {
   readonly codeCache: CodeCache;
   readonly disk: DiskKeeper;
   readonly secrets: SecretClient;
+  /** Folders of this node that jobs may be given to read. */
+  readonly dataRoots: readonly string[];
 }
 
 /** Removes directories that an agent that was killed left half prepared, or half deleted: their names begin with a dot. */
@@ -66,6 +69,9 @@ export async function prepareAttempt(
     await step("CODE_FETCH_FAILED", "fetching the code", signal, () => placeCode(deps, assignment, dir));
     await step("DATA_FETCH_FAILED", "fetching the dataset", signal, () =>
       placeDataset(deps, assignment, dir),
+    );
+    await step("DATA_FETCH_FAILED", "looking at the data's paths", signal, () =>
+      checkDataPaths(deps.dataRoots, assignment.work.dataPaths),
     );
     await step("CHECKPOINT_FETCH_FAILED", "fetching the checkpoint", signal, () =>
       placeCheckpoint(deps, assignment, dir, signal),

@@ -58,6 +58,7 @@ function workFrom(spec: scheduler.JobSpec | undefined): Work {
     ownFolders: spec?.workFolder === scheduler.WorkFolder.PER_RANK,
     inputs: (spec?.inputs ?? []).map(({ path, digest }) => ({ path, digest })),
     secrets: (spec?.secrets ?? []).map(({ name, env, file }) => ({ name, env, file })),
+    dataPaths: spec?.dataPaths ?? [],
     ...pythonFrom(spec),
     ...(spec?.mesh === undefined ? {} : { mesh: axesOf(spec.mesh) }),
   };

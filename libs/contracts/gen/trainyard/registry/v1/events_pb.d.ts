@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Approval, ModelVersion, StageChange } from "./registry_pb.js";
+import type { Approval, ModelVersion, StageChange, Waiver } from "./registry_pb.js";
 
 /**
  * Describes the file trainyard/registry/v1/events.proto.
@@ -77,6 +77,33 @@ export declare type ModelVersionApproved = Message<"trainyard.registry.v1.ModelV
  * Use `create(ModelVersionApprovedSchema)` to create a new message.
  */
 export declare const ModelVersionApprovedSchema: GenMessage<ModelVersionApproved>;
+
+/**
+ * ModelVersionWaived: a person answers for a version's untracked training data. Aggregate: the model.
+ *
+ * @generated from message trainyard.registry.v1.ModelVersionWaived
+ */
+export declare type ModelVersionWaived = Message<"trainyard.registry.v1.ModelVersionWaived"> & {
+  /**
+   * The version.
+   *
+   * @generated from field: trainyard.registry.v1.ModelVersion model_version = 1;
+   */
+  modelVersion?: ModelVersion | undefined;
+
+  /**
+   * The waiver.
+   *
+   * @generated from field: trainyard.registry.v1.Waiver waiver = 2;
+   */
+  waiver?: Waiver | undefined;
+};
+
+/**
+ * Describes the message trainyard.registry.v1.ModelVersionWaived.
+ * Use `create(ModelVersionWaivedSchema)` to create a new message.
+ */
+export declare const ModelVersionWaivedSchema: GenMessage<ModelVersionWaived>;
 
 /**
  * ModelVersionStageChanged: a version moved to another stage. Aggregate: the model.

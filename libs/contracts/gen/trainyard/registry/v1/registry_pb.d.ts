@@ -325,6 +325,20 @@ export declare type ModelVersion = Message<"trainyard.registry.v1.ModelVersion">
    * @generated from field: string logged_model_id = 31;
    */
   loggedModelId: string;
+
+  /**
+   * Host paths that its run was trained on: data that nothing has recorded. Such a version becomes canary or champion with a waiver only.
+   *
+   * @generated from field: repeated string untracked_data_paths = 70;
+   */
+  untrackedDataPaths: string[];
+
+  /**
+   * Who answers for that; absent when nobody does.
+   *
+   * @generated from field: trainyard.registry.v1.Waiver waiver = 71;
+   */
+  waiver?: Waiver | undefined;
 };
 
 /**
@@ -332,6 +346,40 @@ export declare type ModelVersion = Message<"trainyard.registry.v1.ModelVersion">
  * Use `create(ModelVersionSchema)` to create a new message.
  */
 export declare const ModelVersionSchema: GenMessage<ModelVersion>;
+
+/**
+ * Waiver is a person's word that a version may be promoted although nothing has recorded its training data.
+ *
+ * @generated from message trainyard.registry.v1.Waiver
+ */
+export declare type Waiver = Message<"trainyard.registry.v1.Waiver"> & {
+  /**
+   * Who.
+   *
+   * @generated from field: string by = 1;
+   */
+  by: string;
+
+  /**
+   * Why, 1 to 4096 characters.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 3;
+   */
+  at?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message trainyard.registry.v1.Waiver.
+ * Use `create(WaiverSchema)` to create a new message.
+ */
+export declare const WaiverSchema: GenMessage<Waiver>;
 
 /**
  * GateRecord is the result of an evaluation as the registry recorded it.
@@ -879,6 +927,67 @@ export declare type ApproveModelVersionResponse = Message<"trainyard.registry.v1
 export declare const ApproveModelVersionResponseSchema: GenMessage<ApproveModelVersionResponse>;
 
 /**
+ * WaiveUntrackedDataRequest names a version and says why it may be promoted.
+ *
+ * @generated from message trainyard.registry.v1.WaiveUntrackedDataRequest
+ */
+export declare type WaiveUntrackedDataRequest = Message<"trainyard.registry.v1.WaiveUntrackedDataRequest"> & {
+  /**
+   * Client-chosen, as in RegisterModelVersionRequest.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The model; may be empty when version is an id.
+   *
+   * @generated from field: string model = 2;
+   */
+  model: string;
+
+  /**
+   * The version.
+   *
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * Why, 1 to 4096 characters.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message trainyard.registry.v1.WaiveUntrackedDataRequest.
+ * Use `create(WaiveUntrackedDataRequestSchema)` to create a new message.
+ */
+export declare const WaiveUntrackedDataRequestSchema: GenMessage<WaiveUntrackedDataRequest>;
+
+/**
+ * WaiveUntrackedDataResponse is the version after the call.
+ *
+ * @generated from message trainyard.registry.v1.WaiveUntrackedDataResponse
+ */
+export declare type WaiveUntrackedDataResponse = Message<"trainyard.registry.v1.WaiveUntrackedDataResponse"> & {
+  /**
+   * The version.
+   *
+   * @generated from field: trainyard.registry.v1.ModelVersion model_version = 1;
+   */
+  modelVersion?: ModelVersion | undefined;
+};
+
+/**
+ * Describes the message trainyard.registry.v1.WaiveUntrackedDataResponse.
+ * Use `create(WaiveUntrackedDataResponseSchema)` to create a new message.
+ */
+export declare const WaiveUntrackedDataResponseSchema: GenMessage<WaiveUntrackedDataResponse>;
+
+/**
  * TransitionModelVersionRequest moves a version.
  *
  * @generated from message trainyard.registry.v1.TransitionModelVersionRequest
@@ -1203,6 +1312,18 @@ export declare const RegistryService: GenService<{
     methodKind: "unary";
     input: typeof ApproveModelVersionRequestSchema;
     output: typeof ApproveModelVersionResponseSchema;
+  },
+  /**
+   * WaiveUntrackedData records that the caller answers for a version whose training data nothing has recorded, so that it may be promoted.
+   * Role: approver, and not who submitted the run. Errors: INVALID_ARGUMENT (REASON_MISSING), PERMISSION_DENIED (APPROVER_IS_SUBMITTER),
+   * FAILED_PRECONDITION (NOTHING_TO_WAIVE), NOT_FOUND (MODEL_VERSION_NOT_FOUND).
+   *
+   * @generated from rpc trainyard.registry.v1.RegistryService.WaiveUntrackedData
+   */
+  waiveUntrackedData: {
+    methodKind: "unary";
+    input: typeof WaiveUntrackedDataRequestSchema;
+    output: typeof WaiveUntrackedDataResponseSchema;
   },
   /**
    * TransitionModelVersion moves a version to another stage. Champion needs passed gates and an approval; its predecessor is archived in the same

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Attempt, IdleAction, Job } from "./job_pb.js";
+import type { Attempt, DataStall, IdleAction, Job, Straggler } from "./job_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -392,6 +392,54 @@ export declare type JobIdle = Message<"trainyard.scheduler.v1.JobIdle"> & {
  * Use `create(JobIdleSchema)` to create a new message.
  */
 export declare const JobIdleSchema: GenMessage<JobIdle>;
+
+/**
+ * AttemptSlowed: ranks of a running gang began to compute persistently slower than the others, or to wait for data. Aggregate: the job.
+ *
+ * @generated from message trainyard.scheduler.v1.AttemptSlowed
+ */
+export declare type AttemptSlowed = Message<"trainyard.scheduler.v1.AttemptSlowed"> & {
+  /**
+   * The job.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * Its run.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+
+  /**
+   * The attempt.
+   *
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt: number;
+
+  /**
+   * The stragglers that are new, at most 16.
+   *
+   * @generated from field: repeated trainyard.scheduler.v1.Straggler stragglers = 4;
+   */
+  stragglers: Straggler[];
+
+  /**
+   * The data stalls that are new, at most 16.
+   *
+   * @generated from field: repeated trainyard.scheduler.v1.DataStall data_stalls = 5;
+   */
+  dataStalls: DataStall[];
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.AttemptSlowed.
+ * Use `create(AttemptSlowedSchema)` to create a new message.
+ */
+export declare const AttemptSlowedSchema: GenMessage<AttemptSlowed>;
 
 /**
  * NodeCordoned: a node takes no new gangs any more. Aggregate: the node.

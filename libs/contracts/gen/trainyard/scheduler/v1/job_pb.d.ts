@@ -252,6 +252,14 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
   secrets: SecretRef[];
 
   /**
+   * Absolute paths on the nodes that hold its data, at most 32 of 4096 bytes each; not beside a dataset. Nothing records what is in them, so its
+   * run counts as trained on untracked data.
+   *
+   * @generated from field: repeated string data_paths = 70;
+   */
+  dataPaths: string[];
+
+  /**
    * The SDK leaves libraries free to choose algorithms whose last bits differ from run to run; the generators are seeded all the same.
    *
    * @generated from field: bool nondeterministic = 75;
@@ -1173,6 +1181,20 @@ export declare type Attempt = Message<"trainyard.scheduler.v1.Attempt"> & {
    * @generated from field: google.protobuf.Timestamp idle_since = 32;
    */
   idleSince?: Timestamp | undefined;
+
+  /**
+   * Ranks that compute persistently slower than the others; empty when none does, or when the script's steps are not measured.
+   *
+   * @generated from field: repeated trainyard.scheduler.v1.Straggler stragglers = 70;
+   */
+  stragglers: Straggler[];
+
+  /**
+   * Ranks whose steps persistently wait for data.
+   *
+   * @generated from field: repeated trainyard.scheduler.v1.DataStall data_stalls = 71;
+   */
+  dataStalls: DataStall[];
 };
 
 /**
@@ -1180,6 +1202,102 @@ export declare type Attempt = Message<"trainyard.scheduler.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export declare const AttemptSchema: GenMessage<Attempt>;
+
+/**
+ * Straggler is a rank that holds up its gang. The figures are those at which it was found.
+ *
+ * @generated from message trainyard.scheduler.v1.Straggler
+ */
+export declare type Straggler = Message<"trainyard.scheduler.v1.Straggler"> & {
+  /**
+   * The rank.
+   *
+   * @generated from field: int32 rank = 1;
+   */
+  rank: number;
+
+  /**
+   * The node it runs on.
+   *
+   * @generated from field: string node_id = 2;
+   */
+  nodeId: string;
+
+  /**
+   * Seconds it computes in one step.
+   *
+   * @generated from field: double compute_seconds = 3;
+   */
+  computeSeconds: number;
+
+  /**
+   * Median of what the other ranks compute in one step, in seconds.
+   *
+   * @generated from field: double median_seconds = 4;
+   */
+  medianSeconds: number;
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 5;
+   */
+  since?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.Straggler.
+ * Use `create(StragglerSchema)` to create a new message.
+ */
+export declare const StragglerSchema: GenMessage<Straggler>;
+
+/**
+ * DataStall is a rank whose steps wait for data. The figures are those at which it was found.
+ *
+ * @generated from message trainyard.scheduler.v1.DataStall
+ */
+export declare type DataStall = Message<"trainyard.scheduler.v1.DataStall"> & {
+  /**
+   * The rank.
+   *
+   * @generated from field: int32 rank = 1;
+   */
+  rank: number;
+
+  /**
+   * The node it runs on.
+   *
+   * @generated from field: string node_id = 2;
+   */
+  nodeId: string;
+
+  /**
+   * Seconds of one step in which it waits for data.
+   *
+   * @generated from field: double wait_seconds = 3;
+   */
+  waitSeconds: number;
+
+  /**
+   * Seconds of a whole step.
+   *
+   * @generated from field: double step_seconds = 4;
+   */
+  stepSeconds: number;
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 5;
+   */
+  since?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message trainyard.scheduler.v1.DataStall.
+ * Use `create(DataStallSchema)` to create a new message.
+ */
+export declare const DataStallSchema: GenMessage<DataStall>;
 
 /**
  * Yielding is a gang's way from being asked to checkpoint to being stopped.

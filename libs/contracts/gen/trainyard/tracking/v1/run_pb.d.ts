@@ -367,6 +367,13 @@ export declare type Run = Message<"trainyard.tracking.v1.Run"> & {
    * @generated from field: trainyard.tracking.v1.Recovery recovery = 60;
    */
   recovery?: Recovery | undefined;
+
+  /**
+   * Whether it was trained on host paths: data that nothing has recorded. Its tag "trainyard.untracked_data" is "true" then.
+   *
+   * @generated from field: bool untracked_data = 70;
+   */
+  untrackedData: boolean;
 };
 
 /**

@@ -351,6 +351,13 @@ export declare type RankStatus = Message<"trainyard.workeragent.v1.RankStatus"> 
    * @generated from field: optional int64 checkpoint_step = 32;
    */
   checkpointStep?: bigint | undefined;
+
+  /**
+   * Where its steps spend their time, as the SDK last told; absent when it has not told for ten of its steps and ten seconds.
+   *
+   * @generated from field: trainyard.workeragent.v1.StepTiming timing = 70;
+   */
+  timing?: StepTiming | undefined;
 };
 
 /**
@@ -358,6 +365,54 @@ export declare type RankStatus = Message<"trainyard.workeragent.v1.RankStatus"> 
  * Use `create(RankStatusSchema)` to create a new message.
  */
 export declare const RankStatusSchema: GenMessage<RankStatus>;
+
+/**
+ * StepTiming is where the steps of one rank spent their time, in seconds of one step, as means over about a second.
+ *
+ * @generated from message trainyard.workeragent.v1.StepTiming
+ */
+export declare type StepTiming = Message<"trainyard.workeragent.v1.StepTiming"> & {
+  /**
+   * A whole step.
+   *
+   * @generated from field: double seconds = 1;
+   */
+  seconds: number;
+
+  /**
+   * Waiting for a batch of data.
+   *
+   * @generated from field: double data_seconds = 2;
+   */
+  dataSeconds: number;
+
+  /**
+   * Everything that is none of the others.
+   *
+   * @generated from field: double compute_seconds = 3;
+   */
+  computeSeconds: number;
+
+  /**
+   * Waiting for other ranks, as far as it is measured.
+   *
+   * @generated from field: double communication_seconds = 4;
+   */
+  communicationSeconds: number;
+
+  /**
+   * Held up by checkpoints.
+   *
+   * @generated from field: double checkpoint_seconds = 5;
+   */
+  checkpointSeconds: number;
+};
+
+/**
+ * Describes the message trainyard.workeragent.v1.StepTiming.
+ * Use `create(StepTimingSchema)` to create a new message.
+ */
+export declare const StepTimingSchema: GenMessage<StepTiming>;
 
 /**
  * RankUsage is what a rank, with every process it has started, used in the last second.
