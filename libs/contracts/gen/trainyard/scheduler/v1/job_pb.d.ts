@@ -255,7 +255,7 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
    * Absolute paths on the nodes that hold its data, at most 32 of 4096 bytes each; not beside a dataset. Nothing records what is in them, so its
    * run counts as trained on untracked data.
    *
-   * @generated from field: repeated string data_paths = 70;
+   * @generated from field: repeated string data_paths = 74;
    */
   dataPaths: string[];
 
