@@ -3,7 +3,7 @@ import type { Logger } from "@trainyard/telemetry";
 import type { GpuFacts } from "../domain/gpu-facts.ts";
 import { type RankUsage, type SessionCounters, usageBetween } from "../domain/rank-usage.ts";
 import type { AttemptStatus } from "../ranks/attempt-status.ts";
-import { sessionCounters } from "../ranks/session-counters.ts";
+import { SessionWatch } from "../ranks/session-watch.ts";
 
 const INTERVAL_MS = 1_000;
 
@@ -17,6 +17,7 @@ export class UsageMonitor implements Part {
   readonly name = "usage";
   readonly #ranks: () => readonly WatchedRank[];
   readonly #logger: Logger;
+  readonly #sessions = new SessionWatch();
   #before = new Map<number, SessionCounters>();
   #usage = new Map<number, RankUsage>();
   #timer: NodeJS.Timeout | undefined;
@@ -55,7 +56,7 @@ export class UsageMonitor implements Part {
 
   async #look(): Promise<void> {
     const pids = new Set(this.#ranks().map(({ pid }) => pid));
-    const now = pids.size === 0 ? new Map<number, SessionCounters>() : await sessionCounters(pids);
+    const now = pids.size === 0 ? new Map<number, SessionCounters>() : await this.#sessions.look(pids);
     const usage = new Map<number, RankUsage>();
     for (const [pid, counters] of now) {
       const before = this.#before.get(pid);

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -49,6 +50,8 @@ export async function readJsonIfThere(path: string): Promise<unknown> {
 
 /** A file's bytes, from its end when it is longer than `maxBytes`; undefined when there is no such (plain) file. */
 export async function readFileIfThere(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
+  // Asked for many times a second while it is not there, which is not worth a way through the thread pool.
+  if (!existsSync(path)) return undefined;
   try {
     const file = await open(path, "r");
     try {

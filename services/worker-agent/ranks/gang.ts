@@ -1,4 +1,4 @@
-import type { RankExit, RankStart } from "../domain/exit-record.ts";
+import type { ProcessIdentity, RankExit, RankStart } from "../domain/exit-record.ts";
 import type { ShimStart } from "../domain/launcher-rules.ts";
 import { utf8Tail } from "../domain/utf8-tail.ts";
 import { bury } from "./bury.ts";
@@ -40,6 +40,8 @@ export class Gang {
   readonly exits = new Map<number, EndedRank>();
   readonly #options: GangOptions;
   #spawned = false;
+  /** As it was last seen alive. */
+  #shim: ProcessIdentity | undefined;
   #shimStart: ShimStart | undefined;
   #stopSinceMs: number | undefined;
 
@@ -69,9 +71,12 @@ export class Gang {
       this.#completeExits();
       return { kind: "ended" };
     }
-    const shim = await spool.shim();
+    // Its file is read again only when that process is gone.
+    const known = this.#shim !== undefined && isAlive(this.#shim);
+    const shim = known ? this.#shim : await spool.shim();
     if (shim === undefined) return this.#withoutShim(stopping);
-    if (isAlive(shim)) {
+    this.#shim = shim;
+    if (known || isAlive(shim)) {
       if (stopping) this.#stop(shim);
       return { kind: "waiting" };
     }

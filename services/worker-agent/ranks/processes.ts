@@ -11,8 +11,11 @@ interface ProcessStat {
 
 /** This boot of the machine: pids and start ticks mean nothing across boots. */
 export function bootId(): string {
-  return readFileSync("/proc/sys/kernel/random/boot_id", "ascii").trim();
+  thisBoot ??= readFileSync("/proc/sys/kernel/random/boot_id", "ascii").trim();
+  return thisBoot;
 }
+
+let thisBoot: string | undefined;
 
 /** Whether exactly that process (not a later one with its pid) runs; a zombie does not. */
 export function isAlive(identity: ProcessIdentity): boolean {

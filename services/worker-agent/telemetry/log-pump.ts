@@ -6,7 +6,7 @@ import { leftOut } from "../domain/log-limit.ts";
 import { redact, safeLength } from "../domain/redact.ts";
 import { Pace } from "./pace.ts";
 import type { TelemetryPublisher } from "./publisher.ts";
-import { type Pump, type PumpSource, TAIL_INTERVAL_MS } from "./pump.ts";
+import { type Pump, type PumpSource, SHIP_INTERVAL_MS, TAIL_INTERVAL_MS } from "./pump.ts";
 import { type RankIdentity, telemetryMsgId, telemetrySubject } from "./rank-stream.ts";
 
 /** Most bytes of output in one message. */
@@ -60,13 +60,18 @@ export class LogPump implements Pump {
       // Asked before reading, so that what was written last is seen.
       const last = source.ended();
       source.signal.throwIfAborted();
-      const leftOutBytes = leftOut({ position: this.#position, size: await this.#file.size() });
-      const data = leftOutBytes > 0 ? new Uint8Array() : await this.#read(last);
-      if (data.length + leftOutBytes > 0) {
+      const size = await this.#file.size();
+      const leftOutBytes = leftOut({ position: this.#position, size });
+      const isThere = leftOutBytes === 0 && size > this.#position;
+      const data = isThere ? await this.#read(last) : new Uint8Array();
+      const isEmpty = data.length + leftOutBytes === 0;
+      if (isEmpty && last) return;
+      if (!isEmpty) {
         await this.#ship(data, leftOutBytes);
         await this.#pace.spend(data.length, source.signal);
-      } else if (last) return;
-      else await delay(TAIL_INTERVAL_MS, undefined, { signal: source.signal });
+      }
+      if (last || (!isEmpty && this.#position < size)) continue;
+      await delay(isEmpty ? TAIL_INTERVAL_MS : SHIP_INTERVAL_MS, undefined, { signal: source.signal });
     }
   }
 

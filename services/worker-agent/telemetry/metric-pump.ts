@@ -4,7 +4,7 @@ import { RecordReader } from "@trainyard/rank-file";
 import type { Logger } from "@trainyard/telemetry";
 import { MetricBatchBuilder } from "./metric-batch.ts";
 import type { TelemetryPublisher } from "./publisher.ts";
-import { type Pump, type PumpSource, TAIL_INTERVAL_MS } from "./pump.ts";
+import { type Pump, type PumpSource, SHIP_INTERVAL_MS, TAIL_INTERVAL_MS } from "./pump.ts";
 import { type RankIdentity, telemetryMsgId, telemetrySubject } from "./rank-stream.ts";
 
 export interface MetricPumpOptions {
@@ -49,9 +49,10 @@ export class MetricPump implements Pump {
       const last = source.ended();
       source.signal.throwIfAborted();
       const batch = await this.#collect();
+      if (batch.isEmpty && last) return;
       if (!batch.isEmpty) await this.#ship(batch);
-      else if (last) return;
-      else await delay(TAIL_INTERVAL_MS, undefined, { signal: source.signal });
+      if (last || batch.isFull) continue;
+      await delay(batch.isEmpty ? TAIL_INTERVAL_MS : SHIP_INTERVAL_MS, undefined, { signal: source.signal });
     }
   }
 

@@ -2,6 +2,11 @@ import type { StreamName } from "./rank-stream.ts";
 
 /** How often a file is looked at for more. */
 export const TAIL_INTERVAL_MS = 50;
+/**
+ * What a rank records or prints is shipped at most so often, unless there is more than a message holds: a message costs the bus,
+ * tracking and its database about the same with one point as with a hundred, and their processors are the ranks' too.
+ */
+export const SHIP_INTERVAL_MS = 100;
 
 /** Ships one of a rank's files to the telemetry stream, from where it was stored up to its end. */
 export interface Pump {

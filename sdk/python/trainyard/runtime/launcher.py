@@ -232,7 +232,10 @@ def rss_bytes() -> int:
 
 
 def code_version() -> str:
-    """Return a digest of the code that ranks get from a launcher: this package's sources, and which torch is installed."""
+    """Return a digest of the code that ranks get from a launcher: this package's sources, and which torch is installed.
+
+    By size and time, for it is asked every few seconds on cores that belong to the ranks.
+    """
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     sources = sorted(package.rglob("*.py"))
@@ -240,8 +243,8 @@ def code_version() -> str:
     if torch is not None and torch.origin is not None:
         sources.append(Path(torch.origin).with_name("version.py"))
     for source in sources:
-        digest.update(source.name.encode())
-        digest.update(source.read_bytes())
+        stat = source.stat()
+        digest.update(f"{source}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
