@@ -621,6 +621,7 @@ def registry_search(c: MlflowClient, o: Observer, _: Path) -> None:
         "colour = 'x'",
         "thing.x = 'y'",
         "name > 'x'",
+        "tags.colour > 'x'",
         "name = 5",
         "what is this",
     ):

@@ -41,7 +41,7 @@ def call_of(method: str) -> Callable[[MlflowClient], Any]:
         if "workspace" in method and "name" in values:
             values["name"] = "team"
         if method in ("create_prompt", "register_prompt"):
-            values["name"] = "a prompt"
+            values["name"] = "a-prompt"
         if method == "search_traces":
             values["locations"] = ["0"]
         if method in ("delete_traces",):

@@ -28,8 +28,8 @@ export interface Grammar {
   readonly quoteInvalid: boolean;
   /** What MLflow says of an attribute's value that is no text. */
   readonly textExpected: string;
-  /** What MLflow says of an attribute's comparator that is none; absent: as of any other. */
-  readonly badComparator?: (key: string, comparator: string) => string;
+  /** What MLflow's registry says of a comparator that is none, looking at it before the value; absent: what its tracking store says. */
+  readonly badComparator?: (type: EntityType, key: string, comparator: string) => string;
   /** What MLflow says of a number where an attribute is a text; absent: textExpected. */
   readonly numberOfText?: string;
 }
@@ -57,7 +57,6 @@ function comparison(clause: Clause, grammar: Grammar): Comparison {
     }
     return { type, key, comparator, value: undefined };
   }
-  // The registry looks at the comparator first, everything else at the value.
   if (grammar.badComparator !== undefined) assertComparator(type, key, clause.comparator, grammar);
   const value = comparedValue(type, key, clause.value, grammar);
   assertComparator(type, key, clause.comparator, grammar);
@@ -154,6 +153,8 @@ function assertComparator(type: EntityType, key: string, comparator: string, gra
   const nulls = grammar.nullable.includes(type) ? ["IS NULL", "IS NOT NULL"] : [];
   const valid = isNumber ? grammar.comparators.number : [...grammar.comparators.text, ...lists, ...nulls];
   if (valid.includes(comparator.toUpperCase())) return;
+  if (grammar.badComparator !== undefined)
+    throw invalidParameter(grammar.badComparator(type, key, comparator));
   throw invalidParameter(`Invalid comparator '${comparator.toUpperCase()}' not one of '${pythonSet(valid)}'`);
 }
 

@@ -1,5 +1,5 @@
 import { invalidParameter } from "../mlflow-error.ts";
-import { type Comparison, comparators, type Grammar, identifier, parseFilter, pythonSet } from "./grammar.ts";
+import { type Comparison, comparators, type EntityType, type Grammar, identifier, parseFilter, pythonSet } from "./grammar.ts";
 import { orderParts } from "./order.ts";
 
 const entities = { attribute: "attribute", tag: "tag", tags: "tag" } as const;
@@ -14,8 +14,8 @@ const shared = {
   comparators,
   quoteInvalid: false,
   textExpected: "Expected a quoted string value or a list of quoted string values for attributes",
-  badComparator: (key: string, comparator: string) =>
-    `Invalid comparator for attribute${key === "version_number" ? ` ${key}` : ""}: ${comparator}`,
+  badComparator: (type: EntityType, key: string, comparator: string) =>
+    `Invalid comparator for ${type}${key === "version_number" ? ` ${key}` : ""}: ${comparator}`,
 };
 
 const modelGrammar: Grammar = { ...shared, attributes: ["name"], numericAttributes: [], listAttributes: [] };
