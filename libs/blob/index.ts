@@ -16,6 +16,6 @@ export type {
 } from "./blob-store.ts";
 export { assertDigest, digestOf, isDigest } from "./digest.ts";
 export { type Holder, holderName, isHeldIn, parseHolder, uploadPin } from "./holder.ts";
-export { MAX_PART_BYTES, partBytesFor } from "./multipart.ts";
+export { MAX_PART_BYTES, MAX_PARTS, partBytesFor } from "./multipart.ts";
 export { openBlobStore } from "./open-blob-store.ts";
 export { type ReadAt, uploadInParts } from "./upload-in-parts.ts";

@@ -1,4 +1,5 @@
 import { artifacts } from "./artifacts/artifacts.ts";
+import { multipart } from "./artifacts/multipart.ts";
 import { type Endpoint, endpoint } from "./http/endpoint.ts";
 import { loggedModels } from "./registry/logged-models.ts";
 import { modelAliases } from "./registry/model-aliases.ts";
@@ -23,7 +24,7 @@ const serverInfo = endpoint("GET mlflow/server-info", {}, async () => ({
   store_type: "SqlStore",
   workspaces_enabled: false,
   trace_archival_enabled: false,
-  multipart_uploads_enabled: false,
+  multipart_uploads_enabled: true,
   multipart_downloads_enabled: false,
   presigned_upload_run_id_supported: false,
   presigned_upload_model_id_supported: false,
@@ -42,6 +43,7 @@ export const endpoints: readonly Endpoint[] = [
   ...batch,
   ...inputs,
   ...artifacts,
+  ...multipart,
   // Before those whose path has a parameter in its place.
   ...searchLoggedModels,
   ...loggedModels,

@@ -7,29 +7,39 @@ import { doesNotExist, invalidParameter, MlflowError } from "../domain/mlflow-er
 import type { MlflowCall } from "../http/endpoint.ts";
 import type { FileContent } from "./artifact-store.ts";
 
+/** Throws PERMISSION_DENIED unless the caller may store files: a submitter, or a rank, whose run is looked at where the file is recorded. */
+export function assertMayUpload({ principal }: Pick<MlflowCall, "principal">): void {
+  if (principal.kind !== "user" || hasRole(principal, "submitter")) return;
+  const held = principal.roles.join(", ") || "no role";
+  throw new MlflowError(
+    "PERMISSION_DENIED",
+    `An upload needs role submitter; ${principal.name} has ${held}.`,
+  );
+}
+
+/** Waits for the store once the body is in: a silent client is then one that waits for a large file to reach the disk. */
+export function storedQuietly<T>(
+  { request }: Pick<MlflowCall, "request">,
+  store: () => Promise<T>,
+): Promise<T> {
+  request.once("end", () => void request.setTimeout(0));
+  return store();
+}
+
 /** Stores the body as it comes, without holding it; what was cut off leaves nothing behind. */
 export async function storeBody(call: MlflowCall): Promise<FileContent> {
   const { request, principal, blobs, blobMaxBytes: maxBytes } = call;
-  if (principal.kind === "user" && !hasRole(principal, "submitter")) {
-    const held = principal.roles.join(", ") || "no role";
-    throw new MlflowError(
-      "PERMISSION_DENIED",
-      `An upload needs role submitter; ${principal.name} has ${held}.`,
-    );
-  }
+  assertMayUpload(call);
   const length = request.headers["content-length"];
   if (length !== undefined && Number(length) > maxBytes) {
     throw invalidParameter(
       `The upload is larger than ${maxBytes} bytes, the limit of this platform (TRAINYARD_BLOB_MAX_BYTES).`,
     );
   }
-  // Once the body is in, a silent client is one that waits for a large file to reach the disk.
-  request.once("end", () => void request.setTimeout(0));
-  const { digest, sizeBytes } = await blobs.put(bodyChunks(request), {
-    maxBytes,
-    pin: pinOf(principal),
-    ...(length === undefined ? {} : { expectSize: Number(length) }),
-  });
+  const expected = length === undefined ? {} : { expectSize: Number(length) };
+  const { digest, sizeBytes } = await storedQuietly(call, () =>
+    blobs.put(bodyChunks(request), { maxBytes, pin: pinOf(principal), ...expected }),
+  );
   return { digest, sizeBytes };
 }
 

@@ -48,11 +48,20 @@ export function invalidValue(path: string, value: unknown, why?: string): Mlflow
 
 /** JSON as Python writes it without being told otherwise: ASCII alone, keys in order. */
 function asciiJson(value: unknown): string {
-  const text = JSON.stringify(value, (_key, item: unknown) => sorted(item)) ?? "null";
+  const text = jsonOf(value);
   return text.replaceAll(
     /[\u0080-\uffff]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+}
+
+/** A value that is nested deeper than a stack is high is no value that anybody meant. */
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value, (_key, item: unknown) => sorted(item)) ?? "null";
+  } catch {
+    return '"(nested too deeply)"';
+  }
 }
 
 function sorted(item: unknown): unknown {

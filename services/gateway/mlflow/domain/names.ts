@@ -14,7 +14,6 @@ export const limits = {
   batchParams: 100,
   batchTags: 100,
   batchEntities: 1_000,
-  batchBytes: 1_000_000,
 } as const;
 
 const BAD_CHARACTERS =

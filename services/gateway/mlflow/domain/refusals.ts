@@ -121,8 +121,8 @@ export const refusals: readonly Refusal[] = [
   },
   {
     feature: "presigned transfers",
-    why: "Files go through the gateway, which streams them; large ones by trainyard's own upload.",
-    paths: ["mlflow-artifacts/mpu", "mlflow-artifacts/presigned", "mlflow/artifacts/presigned"],
+    why: "Files go through the gateway, which streams them, large ones in parts.",
+    paths: ["mlflow-artifacts/presigned", "mlflow/artifacts/presigned"],
     methods: [],
   },
 ];

@@ -19,17 +19,20 @@ export async function collect<T>(
   let token = pageToken ?? "";
   do {
     const page = { pageSize: Math.min(wanted - items.length, MAX_PAGE), pageToken: token };
-    const read = await inWords({ INVALID_PAGE_TOKEN: () => invalidToken(pageToken ?? "") }, () =>
-      fetch(page),
-    );
+    const read = await withOwnToken(pageToken ?? "", () => fetch(page));
     items.push(...read.items);
     token = read.nextPageToken;
   } while (token !== "" && items.length < wanted);
   return { items, nextPageToken: token };
 }
 
+/** A call whose refusal of the client's token is told in MLflow's words. */
+export function withOwnToken<T>(token: string, call: () => Promise<T>): Promise<T> {
+  return inWords({ INVALID_PAGE_TOKEN: () => invalidToken(token) }, call);
+}
+
 /** What MLflow says of a token that it did not make. */
-export function invalidToken(token: string) {
+function invalidToken(token: string) {
   return /^[A-Za-z0-9+/]*={0,2}$/.test(token) && token.length % 4 === 0
     ? invalidParameter(`Invalid page token, decoded value=${token}`)
     : invalidParameter("Invalid page token, could not base64-decode");

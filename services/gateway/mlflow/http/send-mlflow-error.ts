@@ -3,6 +3,10 @@ import { sendJson } from "@trainyard/service";
 import { visibleError } from "../../rest/http-error.ts";
 import type { HttpRequest, HttpResponse } from "../../rest/route.ts";
 import { MlflowError, type MlflowErrorCode } from "../domain/mlflow-error.ts";
+import { ownAddress } from "./own-address.ts";
+
+/** Characters of a message: one that shows what it was given shows no more of it than a person reads. */
+const MAX_MESSAGE = 16_384;
 
 /** What a failure of a service is called here when no endpoint has given it MLflow's own words. */
 const codes: Readonly<Record<ErrorCode, MlflowErrorCode>> = {
@@ -38,11 +42,9 @@ export function sendMlflowError(request: HttpRequest, response: HttpResponse, er
     response.setHeader("www-authenticate", 'Bearer realm="trainyard", Basic realm="trainyard"');
   const retryAfterMs = error instanceof DomainError ? error.retryAfterMs : undefined;
   if (retryAfterMs !== undefined) response.setHeader("retry-after", String(Math.ceil(retryAfterMs / 1000)));
-  sendJson(response, status, { error_code: code, message });
+  sendJson(response, status, { error_code: code, message: message.slice(0, MAX_MESSAGE) });
 }
 
-function exportHint({ headers }: HttpRequest): string {
-  const host = headers.host ?? headers[":authority"];
-  const uri = typeof host === "string" && /^[\w.:[\]-]{1,255}$/.test(host) ? `http://${host}` : "URL";
-  return `An MLflow client finds both in its environment: export MLFLOW_TRACKING_URI=${uri} MLFLOW_TRACKING_TOKEN=TOKEN (trainyard env prints them).`;
+function exportHint(request: HttpRequest): string {
+  return `An MLflow client finds both in its environment: export MLFLOW_TRACKING_URI=${ownAddress(request)} MLFLOW_TRACKING_TOKEN=TOKEN (trainyard env prints them).`;
 }

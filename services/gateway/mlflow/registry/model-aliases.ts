@@ -60,7 +60,7 @@ async function aliased(
     if (newest === undefined) throw doesNotExist(`Latest version not found for model ${model.name}.`);
     return newest;
   }
-  const number = model.aliases[alias];
+  const number = Object.hasOwn(model.aliases, alias) ? model.aliases[alias] : undefined;
   if (number !== undefined) return findVersion(call, model.name, String(number));
   const inStage = isReserved(alias)
     ? (await versionsOf(call, model.name)).filter(({ stage }) => stage === stageToProto[alias])

@@ -1,11 +1,16 @@
 import type { registry } from "@trainyard/contracts";
+import { decodeWhole } from "../domain/decode-whole.ts";
 import { invalidParameter, MlflowError } from "../domain/mlflow-error.ts";
+import { assertLength } from "../domain/names.ts";
 import { artifactPlace, modelRoot } from "../domain/uris.ts";
 import type { MlflowCall } from "../http/endpoint.ts";
 import { findRun } from "../tracking/run-words.ts";
 import { mlflowIdOf } from "./logged-model-json.ts";
 import { findLoggedModel } from "./logged-model-words.ts";
 import { findVersion } from "./model-words.ts";
+
+/** Characters of a source. */
+const MAX_SOURCE = 8_192;
 
 /** Where a new version comes from. */
 export interface VersionSource {
@@ -17,6 +22,7 @@ export interface VersionSource {
 /** Checks where a new version is said to come from, as MLflow's server does, and completes it. */
 export async function resolveSource(call: MlflowCall, given: VersionSource): Promise<VersionSource> {
   const { source } = given;
+  assertLength("source", MAX_SOURCE, source);
   if (/^(?:file:|\/|[^:/]+(?:\/|$))/.test(source)) throw localSource(source, given.modelId !== "");
   if (hidden(source)) throw relativeSource(source);
   const logged = /^models:\/(m-[0-9a-f]+)$/.exec(source)?.[1];
@@ -88,17 +94,8 @@ async function withinModel(call: MlflowCall, given: VersionSource): Promise<Vers
 const placeIn = (source: string) => artifactPlace(source.replace(/^mlflow-artifacts:\/+/, ""));
 
 function hidden(source: string): boolean {
-  let text = source;
-  for (let next = decoded(text); next !== text; next = decoded(text)) text = next;
-  return text.includes("\0") || text.split("/").includes("..");
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  const text = decodeWhole(source);
+  return text === undefined || text.includes("\0") || text.split("/").includes("..");
 }
 
 function notOf(source: string, field: string): MlflowError {

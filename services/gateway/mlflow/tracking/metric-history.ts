@@ -1,23 +1,18 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { tracking } from "@trainyard/contracts";
-import { visibleError } from "../../rest/http-error.ts";
 import { integer, required, text, texts } from "../domain/fields.ts";
 import { invalidParameter } from "../domain/mlflow-error.ts";
 import { type Endpoint, endpoint, type Json, type MlflowCall, rawEndpoint } from "../http/endpoint.ts";
-import { invalidToken, nextPage } from "../http/pages.ts";
+import { nextPage } from "../http/pages.ts";
+import { type HistoryQuery, historyPage, type Point } from "./history-points.ts";
 import { doubleJson } from "./run-json.ts";
 
-const { getSeries } = tracking.MetricService.method;
-
+/** Points of an answer to a client that did not say how many it takes; MLflow's own asks for 25,000. */
+const MAX_UNASKED_POINTS = 250_000;
+const MAX_PAGE_POINTS = 100_000;
+/** Points of one run that are looked through for an interval of steps. */
+const MAX_SEEN_POINTS = 100_000;
 const MAX_BULK_POINTS = 25_000;
 const MAX_BULK_RUNS = 100;
 const MAX_INTERVAL_POINTS = 2_500;
-
-interface Point {
-  readonly step: number;
-  readonly timestamp: number;
-  readonly value: number;
-}
 
 /** The histories of metrics. */
 export const metricHistory: readonly Endpoint[] = [
@@ -30,11 +25,9 @@ export const metricHistory: readonly Endpoint[] = [
           `Invalid value ${maxResults} for parameter 'max_results' supplied. It must be a positive integer.`,
         );
       }
-      const offset = offsetOf(token ?? "");
-      const all = await history(call, runId, key);
-      const end = maxResults === undefined ? all.length : offset + maxResults;
-      const next = end < all.length ? Buffer.from(JSON.stringify({ offset: end })).toString("base64") : "";
-      return { metrics: all.slice(offset, end).map((point) => pointJson(key, point)), ...nextPage(next) };
+      const wanted = maxResults === undefined ? MAX_UNASKED_POINTS : Math.min(maxResults, MAX_PAGE_POINTS);
+      const { items, nextPageToken } = await historyPage(call, { runId, key }, wanted, token ?? "");
+      return { metrics: items.map((point) => pointJson(key, point)), ...nextPage(nextPageToken) };
     },
   ),
 
@@ -52,11 +45,12 @@ export const metricHistory: readonly Endpoint[] = [
     const wanted = Math.min(boundedInt(call.query.get("max_results"), MAX_BULK_POINTS), MAX_BULK_POINTS);
     const metrics: Json[] = [];
     for (const runId of runIds.toSorted()) {
-      if (metrics.length >= wanted) break;
-      const points = await history(call, runId, key);
-      metrics.push(...points.map((point) => ({ ...pointJson(key, point), run_id: runId })));
+      const left = wanted - metrics.length;
+      if (left === 0) break;
+      const { items } = await historyPage(call, { runId, key }, left, "");
+      metrics.push(...items.map((point) => ({ ...pointJson(key, point), run_id: runId })));
     }
-    return { metrics: metrics.slice(0, wanted) };
+    return { metrics };
   }),
 
   endpoint(
@@ -79,17 +73,17 @@ export const metricHistory: readonly Endpoint[] = [
       call,
     ) => {
       assertInterval(runIds, from, to, wanted);
-      const histories = await Promise.all(runIds.map((runId) => history(call, runId, key)));
-      const inRange = histories.map((points) =>
-        points.filter(({ step }) => from === undefined || to === undefined || (step >= from && step <= to)),
-      );
-      const steps = sampled(
+      const steps = from === undefined || to === undefined ? {} : { steps: { from, to } };
+      const inRange: (readonly Point[])[] = [];
+      // One after the other: together they could be more than fits in memory.
+      for (const runId of runIds) inRange.push(await wholeInterval(call, { runId, key, ...steps }));
+      const shown = sampled(
         [...new Set(inRange.flatMap((points) => points.map(({ step }) => step)))].toSorted((a, b) => a - b),
         wanted,
       );
       // The last step of each run is always shown.
       const keep = new Set([
-        ...steps,
+        ...shown,
         ...inRange.flatMap((points) => points.toSorted((a, b) => a.step - b.step).at(-1)?.step ?? []),
       ]);
       return {
@@ -104,48 +98,17 @@ export const metricHistory: readonly Endpoint[] = [
   ),
 ];
 
-/** Every visible point of a metric in MLflow's order: by time, step and value. */
-async function history(call: MlflowCall, runId: string, key: string): Promise<readonly Point[]> {
-  if (key === "") return [];
-  const points: Point[] = [];
-  let minStep: bigint | undefined;
-  do {
-    const from = minStep === undefined ? {} : { minStep };
-    const { series } = await seriesOf(call, { runIds: [runId], keys: [key], ...from });
-    const [read] = series;
-    const { steps = [], timesMs = [], values = [] } = read?.points ?? {};
-    for (const [index, step] of steps.entries()) {
-      points.push({
-        step: Number(step),
-        timestamp: Math.round(timesMs[index] ?? 0),
-        value: values[index] ?? 0,
-      });
-    }
-    minStep = read?.nextStep;
-  } while (minStep !== undefined);
-  return points.sort((a, b) => a.timestamp - b.timestamp || a.step - b.step || a.value - b.value);
-}
-
-/** A run that is not here has no history, which to MLflow is no error. */
-async function seriesOf(call: MlflowCall, request: MessageInitShape<typeof getSeries.input>) {
-  try {
-    return await call.rpc(getSeries, request);
-  } catch (error) {
-    if (visibleError(error).reason === "RUN_NOT_FOUND") return { series: [] };
-    throw error;
-  }
+/** Every point of the interval. Throws when there are more than are looked through. */
+async function wholeInterval(call: MlflowCall, query: HistoryQuery): Promise<readonly Point[]> {
+  const { items, nextPageToken } = await historyPage(call, query, MAX_SEEN_POINTS, "");
+  if (nextPageToken === "") return items;
+  throw invalidParameter(
+    `Run ${query.runId} has more than ${MAX_SEEN_POINTS} points of metric '${query.key}' in the interval: give a shorter one by start_step and end_step.`,
+  );
 }
 
 function pointJson(key: string, { value, timestamp, step }: Point) {
   return { key, value: doubleJson(value), timestamp, step };
-}
-
-function offsetOf(token: string): number {
-  if (token === "") return 0;
-  const text = Buffer.from(token, "base64").toString("utf8");
-  const offset = /^\{"offset": ?(\d{1,15})\}$/.exec(text)?.[1];
-  if (offset === undefined) throw invalidToken(token);
-  return Number(offset);
 }
 
 function boundedInt(given: string | null, otherwise: number): number {

@@ -1,4 +1,5 @@
 import { invalidParameter } from "../mlflow-error.ts";
+import { assertLength } from "../names.ts";
 import { type Clause, clausesOf, type Token } from "./tokens.ts";
 
 export type EntityType = "metric" | "parameter" | "tag" | "attribute" | "dataset";
@@ -34,6 +35,9 @@ export interface Grammar {
   readonly numberOfText?: string;
 }
 
+/** Characters of a filter. */
+const MAX_FILTER = 100_000;
+
 const numeric = [">", ">=", "!=", "=", "<", "<="];
 const textual = ["!=", "=", "LIKE", "ILIKE"];
 export const comparators = { number: numeric, text: textual } as const;
@@ -41,6 +45,7 @@ export const comparators = { number: numeric, text: textual } as const;
 /** Reads a filter. Throws INVALID_PARAMETER_VALUE in MLflow's words. */
 export function parseFilter(filter: string | undefined, grammar: Grammar): readonly Comparison[] {
   if (filter === undefined || filter.trim() === "") return [];
+  assertLength("filter", MAX_FILTER, filter);
   return clausesOf(filter, grammar.quoteInvalid).map((clause) => comparison(clause, grammar));
 }
 
@@ -71,7 +76,8 @@ export function identifier(
 ): { readonly type: EntityType; readonly key: string } {
   const at = name.startsWith("`") ? name.indexOf(".", name.indexOf("`", 1)) : name.indexOf(".");
   const entity = at < 0 ? undefined : unquoted(name.slice(0, at), "`");
-  const type = entity === undefined ? "attribute" : entities[entity];
+  const known = entity === undefined || Object.hasOwn(entities, entity);
+  const type = entity === undefined ? "attribute" : known ? entities[entity] : undefined;
   if (type === undefined) throw invalidParameter(unknownEntity(entity ?? ""));
   const key = unquoted(unquoted(name.slice(at + 1), '"'), "`");
   if (type === "attribute" && !attributes.includes(key)) {

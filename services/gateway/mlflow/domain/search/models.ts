@@ -1,5 +1,13 @@
 import { invalidParameter } from "../mlflow-error.ts";
-import { type Comparison, comparators, type EntityType, type Grammar, identifier, parseFilter, pythonSet } from "./grammar.ts";
+import {
+  type Comparison,
+  comparators,
+  type EntityType,
+  type Grammar,
+  identifier,
+  parseFilter,
+  pythonSet,
+} from "./grammar.ts";
 import { orderParts } from "./order.ts";
 
 const entities = { attribute: "attribute", tag: "tag", tags: "tag" } as const;

@@ -75,13 +75,10 @@ const entityNames: Readonly<Record<EntityType, string>> = {
 };
 
 /** MLflow's words for a run's status, in the tracking service's. */
-export const statusNames: Readonly<Record<string, string>> = {
-  SCHEDULED: "QUEUED",
-  RUNNING: "RUNNING",
-  FINISHED: "COMPLETED",
-  FAILED: "FAILED",
-  KILLED: "KILLED",
-};
+const statusNames: ReadonlyMap<string, string> = new Map([
+  ["SCHEDULED", "QUEUED"],
+  ["FINISHED", "COMPLETED"],
+]);
 
 /** A filter of runs, in the tracking service's words. Throws INVALID_PARAMETER_VALUE in MLflow's. */
 export function runFilter(filter: string | undefined): string {
@@ -97,7 +94,7 @@ export function runOrder(clause: string): string {
 function written({ type, key, comparator, value }: Comparison): string {
   const name = nameOf(type, key);
   if (value === undefined) return `${name} ${comparator}`;
-  const translate = (text: string) => (name === "attributes.status" ? (statusNames[text] ?? text) : text);
+  const translate = (text: string) => (name === "attributes.status" ? (statusNames.get(text) ?? text) : text);
   if (typeof value === "number") return `${name} ${comparator} ${value}`;
   if (typeof value === "string") return `${name} ${comparator} ${quoted(translate(value))}`;
   return `${name} ${comparator} (${value.map((item) => quoted(translate(item))).join(", ")})`;
