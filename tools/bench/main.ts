@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { checkpointBench } from "./checkpoint.ts";
 import { launchBench } from "./launch.ts";
+import { logMetricBench } from "./log-metric.ts";
 import { machine } from "./machine.ts";
 import { nodeLossBench } from "./node-loss.ts";
 import { overheadBench } from "./overhead.ts";
@@ -25,6 +26,7 @@ const benches: readonly Bench[] = [
   sdkBench,
   ingestBench,
   queryBench,
+  logMetricBench,
 ];
 const usage = "usage: npm run bench -- NAME [--json] | --list";
 

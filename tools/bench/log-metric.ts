@@ -1,0 +1,94 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { checkoutRoot } from "@trainyard/local";
+import { mlflowBin, startMlflowServer } from "../mlflow/mlflow-server.ts";
+import { startUp } from "../start-up.ts";
+import { type Bench, type Measurement, median, quantile } from "./result.ts";
+
+const run = promisify(execFile);
+const ROUNDS = 5;
+const CALLS = 400;
+
+interface Figures {
+  readonly version: string;
+  /** Milliseconds of each call, by server. */
+  readonly samples: Readonly<Record<"trainyard" | "mlflow" | "nothing", readonly number[]>>;
+}
+
+/** What a synchronous log_metric of MLflow's client costs whoever calls it. */
+export const logMetricBench: Bench = {
+  name: "log-metric",
+  about: "MLflow client's synchronous log_metric here, on MLflow's server, and on a server that does nothing",
+  async run(say): Promise<readonly Measurement[]> {
+    const dir = mkdtempSync(join(tmpdir(), "trainyard-bench-"));
+    const stops: (() => Promise<unknown>)[] = [];
+    try {
+      say("starting a platform, MLflow's server and one that does nothing");
+      mkdirSync(join(dir, "mlflow"));
+      const platform = await startUp(join(dir, "platform"), ["--ports", "free", "--no-agent"]);
+      stops.push(platform.stop);
+      const mlflow = await startMlflowServer(join(dir, "mlflow"));
+      stops.push(mlflow.stop);
+      const nothing = await startNothing();
+      stops.push(nothing.stop);
+      const { submitter } = JSON.parse(readFileSync(join(platform.dataDir, "secrets/tokens.json"), "utf8"));
+      say(`${ROUNDS} rounds of ${CALLS} calls on each`);
+      const { stdout } = await run(
+        mlflowBin("python"),
+        [
+          join(checkoutRoot, "tools/bench/peers/log_metric.py"),
+          ...[String(ROUNDS), String(CALLS)],
+          ...[`trainyard=${platform.url}=${submitter}`, `mlflow=${mlflow.url}`, `nothing=${nothing.url}`],
+        ],
+        { cwd: dir, maxBuffer: 64 * 1024 * 1024 },
+      );
+      return measurements(JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Figures);
+    } finally {
+      await Promise.all(stops.map((stop) => stop()));
+      rmSync(dir, { recursive: true, force: true });
+    }
+  },
+};
+
+function measurements({ version, samples }: Figures): readonly Measurement[] {
+  const { trainyard, mlflow, nothing } = samples;
+  const peer = (value: number) => ({ name: "mlflow", version, value });
+  return [
+    {
+      metric: "log_metric_p50",
+      unit: "ms",
+      value: median(trainyard),
+      peer: peer(median(mlflow)),
+      aim: { op: "<=", value: 2 * median(nothing) },
+    },
+    {
+      metric: "log_metric_p99",
+      unit: "ms",
+      value: quantile(trainyard, 0.99),
+      peer: peer(quantile(mlflow, 0.99)),
+      aim: { op: "<", value: 10 },
+    },
+    { metric: "nothing_p50", unit: "ms", value: median(nothing) },
+    { metric: "nothing_p99", unit: "ms", value: quantile(nothing, 0.99) },
+  ];
+}
+
+/** A server in a process of its own that reads each request and answers `{}`: what is left is the client's own share. */
+async function startNothing(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const child = spawn(process.execPath, [join(checkoutRoot, "tools/bench/peers/nothing-server.ts")], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit");
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  return {
+    url: `http://127.0.0.1:${line.toString("utf8").trim()}`,
+    async stop() {
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}
