@@ -1,6 +1,8 @@
+import { Option } from "commander";
 import { defaultDataDir } from "../client/find-platform.ts";
 import type { AddCommands } from "../command.ts";
 import { wholeNumber } from "../command.ts";
+import { type Shell, shells } from "../env/exports.ts";
 import type { Session } from "../session.ts";
 
 interface UpFlags {
@@ -21,7 +23,16 @@ Examples:
   $ npx trainyard up --data /tmp/try --ports free     beside another platform
   $ npx trainyard up --listen 0.0.0.0                 for other machines too`;
 
-/** `up`, `init`, `version`. */
+const envHelp = `
+An MLflow client that runs with these logs here: nothing in the code changes (docs/mlflow.md). The SDK and this command read the
+TRAINYARD_ ones. The token is a secret: what it may do is done in its owner's name.
+
+Examples:
+  $ eval "$(npx trainyard env)" && python train.py
+  $ npx trainyard env --shell fish | source
+  $ npx trainyard env --as approver --json | jq -r .MLFLOW_TRACKING_TOKEN`;
+
+/** `up`, `env`, `init`, `version`. */
 export const addPlatformCommands: AddCommands = (program, action) => {
   program
     .command("up")
@@ -42,6 +53,17 @@ export const addPlatformCommands: AddCommands = (program, action) => {
           json: session.json,
           verbose: flags.verbose === true,
         });
+      }),
+    );
+  program
+    .command("env")
+    .description("print the variables by which MLflow clients and the SDK find this platform")
+    .addOption(new Option("--shell <shell>", "whose syntax").choices([...shells]).default("sh"))
+    .addHelpText("after", envHelp)
+    .action(
+      action(async (session: Session, flags: { readonly shell: Shell }) => {
+        const { printEnv } = await import("../env/env-command.ts");
+        printEnv(session, flags.shell);
       }),
     );
   program

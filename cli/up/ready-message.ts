@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { serviceNames } from "@trainyard/local";
+import { exportLines, mlflowVariablesOf } from "../env/exports.ts";
 import { style } from "../terminal/style.ts";
 import type { RunningPlatform } from "./start-platform.ts";
 
@@ -36,18 +38,40 @@ export function readyMessage(running: RunningPlatform, seconds: string, listenHo
     ["npx trainyard --help", "everything else"],
   ] as const;
   const wide = Math.max(...next.map(([command]) => command.length));
+  const mlflow = mlflowLines(platform.url("gateway"), running.tokensFile);
   return [
     `${style.good("●")} ${style.bold("Trainyard is ready")} ${style.dim(`after ${seconds} s`)}`,
     "",
     ...table.map((line) => line.trimEnd()),
     "",
     ...exposure(listenHost),
+    "  MLflow clients log here with:",
+    ...mlflow.map((line) => `    ${line}`),
+    "",
     "  Next, in another terminal:",
     ...next.map(([command, why]) => `    ${style.accent(command.padEnd(wide))}  ${style.dim(why)}`),
     "",
     `  ${style.dim("Ctrl-C stops the platform; what it knows stays for the next start.")}`,
     "",
   ].join("\n");
+}
+
+/** What an MLflow client needs. The token is shown to a person only: what a pipe takes is often kept. */
+function mlflowLines(url: string, tokensFile: string): readonly string[] {
+  const token = process.stdout.isTTY ? tokenIn(tokensFile) : undefined;
+  if (token === undefined) return [style.accent('eval "$(npx trainyard env)"')];
+  const lines = exportLines(mlflowVariablesOf({ url, token }), "sh");
+  return [...lines.map(style.accent), style.dim('or eval "$(npx trainyard env)", which repeats them')];
+}
+
+/** Written at the first start, and by then there. */
+function tokenIn(file: string): string | undefined {
+  try {
+    const { submitter } = JSON.parse(readFileSync(file, "utf8")) as { readonly submitter?: string };
+    return submitter;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Said only where it listens wider than this machine. */

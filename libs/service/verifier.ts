@@ -5,6 +5,9 @@ import type { Principal } from "./principal.ts";
 import { verifyInput } from "./signed-bytes.ts";
 import { AGENT_KID_PREFIX, ALGORITHM, AUDIENCE, claimsSchema } from "./token.ts";
 
+/** Tokens that are remembered as verified: callers send the same one with every call, and a signature costs more than most calls. */
+const MAX_REMEMBERED = 1_000;
+
 /** Clocks of two machines may differ by this much. */
 const CLOCK_TOLERANCE_S = 5;
 
@@ -22,6 +25,25 @@ export interface Verifier {
  */
 export async function createVerifier(jwksFile: string, now: () => number = Date.now): Promise<Verifier> {
   let keys = await readKeys(jwksFile);
+  const remembered = new Map<
+    string,
+    { readonly principal: Principal; readonly until: number; readonly by: Keys }
+  >();
+
+  /** Whom a token proved before, by the same keys, while it is good. */
+  function known(token: string): Principal | undefined {
+    const found = remembered.get(token);
+    if (found === undefined) return undefined;
+    if (found.by === keys && now() < found.until) return found.principal;
+    remembered.delete(token);
+    return undefined;
+  }
+
+  function remember(token: string, principal: Principal, expiresAtS: number, by: Keys): void {
+    const [oldest] = remembered.keys();
+    if (remembered.size >= MAX_REMEMBERED && oldest !== undefined) remembered.delete(oldest);
+    remembered.set(token, { principal, until: expiresAtS * 1_000, by });
+  }
 
   async function verifyWith(token: string) {
     return await jwtVerify(token, keys.find, {
@@ -61,6 +83,10 @@ export async function createVerifier(jwksFile: string, now: () => number = Date.
 
   return {
     async verify(token) {
+      const proved = known(token);
+      if (proved !== undefined) return proved;
+      // Read again meanwhile, the keys are others, and what these proved is not remembered.
+      const by = keys;
       try {
         const { payload, protectedHeader } = await verifyOrReread(token);
         const { sub, kind, roles, project, run, attempt } = claimsSchema.parse(payload);
@@ -74,6 +100,7 @@ export async function createVerifier(jwksFile: string, now: () => number = Date.
         };
         const kid = protectedHeader.kid ?? "";
         if (payload.iss !== kid || !mayAssert(kid, principal)) throw new Error(`${kid} may not assert that`);
+        remember(token, principal, payload.exp ?? 0, by);
         return principal;
       } catch (error) {
         throw refusal(error);
@@ -113,6 +140,8 @@ function refusal(cause: unknown): DomainError {
     cause,
   });
 }
+
+type Keys = Awaited<ReturnType<typeof readKeys>>;
 
 async function readKeys(file: string) {
   const { mtimeMs } = await stat(file);
