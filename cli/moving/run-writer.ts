@@ -152,6 +152,13 @@ export class RunWriter {
     );
   }
 
+  /** Adds a note in the caller's name; the same `of` again adds none. */
+  async annotation(runId: string, text: string, ...of: readonly string[]): Promise<void> {
+    await this.#orTell("a note", () =>
+      this.#clients.runs.addNote({ requestId: requestId("note", runId, text, ...of), runId, text }),
+    );
+  }
+
   async note(runId: string, note: string): Promise<void> {
     if (note !== "")
       await this.#orTell("the note", () =>

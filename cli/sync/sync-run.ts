@@ -230,6 +230,9 @@ export class RunSync {
       case "tags":
         await writer.tags(runId, record.tags);
         return 0;
+      case "note":
+        await writer.annotation(runId, record.text, String(record.at));
+        return 0;
       case "environment":
         return Number(
           await writer.bytes(runId, environmentPath, Buffer.from(JSON.stringify(record.environment))),

@@ -16,9 +16,13 @@ describe("an attempt from start to end", () => {
   it("runs the ranks in torchrun's environment, ships what they record, and is forgotten when no longer listed", async () => {
     const script = `
 import os, sys, trainyard
-run = trainyard.init()
+run = trainyard.init({"lr": 5, "depth": 3})
 for step in range(1, 51):
     run.log({"loss": 1.0 / step, "rank": float(run.rank)}, step=step)
+run.log_params({"optimizer": "adam"})
+run.set_tags({"stage": "final"})
+run.note("looks well")
+run.log_histogram("weights", [0.0, 1.0, 1.0, float("nan")], bins=2)
 print("hello from", os.environ["RANK"], "of", os.environ["WORLD_SIZE"], os.environ["TRAINYARD_PARAMS"])
 print("to stderr", file=sys.stderr)
 for name in ("TRAINYARD_NATS_SEED_FILE", "TRAINYARD_KEY_FILE", "TRAINYARD_BLOB_URL"):
@@ -40,6 +44,19 @@ for name in ("TRAINYARD_NATS_SEED_FILE", "TRAINYARD_KEY_FILE", "TRAINYARD_BLOB_U
       expect(node.tracking.text(job.runId, 1, rank, "stdout")).toBe(`hello from ${rank} of 2 {"lr":0.1}\n`);
       expect(node.tracking.text(job.runId, 1, rank, "stderr")).toBe("to stderr\n");
     }
+    const told = node.tracking.facts.filter(({ runId, rank }) => runId === job.runId && rank === 0);
+    expect(told.map(({ params, tags, note }) => [params, tags, note])).toEqual([
+      [{ depth: "3" }, {}, ""],
+      [{ optimizer: "adam" }, {}, ""],
+      [{}, { stage: "final" }, ""],
+      [{}, {}, "looks well"],
+    ]);
+    const kept = node.tracking.artifacts.filter(({ runId }) => runId === job.runId);
+    expect(kept.map(({ file }) => file?.path).sort()).toEqual([
+      "environment.json",
+      "media/histograms/weights/0000000000000050-rank-1.json",
+      "media/histograms/weights/0000000000000050.json",
+    ]);
     expect(existsSync(node.attemptDir(job))).toBe(true);
     await node.desire([]);
     await waitFor(

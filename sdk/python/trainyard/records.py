@@ -8,8 +8,8 @@ The first byte of a body is its kind:
 
 - 1, metrics: ``f64 unix seconds | i64 step | u16 count | count x (u16 key length | key, UTF-8 | f64 value)``. NaN and
   infinities are values like any other.
-- 2, an object: UTF-8 JSON with a member ``kind`` (``first_step``, ``checkpoint``, ``artifact``, ``model``, ``params``,
-  ``phase``, ``tags``; and of runs recorded offline ``environment``, ``end``).
+- 2, an object: UTF-8 JSON with a member ``kind`` (``first_step``, ``checkpoint``, ``artifact``, ``model``, ``note``,
+  ``params``, ``phase``, ``tags``; and of runs recorded offline ``environment``, ``end``).
 
 A record's sequence number is the byte offset of its frame. A frame that is cut short, or whose CRC differs, is a torn
 tail: it ends the readable prefix. Whoever adds a kind leaves these two as they are; readers skip kinds they do not know.

@@ -52,11 +52,14 @@ class Run:
         self._place = place
         self._watch: EndWatch | None = None
         self._facts: threading.Thread | None = None
+        self._media = 0
+        self._told: dict[str, Any] = dict(environment.params)
         if place is not None:
             self._begin_offline(place)
         elif not environment.local:
             os.makedirs(environment.rank_dir, mode=0o700, exist_ok=True)
             self._records = RecordWriter(os.path.join(environment.rank_dir, "records.bin"))
+            self._tell_params({key: value for key, value in (params or {}).items() if key not in environment.params})
         if environment.deterministic:
             from trainyard.determinism import set_flags
 
@@ -161,13 +164,71 @@ class Run:
             self._guard.told(None)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Add parameters to the run. Rank 0's count; a parameter that has a value keeps it, and another value is refused."""
+        """Add parameters to the run; rank 0's count. A parameter never changes once it is logged.
+
+        Raises
+        ------
+        ValueError
+            For a parameter that has another value; the message names both.
+        """
+        from trainyard.plain import plain
+
+        for key, value in plain(params).items():
+            if key in self._told and self._told[key] != value:
+                raise ValueError(
+                    f"parameter {key!r} is {self._told[key]!r} and was now given as {value!r}; "
+                    "parameters do not change once logged: log it under another name"
+                )
         self._params.update(params)
-        self._say("params", params)
+        self._tell_params(params)
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags, words about the run that may change; rank 0's count."""
         self._say("tags", {key: value if isinstance(value, str) else str(value) for key, value in tags.items()})
+
+    def note(self, text: str) -> None:
+        """Note something about the run, in Markdown; it is kept with the rank and the time. Notes do not change."""
+        self._append({"kind": "note", "text": text, "at": time.time()})
+
+    def log_histogram(self, key: str, values: Any, step: int | None = None, *, bins: int | Sequence[float] = 64) -> None:
+        """Log how numbers (an array or tensor of any shape, or a list) are distributed at a step, by default the last one.
+
+        They are counted in `bins` ranges from least to greatest, or between the edges given. Of each key, step and rank the
+        last one stands.
+
+        Raises
+        ------
+        ValueError
+            For a key that makes no path, a step below 0, or bins that are too many or do not rise.
+        """
+        from trainyard import media
+
+        self._log_media("histogram", key, step, "json", media.histogram(values, bins))
+
+    def log_image(self, key: str, image: Any, step: int | None = None) -> None:
+        """Log a picture at a step: a path, bytes, a Pillow image, or an array or tensor as `trainyard.media.image` takes it.
+
+        Raises
+        ------
+        ValueError
+            For a key or step as in `log_histogram`, for what is no picture, or more than 2 MiB.
+        """
+        from trainyard import media
+
+        extension, data = media.image(image)
+        self._log_media("image", key, step, extension, data)
+
+    def log_table(self, key: str, data: Any, step: int | None = None, *, columns: Sequence[str] | None = None) -> None:
+        """Log rows of cells at a step: columns by name, mappings, a DataFrame, or rows with `columns`.
+
+        Raises
+        ------
+        ValueError
+            For a key or step as in `log_histogram`, for ragged rows, or a table over the limits of `trainyard.media.table`.
+        """
+        from trainyard import media
+
+        self._log_media("table", key, step, "json", media.table(data, columns))
 
     def should_checkpoint(self, step: int) -> bool:
         """Say whether a checkpoint is due at this step. Ask at each step, on every rank.
@@ -499,8 +560,7 @@ class Run:
 
         self._records = OfflineWriter(place)
         self._watch = EndWatch()
-        if self._params:
-            self._say("params", self._params)
+        self._tell_params(self._params)
         self._tell_environment()
 
     def _tell_environment(self) -> None:
@@ -525,6 +585,29 @@ class Run:
     def _reproducibility(self) -> dict[str, Any]:
         env = self._env
         return {"seed": env.seed, "deterministic": env.deterministic, "worldSize": env.world_size}
+
+    def _tell_params(self, params: Mapping[str, Any]) -> None:
+        from trainyard.plain import plain
+
+        if params:
+            self._told.update(plain(params))
+            self._say("params", params)
+
+    def _log_media(self, kind: str, key: str, step: int | None, extension: str, data: bytes) -> None:
+        """Keep it as an artifact, in a file of this rank's own that nothing changes after its record is written."""
+        from trainyard.media import media_path
+
+        name = media_path(kind, key, self._step if step is None else step, self.rank, extension)
+        if self._records is None:
+            return
+        self._media += 1
+        root = self._env.attempt_dir if self._place is None else self._place.directory
+        inside = os.path.join("media", f"rank-{self.rank}", f"{os.getpid()}-{self._media}.{extension}")
+        path = os.path.join(root, inside)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(path, "wb") as target:
+            target.write(data)
+        self._append({"kind": "artifact", "path": name, "file": path if self._place is None else inside})
 
     def _say(self, kind: str, values: Mapping[str, Any]) -> None:
         """Record words of rank 0."""

@@ -38,6 +38,7 @@ const internal = new Set<DescMethod>([
   track.reportCheckpointPart,
   track.reportRecovery,
   track.logArtifact,
+  track.logRunFacts,
   track.logModel,
   track.getTelemetryOffsets,
   scheduler.SecretService.method.fetchSecrets,

@@ -28,6 +28,7 @@ export const access: AccessTable = {
   [`${service}/ReportCheckpointPart`]: agent,
   [`${service}/ReportRecovery`]: agent,
   [`${service}/LogArtifact`]: agent,
+  [`${service}/LogRunFacts`]: agent,
   [`${service}/LogModel`]: agent,
   [`${service}/GetTelemetryOffsets`]: agent,
   [`${metrics}/LogMetrics`]: submit,

@@ -11,6 +11,7 @@ import { logsApi } from "./logs.ts";
 import { metricService } from "./metric-service.ts";
 import { metricsApi } from "./metrics.ts";
 import { recoveryApi } from "./recovery.ts";
+import { runFactsApi } from "./run-facts.ts";
 import { runLifecycleApi } from "./run-lifecycle.ts";
 import { runNotesApi } from "./run-notes.ts";
 import { runWritesApi } from "./run-writes.ts";
@@ -30,6 +31,7 @@ export function routes(deps: Deps): (router: ConnectRouter) => void {
       ...checkpointsApi(deps),
       ...artifactsApi(deps),
       ...recoveryApi(deps),
+      ...runFactsApi(deps),
     });
     router.service(tracking.MetricService, metricService(deps));
     router.service(tracking.RunService, {

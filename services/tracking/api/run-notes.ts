@@ -7,8 +7,9 @@ import { actorOf, hasRole, principalOf } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { assertMarkdown } from "../domain/check-texts.ts";
 import { invalidField, limitExceeded } from "../domain/errors.ts";
-import { MAX_FAVOURITES, MAX_NOTES_PER_RUN } from "../domain/limits.ts";
+import { MAX_FAVOURITES } from "../domain/limits.ts";
 import type { RunNote } from "../domain/run-note.ts";
+import { addNote } from "../operations/add-note.ts";
 import { awaitRun } from "../operations/await-run.ts";
 import { findChangeable, findVisible, saveChange } from "../operations/change-run.ts";
 import { answerOnce } from "./once.ts";
@@ -38,14 +39,9 @@ export function runNotesApi(deps: Deps): Methods {
       };
       return await answerOnce(deps, context, request, schema, async (tx) => {
         const { run } = await findChangeable(deps, tx, runId, principal);
-        const count = await notes.count(runId, tx);
-        if (count >= MAX_NOTES_PER_RUN) {
-          throw limitExceeded("text", "MAX_NOTES_PER_RUN", MAX_NOTES_PER_RUN, count + 1, "notes", "stored");
-        }
-        // Writes the run, so that two notes at once cannot both be the last that fits.
         await saveChange(deps, tx, run, run);
         const note: RunNote = { ...written, project: run.project };
-        await notes.insert(tx, note);
+        await addNote(deps, tx, note);
         return create(schema, { note: noteToProto(note) });
       });
     },

@@ -119,6 +119,8 @@ describe("what ranks write", () => {
       "artifact",
       "model",
       "params",
+      "tags",
+      "note",
       "recovery",
       "handover",
     );

@@ -8,8 +8,18 @@ export type RankRecord =
   | ModelRecord
   | RecoveryRecord
   | HandoverRecord
+  | FactsRecord
   /** Known or not, there is nothing to do for it. */
   | { readonly kind: "ignored"; readonly of: string };
+
+/** What the rank says about the run in words. */
+export interface FactsRecord {
+  readonly kind: "params" | "tags" | "note";
+  readonly params: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Empty for none. */
+  readonly note: string;
+}
 
 export interface CheckpointRecord {
   readonly kind: "checkpoint";
@@ -94,6 +104,10 @@ export function parseRankRecord(json: string): RankRecord {
       return { kind, path: asText("path", value.path), file: asText("file", value.file) };
     case "model":
       return modelOf(value);
+    case "params":
+    case "tags":
+    case "note":
+      return factsOf(kind, value);
     case "recovery":
       return recoveryOf(value);
     case "handover":
@@ -104,6 +118,24 @@ export function parseRankRecord(json: string): RankRecord {
 }
 
 type Json = Readonly<Record<string, unknown>>;
+
+/** Tracking holds them against its limits, and refuses what is over them by name. */
+function factsOf(kind: FactsRecord["kind"], value: Json): FactsRecord {
+  const none = { kind, params: {}, tags: {}, note: "" };
+  if (kind === "note")
+    return { ...none, note: typeof value.text === "string" ? value.text : fail("text", "a text") };
+  return { ...none, [kind]: asTexts(kind, value[kind]) };
+}
+
+/** A text as it is, anything else as JSON: as a job file's parameters are compared. */
+function asTexts(field: string, value: unknown): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(asObject(field, value)).map(([key, given]) => [
+      key,
+      typeof given === "string" ? given : JSON.stringify(given),
+    ]),
+  );
+}
 
 function checkpointOf(value: Json): CheckpointRecord {
   return {

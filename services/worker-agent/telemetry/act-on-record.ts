@@ -9,6 +9,7 @@ import { crashPoint } from "@trainyard/failpoint";
 import { relativePathProblem } from "../domain/placed-path.ts";
 import {
   type CheckpointRecord,
+  type FactsRecord,
   type HandoverRecord,
   MAX_RECORD_FILES,
   type ModelRecord,
@@ -56,6 +57,10 @@ export async function actOnRecord(
     case "recovery":
     case "handover":
       return reportRecovery(deps, call, record);
+    case "params":
+    case "tags":
+    case "note":
+      return logRunFacts(deps, of, call, record);
     case "first_step":
     case "phase":
     case "ignored":
@@ -128,6 +133,13 @@ async function reportRecovery(
           },
         };
   await deps.tracking.reportRecovery({ ...call, ...what }, { signal: deps.signal });
+}
+
+async function logRunFacts(deps: ActDeps, of: RankIdentity, call: Call, record: FactsRecord): Promise<void> {
+  const { params, tags, note } = record;
+  const request = { ...call, rank: of.rank, params: { ...params }, tags: { ...tags }, note };
+  await deps.tracking.logRunFacts(request, { signal: deps.signal });
+  crashPoint("agent.facts.reported");
 }
 
 async function logArtifact(

@@ -38,6 +38,7 @@ export class StandInTracking {
   readonly artifacts: tracking.LogArtifactRequest[] = [];
   readonly models: tracking.LogModelRequest[] = [];
   readonly recoveries: tracking.ReportRecoveryRequest[] = [];
+  readonly facts: tracking.LogRunFactsRequest[] = [];
   /** Attempts up to this number are fenced. */
   fencedUpTo = 0;
   readonly #options: { readonly bus: Bus; readonly port: number; readonly jwksFile: string };
@@ -120,6 +121,7 @@ export class StandInTracking {
         this.#offsets(runId, attempt),
       reportCheckpointPart: guarded(this.parts, create(tracking.ReportCheckpointPartResponseSchema)),
       reportRecovery: guarded(this.recoveries, create(tracking.ReportRecoveryResponseSchema)),
+      logRunFacts: guarded(this.facts, create(tracking.LogRunFactsResponseSchema)),
       logArtifact: guarded(this.artifacts, create(tracking.LogArtifactResponseSchema)),
       logModel: guarded(this.models, create(tracking.LogModelResponseSchema)),
     };

@@ -911,6 +911,88 @@ export declare type LogArtifactResponse = Message<"trainyard.tracking.v1.LogArti
 export declare const LogArtifactResponseSchema: GenMessage<LogArtifactResponse>;
 
 /**
+ * LogRunFactsRequest is what one rank says.
+ *
+ * @generated from message trainyard.tracking.v1.LogRunFactsRequest
+ */
+export declare type LogRunFactsRequest = Message<"trainyard.tracking.v1.LogRunFactsRequest"> & {
+  /**
+   * Derived from (run, attempt, rank, record offset).
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The run.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+
+  /**
+   * The attempt: the fencing token.
+   *
+   * @generated from field: int32 attempt = 3;
+   */
+  attempt: number;
+
+  /**
+   * The rank that says it: a note's author.
+   *
+   * @generated from field: int32 rank = 4;
+   */
+  rank: number;
+
+  /**
+   * As in RunService.LogParams.
+   *
+   * @generated from field: map<string, string> params = 5;
+   */
+  params: { [key: string]: string };
+
+  /**
+   * As in RunService.SetRunTags.
+   *
+   * @generated from field: map<string, string> tags = 6;
+   */
+  tags: { [key: string]: string };
+
+  /**
+   * As in RunService.AddNote; empty for none.
+   *
+   * @generated from field: string note = 7;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.LogRunFactsRequest.
+ * Use `create(LogRunFactsRequestSchema)` to create a new message.
+ */
+export declare const LogRunFactsRequestSchema: GenMessage<LogRunFactsRequest>;
+
+/**
+ * LogRunFactsResponse tells that they are stored.
+ *
+ * @generated from message trainyard.tracking.v1.LogRunFactsResponse
+ */
+export declare type LogRunFactsResponse = Message<"trainyard.tracking.v1.LogRunFactsResponse"> & {
+  /**
+   * Version of the run after it.
+   *
+   * @generated from field: int64 version = 1;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.LogRunFactsResponse.
+ * Use `create(LogRunFactsResponseSchema)` to create a new message.
+ */
+export declare const LogRunFactsResponseSchema: GenMessage<LogRunFactsResponse>;
+
+/**
  * LogModelRequest records a model.
  *
  * @generated from message trainyard.tracking.v1.LogModelRequest
@@ -1243,6 +1325,17 @@ export declare const TrackingService: GenService<{
     methodKind: "unary";
     input: typeof LogArtifactRequestSchema;
     output: typeof LogArtifactResponseSchema;
+  },
+  /**
+   * LogRunFacts records what a rank says about its run in words: parameters, tags and a note, all or none. Kind: agent. Errors: as LogArtifact, ALREADY_EXISTS
+   * (PARAM_DIFFERS) for a parameter that has another value, INVALID_ARGUMENT and RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) by the limits of RunService.
+   *
+   * @generated from rpc trainyard.tracking.v1.TrackingService.LogRunFacts
+   */
+  logRunFacts: {
+    methodKind: "unary";
+    input: typeof LogRunFactsRequestSchema;
+    output: typeof LogRunFactsResponseSchema;
   },
   /**
    * LogModel records a model whose files are in the blob store. Kind: agent. Errors: as LogArtifact.
