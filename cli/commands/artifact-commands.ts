@@ -1,11 +1,13 @@
 import { Option } from "commander";
 import type { GetFlags, ListFlags, RemoveFlags } from "../artifacts/artifact-actions.ts";
 import type { GarbageFlags } from "../artifacts/garbage-actions.ts";
+import type { MediaFlags } from "../artifacts/media-actions.ts";
 import type { AddCommands } from "../command.ts";
 import { wholeNumber } from "../command.ts";
 import type { Session } from "../session.ts";
 
 const load = () => import("../artifacts/artifact-actions.ts");
+const loadMedia = () => import("../artifacts/media-actions.ts");
 const loadGarbage = () => import("../artifacts/garbage-actions.ts");
 
 const days = (what: string) => wholeNumber(what, 0, 36_500);
@@ -14,7 +16,7 @@ const days = (what: string) => wholeNumber(what, 0, 36_500);
 export const addArtifactCommands: AddCommands = (program, action) => {
   const artifacts = program
     .command("artifacts")
-    .description("the files that a run keeps: list, get, put, remove");
+    .description("the files that a run keeps: list, show, get, put, remove");
   artifacts
     .command("ls")
     .argument("<run>", "a run's or job's id")
@@ -24,6 +26,46 @@ export const addArtifactCommands: AddCommands = (program, action) => {
     .action(
       action(async (session: Session, run: string, path: string | undefined, flags: ListFlags) =>
         (await load()).list(session, run, path ?? "", flags),
+      ),
+    );
+  artifacts
+    .command("show")
+    .argument("<run>", "a run's or job's id")
+    .argument("<path>", "a file of it")
+    .description(
+      "what a file holds: text, JSON, the first rows of a table, a histogram as bars, a picture's size",
+    )
+    .addHelpText(
+      "after",
+      "\nA picture's bytes are in --json; 'artifacts get' fetches any file.\n\nExample:\n  $ npx trainyard artifacts show RUN reports/metrics.csv",
+    )
+    .action(
+      action(async (session: Session, run: string, path: string) =>
+        (await loadMedia()).showArtifact(session, run, path),
+      ),
+    );
+  artifacts
+    .command("media")
+    .argument("<run>", "a run's or job's id")
+    .description(
+      "histograms, images and tables by step, as run.log_histogram, log_image and log_table kept them",
+    )
+    .addOption(new Option("--kind <kind>", "only these").choices(["histogram", "image", "table"]))
+    .option("--key <name>", "only of this key")
+    .option("--from <step>", "from this step on", wholeNumber("the step", 0, Number.MAX_SAFE_INTEGER))
+    .option("--to <step>", "up to this step", wholeNumber("the step", 0, Number.MAX_SAFE_INTEGER))
+    .option("--limit <n>", "at most so many", wholeNumber("the limit", 1, 10_000), 100)
+    .addHelpText(
+      "after",
+      `
+Each is a file of the run: 'artifacts show RUN PATH' shows one.
+
+Example:
+  $ npx trainyard artifacts media RUN --kind histogram --key weights --from 1000`,
+    )
+    .action(
+      action(async (session: Session, run: string, flags: MediaFlags) =>
+        (await loadMedia()).listMedia(session, run, flags),
       ),
     );
   artifacts
