@@ -1,4 +1,4 @@
-import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { workeragent } from "@trainyard/contracts";
@@ -172,5 +172,40 @@ for step in range(1, 3000):
     expect(status.ranks[0]?.exit?.signal).toBe(15);
     const steps = node.tracking.points(job.runId, 1, 0).map(({ step }) => Number(step));
     expect(steps).toEqual(Array.from({ length: Number(status.ranks[0]?.lastStep) }, (_, index) => index + 1));
+  });
+
+  it("keeps what its ranks print meanwhile within bounds on its disk, and ships both ends of it", async () => {
+    await agent.kill("SIGTERM");
+    agent = await node.startAgent({ TRAINYARD_FENCE_AFTER_MS: "600000" });
+    const script = `
+import os, time
+print("first line", flush=True)
+def wait(name):
+    while not os.path.exists(name): time.sleep(0.02)
+wait("go")
+for number in range(80):
+    os.write(1, (f"{number:04}" + "x" * 1020).encode() * 1024)
+print("last line", flush=True)
+wait("end")
+`;
+    const job = await node.assignment({ script });
+    const file = (name: string) => join(node.attemptDir(job), name);
+    await node.desire([job]);
+    await waitFor("the first line", () => node.tracking.text(job.runId, 1, 0, "stdout") !== "");
+    await node.servers.nats.kill("SIGKILL");
+    writeFileSync(file("work/go"), "");
+    const MiB = 1024 ** 2;
+    await waitFor("80 MiB of output that take less than half of it on the disk", () => {
+      const { size, blocks } = statSync(file("rank-0/stdout.log"));
+      return size > 80 * MiB && blocks * 512 < 40 * MiB;
+    });
+    await node.servers.nats.restart();
+    writeFileSync(file("work/end"), "");
+    await node.reaches(job, "FINALIZED", 60_000);
+    const text = node.tracking.text(job.runId, 1, 0, "stdout");
+    expect(text.startsWith("first line\n0000x")).toBe(true);
+    expect(text.endsWith("xlast line\n")).toBe(true);
+    expect(text).not.toContain("\0");
+    expect(text.length).toBeGreaterThan(12 * MiB);
   });
 });

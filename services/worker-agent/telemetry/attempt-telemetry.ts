@@ -11,6 +11,7 @@ import type { TrackingClient } from "./act-on-record.ts";
 import { HaltWatch } from "./halt-watch.ts";
 import { LogPump } from "./log-pump.ts";
 import { MetricPump } from "./metric-pump.ts";
+import { trimOutputs } from "./output-trimmer.ts";
 import type { TelemetryPublisher } from "./publisher.ts";
 import type { Pump, PumpSource } from "./pump.ts";
 import { RankProgress } from "./rank-progress.ts";
@@ -74,6 +75,13 @@ export class AttemptTelemetry {
     const pumps = assignment.ranks.flatMap(({ rank }) =>
       this.#pumpsOf(rank, stored.get(rank) ?? nothing, secrets),
     );
+    const trimming = new AbortController();
+    const trimmed = trimOutputs({
+      pumps: pumps.filter((pump) => pump instanceof LogPump),
+      stored: async ({ rank, stream }) => (await this.#stored()).get(rank)?.[stream] ?? 0,
+      signal: AbortSignal.any([source.signal, trimming.signal]),
+      logger: this.#options.logger,
+    });
     try {
       const actors = assignment.ranks.map(({ rank }) => this.#actorOf(rank));
       await Promise.all([
@@ -83,6 +91,8 @@ export class AttemptTelemetry {
       onPublished();
       await this.#confirm(pumps);
     } finally {
+      trimming.abort();
+      await trimmed;
       await Promise.all(pumps.map((pump) => pump.close()));
     }
     source.signal.throwIfAborted();

@@ -50,6 +50,11 @@ export class LogPump implements Pump {
     this.#position = options.from;
   }
 
+  /** The output's file. */
+  get path(): string {
+    return this.#options.path;
+  }
+
   get position(): number {
     return this.#position;
   }

@@ -151,7 +151,8 @@ export class StandInTracking {
     const stream = batch.stream === workeragent.LogStream.STDOUT ? "stdout" : "stderr";
     const key = `${batch.runId}.${batch.attempt}.${batch.rank}.${stream}`;
     const begin = Number(batch.beginOffset);
-    this.#place({ key, begin, end: begin + batch.data.length }, (stored) => {
+    const end = begin + batch.data.length + Number(batch.leftOutBytes);
+    this.#place({ key, begin, end }, (stored) => {
       this.#text.set(key, [...(this.#text.get(key) ?? []), Buffer.from(batch.data).subarray(stored - begin)]);
     });
   }
