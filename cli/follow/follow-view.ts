@@ -6,7 +6,7 @@ import { style } from "../terminal/style.ts";
 import { safeText } from "../terminal/text.ts";
 import { timestampMs } from "../terminal/time.ts";
 import { LiveLine } from "./live-line.ts";
-import { formatMetric } from "./metric-value.ts";
+import { formatMetric, isSystemMetric } from "./metric-value.ts";
 import { failureLine, isFinal, jobStateWord, paintState, placementLine } from "./words.ts";
 
 /** Most metrics in the live line. */
@@ -49,6 +49,7 @@ export class FollowView {
       this.#happened("checkpoint", `step ${checkpoint.step}, ${formatBytes(checkpoint.sizeBytes)}`);
     }
     for (const { key, step, value } of message.points) {
+      if (isSystemMetric(key)) continue;
       const known = this.#latest.get(key);
       if (known === undefined || step >= known.step) this.#latest.set(key, { step, value });
     }

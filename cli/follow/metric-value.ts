@@ -5,3 +5,8 @@ export function formatMetric(value: number): string {
   const size = Math.abs(value);
   return size >= 1e6 || size < 1e-4 ? value.toExponential(3) : String(Number(value.toPrecision(5)));
 }
+
+/** Whether the platform measured it (steps, resources); a script's own metrics have other names. */
+export function isSystemMetric(key: string): boolean {
+  return key.startsWith("trainyard/");
+}

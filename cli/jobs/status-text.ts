@@ -1,5 +1,5 @@
 import { scheduler, tracking } from "@trainyard/contracts";
-import { formatMetric } from "../follow/metric-value.ts";
+import { formatMetric, isSystemMetric } from "../follow/metric-value.ts";
 import { failureLine, jobStateWord, paintState, placementLine, word } from "../follow/words.ts";
 import type { Session } from "../session.ts";
 import { formatBytes } from "../terminal/bytes.ts";
@@ -32,6 +32,7 @@ export function statusText(
     ["dataset", datasetText(job)],
     ["waits", job.pending?.message ?? ""],
     ["now", nowText(session, job.attempts.at(-1))],
+    ["slow", slowText(session, job.attempts.at(-1))],
     ["metrics", metricsText(run)],
     [
       "model",
@@ -84,6 +85,25 @@ function nowText(session: Session, attempt: scheduler.Attempt | undefined): stri
   return `gives way (${cause})${step}${deadline}`;
 }
 
+/** Which ranks hold the gang up. */
+function slowText(session: Session, attempt: scheduler.Attempt | undefined): string {
+  if (attempt === undefined || attempt.endedAt !== undefined) return "";
+  const stragglers = attempt.stragglers.map(
+    ({ rank, nodeId, computeSeconds, medianSeconds, since }) =>
+      `rank ${rank} on ${safeText(nodeId)} computes ${formatMs(computeSeconds)} a step, the others ${formatMs(medianSeconds)}, since ${session.time(since)}`,
+  );
+  const stalls = attempt.dataStalls.map(
+    ({ rank, nodeId, waitSeconds, stepSeconds, since }) =>
+      `rank ${rank} on ${safeText(nodeId)} waits ${formatMs(waitSeconds)} of ${formatMs(stepSeconds)} a step for data (${Math.round((100 * waitSeconds) / stepSeconds)} %), since ${session.time(since)}`,
+  );
+  return [...stragglers, ...stalls].map((line) => style.warn(line)).join("; ");
+}
+
+function formatMs(seconds: number): string {
+  const ms = seconds * 1000;
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
 function count(n: number, what: string): string {
   return `${n} ${what}${n === 1 ? "" : "s"}`;
 }
@@ -102,6 +122,7 @@ function codeText(code: scheduler.CodeRef | undefined): string {
 
 function metricsText(run: tracking.Run | undefined): string {
   return Object.entries(run?.metrics ?? {})
+    .filter(([key]) => !isSystemMetric(key))
     .slice(0, maxListed)
     .map(([key, { last }]) => `${key} ${formatMetric(last)}`)
     .join("  ");

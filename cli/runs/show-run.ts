@@ -1,8 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { tracking } from "@trainyard/contracts";
-import { formatMetric } from "../follow/metric-value.ts";
+import { formatMetric, isSystemMetric } from "../follow/metric-value.ts";
 import { failureLine, word } from "../follow/words.ts";
 import type { Session } from "../session.ts";
+import { formatBytes } from "../terminal/bytes.ts";
 import { fields } from "../terminal/fields.ts";
 import { style } from "../terminal/style.ts";
 import { safeText } from "../terminal/text.ts";
@@ -30,10 +31,12 @@ export async function showRun(session: Session, id: string): Promise<void> {
     "datasets",
     run.inputs.map(({ name, digest, context }) => [context || "input", `${name} (${digest})`]),
   );
-  const metrics = Object.entries(run.metrics).sort(byKey);
+  const all = Object.entries(run.metrics).sort(byKey);
+  const metrics = all.filter(([key]) => !isSystemMetric(key));
   section(session, "metrics", metrics.slice(0, METRICS_SHOWN).map(metricRow));
   if (metrics.length > METRICS_SHOWN)
     session.print(`  and ${metrics.length - METRICS_SHOWN} more: npx trainyard metrics ${run.id}`);
+  section(session, "measured by the platform", all.filter(([key]) => isSystemMetric(key)).map(measuredRow));
   section(
     session,
     "notes",
@@ -92,6 +95,14 @@ function facts(session: Session, run: tracking.Run): [string, string][] {
 
 function metricRow([key, { last, lastStep, min, max }]: [string, tracking.MetricSummary]): [string, string] {
   return [key, `${formatMetric(last)} at step ${lastStep}, ${formatMetric(min)} to ${formatMetric(max)}`];
+}
+
+/** Of what is measured, the mean over all ranks and time, and the highest. */
+function measuredRow([key, { mean, max }]: [string, tracking.MetricSummary]): [string, string] {
+  const name = key.slice("trainyard/".length);
+  const value = (figure: number) =>
+    name.endsWith("bytes") ? formatBytes(BigInt(Math.round(figure))) : formatMetric(figure);
+  return [name, `mean ${value(mean)}, at most ${value(max)}`];
 }
 
 function section(session: Session, title: string, rows: readonly (readonly [string, string])[]): void {

@@ -18,6 +18,8 @@ const schema = z.object({
   nodeRestartWithinMs: intVar(400, 3_600_000).default(60_000),
   /** An elastic gang runs so long before it may grow: each growth costs a restart. */
   growAfterMs: intVar(0, 86_400_000).default(60_000),
+  /** A rank computes slower than the others, or waits for data, for so long before it is told of. */
+  slowAfterMs: intVar(0, 86_400_000).default(30_000),
   /** How often the bus is probed; silence counts only while the probes succeed. */
   busProbeEveryMs: intVar(50, 10_000).default(500),
   /** Time between asking ranks to end and killing them. */

@@ -27,6 +27,45 @@ const waits = (api: Api, jobId: string, reason: scheduler.PendingReason) =>
     return job?.pending?.reason === reason ? job.pending : undefined;
   });
 
+describe("a gang that is held up", () => {
+  it("is told of with rank and figures, once, also when the leader changes, and no more when it is over", async () => {
+    const world = await createWorld();
+    const app = await world.scheduler();
+    const api = await world.api(app);
+    const agent = await world.agent("n1", 2);
+    const job = await world.submit(api);
+    const ranks = await agent.assigned(job.id, 1);
+    const timing = (computeSeconds: number, dataSeconds: number) => ({
+      seconds: 1,
+      computeSeconds,
+      dataSeconds,
+    });
+    agent.running(ranks, 10, { timings: [timing(0.2, 0), timing(0.5, 0.4)] });
+    const slow = (of: Api) =>
+      waitFor("the slow rank", async () => {
+        const attempt = (await of.getJob({ jobId: job.id })).job?.attempts[0];
+        return attempt !== undefined && attempt.stragglers.length > 0 && attempt.dataStalls.length > 0
+          ? attempt
+          : undefined;
+      });
+    const found = await slow(api);
+    expect(found.stragglers).toMatchObject([
+      { rank: 1, nodeId: "n1", computeSeconds: 0.5, medianSeconds: 0.2 },
+    ]);
+    expect(found.dataStalls).toMatchObject([{ rank: 1, nodeId: "n1", waitSeconds: 0.4, stepSeconds: 1 }]);
+
+    await app.stop();
+    const next = await world.api(await world.scheduler());
+    expect((await slow(next)).stragglers[0]?.since).toEqual(found.stragglers[0]?.since);
+    agent.running(ranks, 20, { timings: [timing(0.2, 0), timing(0.2, 0)] });
+    await waitFor("nothing to be slow", async () => {
+      const attempt = (await next.getJob({ jobId: job.id })).job?.attempts[0];
+      return attempt?.stragglers.length === 0 && attempt.dataStalls.length === 0;
+    });
+    expect((await world.events(job.id)).filter((type) => type === "attempt.slowed")).toHaveLength(1);
+  });
+});
+
 describe("a node", () => {
   it("that is drained has its gang checkpoint and go on elsewhere, and takes no work until it is uncordoned", async () => {
     const world = await createWorld();

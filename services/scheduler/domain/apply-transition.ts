@@ -7,6 +7,7 @@ import { advance, change, endJob, requireLive } from "./job-changes.ts";
 import type { Transition } from "./observe.ts";
 import { hasFailed } from "./part-view.ts";
 import { byBlame, missedItsPeers } from "./root-cause.ts";
+import { newlySlow, type Slowness } from "./slowness.ts";
 
 /** The job after one step of its live attempt, with what follows from the attempt's end. */
 export function applyTransition(job: Job, transition: Transition, now: Date): Change {
@@ -35,6 +36,8 @@ export function applyTransition(job: Job, transition: Transition, now: Date): Ch
     }
     case "idle":
       return idle(job, attempt, transition.idleSince);
+    case "slowness":
+      return slowed(job, attempt, transition.slowness);
     case "end":
       return end(job, attempt, now);
   }
@@ -78,6 +81,16 @@ function idle(job: Job, attempt: Attempt, idleSince: Date | undefined): Change {
   const idling: Attempt = { ...rest, idleSince };
   const moved = withLiveAttempt(advance(job, job.state), idling);
   return change(job, moved, [{ kind: "idle", job: moved, attempt: idling, idleSince }]);
+}
+
+/** Other ranks hold the gang up than before, or none does any more; only what is new is told. */
+function slowed(job: Job, attempt: Attempt, slowness: Slowness | undefined): Change {
+  const { slowness: before, ...rest } = attempt;
+  const now: Attempt = slowness === undefined ? rest : { ...rest, slowness };
+  const moved = withLiveAttempt(advance(job, job.state), now);
+  const news = slowness === undefined ? undefined : newlySlow(before, slowness);
+  const isNews = news !== undefined && news.stragglers.length + news.dataStalls.length > 0;
+  return change(job, moved, isNews ? [{ kind: "attempt-slowed", job: moved, attempt: now, news }] : []);
 }
 
 function byNode(a: EndedPart, b: EndedPart): number {

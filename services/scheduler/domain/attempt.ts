@@ -1,6 +1,7 @@
 import type { AttemptState } from "./attempt-state.ts";
 import type { Failure } from "./failure.ts";
 import type { PartStart } from "./heartbeat.ts";
+import type { Slowness } from "./slowness.ts";
 
 /** Some ranks of an attempt on one node. */
 export interface Placement {
@@ -41,6 +42,17 @@ export interface RankReport {
   readonly phase?: string;
   /** Step of the newest checkpoint part that tracking has taken. */
   readonly checkpointStep?: number;
+  /** Where its steps spend their time; absent when it does not tell. */
+  readonly timing?: StepTiming;
+}
+
+/** Seconds of one step of a rank, as means over about a second. */
+export interface StepTiming {
+  readonly seconds: number;
+  readonly dataSeconds: number;
+  readonly computeSeconds: number;
+  readonly communicationSeconds: number;
+  readonly checkpointSeconds: number;
 }
 
 /**
@@ -143,6 +155,8 @@ export interface Attempt {
   readonly hung?: Hung;
   /** Since when it does nothing; absent while it works. */
   readonly idleSince?: Date;
+  /** Which ranks hold it up; absent when none does. */
+  readonly slowness?: Slowness;
   /** The parts that are over, by node. */
   readonly endedParts: readonly EndedPart[];
   readonly endedAt?: Date;

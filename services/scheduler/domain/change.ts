@@ -1,5 +1,6 @@
 import type { Attempt, Hung } from "./attempt.ts";
 import type { Job } from "./job.ts";
+import type { Slowness } from "./slowness.ts";
 
 /** What a change of a job tells the world. `job` is as it was right after the change: its version is the event's. */
 export type JobEvent =
@@ -11,6 +12,7 @@ export type JobEvent =
   | { readonly kind: "attempt-yielding"; readonly job: Job; readonly attempt: Attempt }
   | { readonly kind: "hung"; readonly job: Job; readonly attempt: Attempt; readonly hung: Hung }
   | { readonly kind: "idle"; readonly job: Job; readonly attempt: Attempt; readonly idleSince: Date }
+  | { readonly kind: "attempt-slowed"; readonly job: Job; readonly attempt: Attempt; readonly news: Slowness }
   | {
       readonly kind: "attempt-ended";
       readonly job: Job;

@@ -15,6 +15,7 @@ import {
 import type { Job } from "./job.ts";
 import { liveAttempt } from "./job.ts";
 import { hasFailed, newlyEnded, nonFiniteOf, type PartView, ranksOf } from "./part-view.ts";
+import { isSameSlowness, type Slowness } from "./slowness.ts";
 
 /** The next step of an attempt. Each may also record parts that are over. */
 export type Transition =
@@ -35,6 +36,11 @@ export type Transition =
     }
   | { readonly kind: "yield"; readonly parts: readonly EndedPart[]; readonly yielding: Yielding }
   | { readonly kind: "idle"; readonly parts: readonly EndedPart[]; readonly idleSince: Date | undefined }
+  | {
+      readonly kind: "slowness";
+      readonly parts: readonly EndedPart[];
+      readonly slowness: Slowness | undefined;
+    }
   | { readonly kind: "end"; readonly parts: readonly EndedPart[] };
 
 /** What was found out about a gang beside its parts' reports. */
@@ -45,6 +51,8 @@ export interface Findings {
   readonly hung?: Hung;
   /** Since when it does nothing, as long as its policy allows and longer. */
   readonly idleSince?: Date;
+  /** Which ranks hold it up. */
+  readonly slowness?: Slowness;
 }
 
 /** The next step of the job's live attempt by its parts' views (one per placement); `undefined` when nothing changes. */
@@ -89,7 +97,8 @@ function nextStep(
         firstStepStep(attempt, views) ??
         hungStep(findings) ??
         giveWayStep(attempt, views, now, findings) ??
-        idleStep(attempt, findings)
+        idleStep(attempt, findings) ??
+        slownessStep(attempt, findings)
       );
     case "stopping":
       return endStep(views);
@@ -166,6 +175,10 @@ function isCheckpointed(
 
 function idleStep({ idleSince: known }: Attempt, { idleSince }: Findings): Step | undefined {
   return known?.getTime() === idleSince?.getTime() ? undefined : { kind: "idle", idleSince };
+}
+
+function slownessStep({ slowness: known }: Attempt, { slowness }: Findings): Step | undefined {
+  return isSameSlowness(known, slowness) ? undefined : { kind: "slowness", slowness };
 }
 
 /** Whether the gang cannot succeed any more because of this part: a rank of it failed, or it is over without a rank's exit. */

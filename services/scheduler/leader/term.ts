@@ -16,7 +16,12 @@ import type { DesiredBucket } from "./desired-bucket.ts";
 export interface LeaderDeps {
   readonly config: Pick<
     Config,
-    "nodeSuspectAfterMs" | "nodeLostAfterMs" | "nodeRestartWithinMs" | "stopGraceMs" | "growAfterMs"
+    | "nodeSuspectAfterMs"
+    | "nodeLostAfterMs"
+    | "nodeRestartWithinMs"
+    | "stopGraceMs"
+    | "growAfterMs"
+    | "slowAfterMs"
   >;
   readonly lease: Lease;
   readonly jobs: Jobs;

@@ -7,6 +7,7 @@ import { attemptKey } from "../domain/node-usable.ts";
 import type { Findings } from "../domain/observe.ts";
 import { hangLimitMs, type Pace, paceAfter, stepAhead } from "../domain/pace.ts";
 import { type PartView, ranksOf } from "../domain/part-view.ts";
+import { type SlowWatch, slownessOf, slowWatchAfter, slowWatchOf } from "../domain/slowness.ts";
 import { stuckRank } from "../domain/stuck-rank.ts";
 import { LEADER_TOPIC } from "../wake.ts";
 import type { ActiveJobs } from "./active-jobs.ts";
@@ -25,6 +26,7 @@ interface Watched {
   pace: Pace | undefined;
   idleness: Idleness | undefined;
   hung: "asking" | Hung | undefined;
+  slow: SlowWatch;
 }
 
 /** The watch of a term: a new leader begins it anew, so a gang is suspected later rather than wrongly. */
@@ -77,6 +79,12 @@ export function createGangWatch(term: Term, jobs: ActiveJobs, nodes: KeptNodes):
     return whyGiveWay(job.spec, attempt, reasons, now);
   }
 
+  function slownessNow(gang: Watched, views: ReadonlyMap<string, PartView>, nowMs: number, now: Date) {
+    const ranks = [...views].flatMap(([nodeId, view]) => ranksOf(view).map((rank) => ({ ...rank, nodeId })));
+    gang.slow = slowWatchAfter(gang.slow, { ranks, nowMs, now, afterMs: term.config.slowAfterMs });
+    return slownessOf(gang.slow);
+  }
+
   return {
     round(grow) {
       growing = grow;
@@ -90,7 +98,12 @@ export function createGangWatch(term: Term, jobs: ActiveJobs, nodes: KeptNodes):
     },
     findings(job, attempt, views, now) {
       const key = attemptKey(job.id, attempt.number);
-      const gang = watched.get(key) ?? { pace: undefined, idleness: undefined, hung: undefined };
+      const gang = watched.get(key) ?? {
+        pace: undefined,
+        idleness: undefined,
+        hung: undefined,
+        slow: slowWatchOf(attempt.slowness, performance.now()),
+      };
       watched.set(key, gang);
       const ranks = [...views.values()].flatMap(ranksOf);
       const heard = attempt.placements.every(({ nodeId }) => nodes.get(nodeId)?.state === "ready");
@@ -100,10 +113,12 @@ export function createGangWatch(term: Term, jobs: ActiveJobs, nodes: KeptNodes):
       gang.idleness = idlenessAfter(gang.idleness, ranks, heard, nowMs, now);
       const idleSince = idleLongEnough(job, gang.idleness, nowMs);
       const hung = hungOf(gang, job, attempt);
+      const slowness = heard ? slownessNow(gang, views, nowMs, now) : attempt.slowness;
       const yielding: Yielding | undefined = giveWay(gang, job, attempt, idleSince, now);
       return {
         ...(hung === undefined ? {} : { hung }),
         ...(idleSince === undefined ? {} : { idleSince }),
+        ...(slowness === undefined ? {} : { slowness }),
         ...(yielding === undefined ? {} : { giveWay: yielding }),
       };
     },

@@ -5,7 +5,7 @@ import type { Tx } from "@trainyard/store";
 import type { JobEvent } from "../domain/change.ts";
 import type { Job } from "../domain/job.ts";
 import { idlePolicyOf } from "../domain/job-spec.ts";
-import { attemptToProto } from "../wire/attempt-to-proto.ts";
+import { attemptToProto, slownessToProto } from "../wire/attempt-to-proto.ts";
 import { idleActionToProto } from "../wire/enums.ts";
 import { jobToProto } from "../wire/job-to-proto.ts";
 
@@ -91,6 +91,16 @@ function emitOne(tx: Tx, event: JobEvent): Promise<string> {
           attempt: event.attempt.number,
           idleSince: timestampFromDate(event.idleSince),
           action: idleActionToProto[idlePolicyOf(job.spec).action],
+        }),
+      });
+    case "attempt-slowed":
+      return tx.emit({
+        ...envelope(job, SCHEDULER_ACTOR),
+        schema: scheduler.AttemptSlowedSchema,
+        data: create(scheduler.AttemptSlowedSchema, {
+          ...about,
+          attempt: event.attempt.number,
+          ...slownessToProto(event.news),
         }),
       });
     case "attempt-ended":

@@ -161,13 +161,18 @@ export class ScriptedAgent {
   running(
     assignment: workeragent.Assignment,
     lastStep = -1,
-    more: { readonly checkpointSteps?: readonly bigint[]; readonly phase?: string } = {},
+    more: {
+      readonly checkpointSteps?: readonly bigint[];
+      readonly phase?: string;
+      readonly timings?: readonly MessageInitShape<typeof workeragent.StepTimingSchema>[];
+    } = {},
   ): void {
     const ranks = assignment.ranks.map(
       ({ rank }, index): RankInit => ({
         ...(more.checkpointSteps?.[index] === undefined
           ? {}
           : { checkpointStep: more.checkpointSteps[index] }),
+        ...(more.timings?.[index] === undefined ? {} : { timing: more.timings[index] }),
         phase: more.phase ?? "",
         rank,
         pid: 1000 + rank,

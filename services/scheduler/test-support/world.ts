@@ -96,6 +96,7 @@ export async function createWorld(overrides: Partial<Config> = {}): Promise<Worl
     nodeLostAfterMs: 800,
     nodeRestartWithinMs: 5_000,
     growAfterMs: 200,
+    slowAfterMs: 500,
     busProbeEveryMs: 100,
     stopGraceMs: 1_000,
     ...overrides,

@@ -3,6 +3,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { scheduler } from "@trainyard/contracts";
 import { type Attempt, gangSize, type Yielding } from "../domain/attempt.ts";
 import type { Failure } from "../domain/failure.ts";
+import type { Slowness } from "../domain/slowness.ts";
 import { attemptStateToProto, failureClassToProto, startModeToProto, yieldCauseToProto } from "./enums.ts";
 
 type AttemptInit = MessageInitShape<typeof scheduler.AttemptSchema>;
@@ -22,6 +23,14 @@ function yieldingToProto({ cause, checkpointStep, askedAt, deadlineAt }: Yieldin
     checkpointStep: BigInt(checkpointStep),
     askedAt: timestampFromDate(askedAt),
     deadlineAt: timestampFromDate(deadlineAt),
+  };
+}
+
+/** Which ranks hold a gang up, for the wire. */
+export function slownessToProto({ stragglers, dataStalls }: Slowness) {
+  return {
+    stragglers: stragglers.map((one) => ({ ...one, since: timestampFromDate(one.since) })),
+    dataStalls: dataStalls.map((one) => ({ ...one, since: timestampFromDate(one.since) })),
   };
 }
 
@@ -51,6 +60,7 @@ export function attemptToProto(attempt: Attempt): scheduler.Attempt {
     worldSize: gangSize(attempt),
     ...(yielding === undefined ? {} : { yielding: yieldingToProto(yielding) }),
     ...(idleSince === undefined ? {} : { idleSince: timestampFromDate(idleSince) }),
+    ...(attempt.slowness === undefined ? {} : slownessToProto(attempt.slowness)),
   };
   return create(scheduler.AttemptSchema, init);
 }

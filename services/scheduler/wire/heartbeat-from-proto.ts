@@ -1,6 +1,6 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { workeragent } from "@trainyard/contracts";
-import type { NonFinite, RankExit, RankReport } from "../domain/attempt.ts";
+import type { NonFinite, RankExit, RankReport, StepTiming } from "../domain/attempt.ts";
 import type { Heartbeat, PartReport, PartStart } from "../domain/heartbeat.ts";
 import { lifecycleFromProto, phaseFromProto } from "./enums.ts";
 
@@ -80,17 +80,23 @@ function nonFiniteOf({ key, step, rank, value }: workeragent.NonFiniteMetric): N
 }
 
 function rankOf(status: workeragent.RankStatus): RankReport {
-  const { rank, startedAt, firstStepAt, lastStep, exit, usage, phase, checkpointStep } = status;
+  const { rank, startedAt, firstStepAt, lastStep, exit, usage, phase, checkpointStep, timing } = status;
   return {
     ...(usage === undefined ? {} : { busyPercent: Math.max(usage.cpuPercent, usage.gpuPercent ?? 0) }),
     ...(phase === "" ? {} : { phase: phase.slice(0, MAX_PHASE_LENGTH) }),
     ...(checkpointStep === undefined ? {} : { checkpointStep: Number(checkpointStep) }),
+    ...(timing === undefined ? {} : { timing: timingOf(timing) }),
     rank,
     lastStep: Number(lastStep),
     ...(startedAt === undefined ? {} : { startedAt: timestampDate(startedAt) }),
     ...(firstStepAt === undefined ? {} : { firstStepAt: timestampDate(firstStepAt) }),
     ...(exit === undefined ? {} : { exit: exitOf(exit) }),
   };
+}
+
+function timingOf(timing: workeragent.StepTiming): StepTiming {
+  const { seconds, dataSeconds, computeSeconds, communicationSeconds, checkpointSeconds } = timing;
+  return { seconds, dataSeconds, computeSeconds, communicationSeconds, checkpointSeconds };
 }
 
 function exitOf({ code, signal, at, order, tracebackTail, outOfMemory }: workeragent.RankExit): RankExit {

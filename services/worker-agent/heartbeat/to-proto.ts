@@ -50,6 +50,7 @@ function rankMessage(status: RankStatus): workeragent.RankStatus {
     ...(status.firstStepAtMs === undefined ? {} : { firstStepAt: timestamp(status.firstStepAtMs) }),
     ...(exit === undefined ? {} : { exit: exitMessage(exit) }),
     ...(status.usage === undefined ? {} : { usage: usageMessage(status.usage) }),
+    ...(status.timing === undefined ? {} : { timing: { ...status.timing } }),
   });
 }
 

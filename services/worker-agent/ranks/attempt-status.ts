@@ -4,6 +4,7 @@ import type { RankExit } from "../domain/exit-record.ts";
 import type { ShimStart } from "../domain/launcher-rules.ts";
 import type { NonFinite } from "../domain/non-finite.ts";
 import type { RankUsage } from "../domain/rank-usage.ts";
+import type { StepTiming } from "../domain/step-timing.ts";
 import type { StartFailure } from "./spool.ts";
 
 /** A node's part of an attempt as the heartbeat tells it. */
@@ -35,6 +36,8 @@ export interface RankStatus {
   readonly phase: string;
   /** Step of its newest checkpoint part that tracking has taken. */
   readonly checkpointStep?: number;
+  /** Where its steps spend their time. */
+  readonly timing?: StepTiming;
   /** Set when it has ended; the tail only of one that failed. */
   readonly exit?: RankExit & { readonly tracebackTail: string };
 }

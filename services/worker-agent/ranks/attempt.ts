@@ -409,6 +409,7 @@ export class Attempt {
     const start = this.#gang.starts.get(rank);
     const exit = this.#gang.exits.get(rank);
     const progress = this.#telemetry.progress(rank);
+    const timing = progress?.timing(performance.now());
     const usage = start === undefined || exit !== undefined ? undefined : this.#deps.usage(start.pid, slots);
     return {
       rank,
@@ -419,6 +420,7 @@ export class Attempt {
       phase: progress?.phase ?? "",
       ...(progress?.checkpointStep === undefined ? {} : { checkpointStep: progress.checkpointStep }),
       ...(usage === undefined ? {} : { usage }),
+      ...(timing === undefined || exit !== undefined ? {} : { timing }),
       ...(exit === undefined ? {} : { exit }),
     };
   }

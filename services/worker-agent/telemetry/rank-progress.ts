@@ -1,5 +1,6 @@
 import type { Frame } from "@trainyard/rank-file";
 import { parseRankRecord } from "../domain/rank-record.ts";
+import { freshForMs, isSystemOnly, type StepTiming, timingIn } from "../domain/step-timing.ts";
 
 /** Characters kept of a phase's name: it is part of each heartbeat. */
 const MAX_PHASE_LENGTH = 64;
@@ -10,6 +11,7 @@ export class RankProgress {
   #firstStepAtMs: number | undefined;
   #phase = "";
   #checkpointStep: number | undefined;
+  #timing: { readonly timing: StepTiming; readonly seenAtMs: number } | undefined;
 
   /** Last step it has reported; -1 when none. */
   get lastStep(): number {
@@ -31,6 +33,14 @@ export class RankProgress {
     return this.#checkpointStep;
   }
 
+  /** Where its steps spend their time, as long as that was told lately. */
+  timing(nowMs: number): StepTiming | undefined {
+    const known = this.#timing;
+    return known !== undefined && nowMs - known.seenAtMs < freshForMs(known.timing)
+      ? known.timing
+      : undefined;
+  }
+
   /** Tracking has taken its part of the checkpoint at this step. */
   checkpointed(step: number): void {
     this.#checkpointStep = Math.max(step, this.#checkpointStep ?? step);
@@ -38,7 +48,9 @@ export class RankProgress {
 
   see({ content }: Frame): void {
     if (content.kind === "metrics") {
-      const step = Number(content.step);
+      const timing = timingIn(content.points);
+      if (timing !== undefined) this.#timing = { timing, seenAtMs: performance.now() };
+      const step = isSystemOnly(content.points) ? -1 : Number(content.step);
       if (Number.isSafeInteger(step) && step > this.#lastStep) this.#lastStep = step;
     }
     if (content.kind === "object") this.#seeObject(content.json);
