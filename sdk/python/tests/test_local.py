@@ -202,5 +202,5 @@ def test_a_script_that_trains_without_loading_the_checkpoint_it_was_given_is_ref
     one = Run(Environment.read({**env, "TRAINYARD_RESUME_DIR": str(tmp_path / "resume")}))
     with pytest.raises(CheckpointError, match=r"trains without having loaded it: call run\.resume"):
         one.checkpoint(5)
-    with pytest.raises(CheckpointError, match=r"holds no rank\.json; the checkpoint is not whole"):
+    with pytest.raises(CheckpointError, match=r"holds no rank-0/rank\.json; the checkpoint is not whole"):
         one.resume()

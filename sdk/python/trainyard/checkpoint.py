@@ -41,8 +41,8 @@ class CheckpointWriter:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
-    def start(self, directory: str, parts: dict[str, Any], facts: dict[str, Any], done: Callable[[Written], None]) -> None:
-        """Begin to write `parts` (name to snapshot) and `facts` to `directory`, and call `done` when they are durable.
+    def start(self, store: Callable[[], None], parts: dict[str, Any]) -> None:
+        """Begin to `store` the snapshot that `parts` are.
 
         Waits first for the checkpoint in flight, and raises what went wrong with it.
         """
@@ -53,7 +53,7 @@ class CheckpointWriter:
 
         def work() -> None:
             try:
-                done(write_part(directory, parts, facts))
+                store()
             except BaseException as error:
                 self._error = error
 
@@ -82,6 +82,9 @@ def write_part(directory: str, parts: dict[str, Any], facts: dict[str, Any]) -> 
     os.makedirs(temporary, mode=0o700, exist_ok=True)
     files = []
     for name, value in parts.items():
+        if name == "sharded":
+            files += _write_shards(value, temporary)
+            continue
         import torch
 
         path = os.path.join(temporary, f"{name}.pt")
@@ -103,6 +106,17 @@ def write_part(directory: str, parts: dict[str, Any], facts: dict[str, Any]) -> 
     )
 
 
+def _write_shards(state: dict[str, Any], directory: str) -> list[dict[str, Any]]:
+    from trainyard import sharding
+
+    folder = os.path.join(directory, sharding.FOLDER)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    names = sharding.write(state, folder)
+    sync_directory(folder)
+    paths = [os.path.join(sharding.FOLDER, name) for name in names]
+    return [{"path": path, "sizeBytes": os.path.getsize(os.path.join(directory, path))} for path in paths]
+
+
 def open_part(directory: str, world_size: int) -> dict[str, Any]:
     """Return a rank's `rank.json`, after checking that the part is whole and fits this world size.
 
@@ -122,8 +136,7 @@ def open_part(directory: str, world_size: int) -> dict[str, Any]:
             raise CheckpointError(f"cannot resume: {path} {found}; expected {file['sizeBytes']} bytes")
     if facts["worldSize"] != world_size:
         raise CheckpointError(
-            f"cannot resume: the checkpoint in {directory} was made by {facts['worldSize']} ranks and this run has "
-            f"{world_size}; run it with {facts['worldSize']} ranks"
+            f"cannot resume: {directory} is of a checkpoint of {facts['worldSize']} ranks, another part of {world_size}"
         )
     return dict(facts)
 

@@ -14,7 +14,9 @@ DEFAULT_EVERY_STEPS = 100
 class Environment(NamedTuple):
     """What the platform told this rank; outside the platform, what torchrun or nobody did.
 
-    `rank_dir` and `attempt_dir` are absolute; `local` says that no agent reads what is written there.
+    `rank_dir` and `attempt_dir` are absolute; `local` says that no agent reads what is written there. `every_steps`,
+    `every_seconds` and `best` (a metric, and whether larger is better) say when checkpoints are due; `stream`, that they go
+    to the agent without a copy on the disk.
     """
 
     local: bool
@@ -30,6 +32,9 @@ class Environment(NamedTuple):
     data_paths: list[str]
     resume_dir: str | None
     every_steps: int
+    every_seconds: int
+    best: tuple[str, bool] | None
+    stream: bool
     seed: int | None
     deterministic: bool
 
@@ -60,6 +65,9 @@ class Environment(NamedTuple):
             data_paths=_texts(env, "TRAINYARD_DATA_PATHS"),
             resume_dir=env.get("TRAINYARD_RESUME_DIR") or None,
             every_steps=_integer(env, "TRAINYARD_CHECKPOINT_EVERY_STEPS", DEFAULT_EVERY_STEPS),
+            every_seconds=_integer(env, "TRAINYARD_CHECKPOINT_EVERY_SECONDS", 0),
+            best=_best(env, "TRAINYARD_CHECKPOINT_BEST"),
+            stream=env.get("TRAINYARD_CHECKPOINT_STREAM") == "1",
             seed=_integer(env, "TRAINYARD_SEED", 0) if env.get("TRAINYARD_SEED") else None,
             # Outside the platform a script that was given no seed is left as it is.
             deterministic=env.get("TRAINYARD_DETERMINISTIC", "1" if env.get("TRAINYARD_SEED") else "0") not in ("", "0"),
@@ -82,6 +90,17 @@ def _texts(env: Mapping[str, str], name: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError(f"environment variable {name} is {text!r}; expected a JSON list of texts")
     return value
+
+
+def _best(env: Mapping[str, str], name: str) -> tuple[str, bool] | None:
+    """Read ``min:METRIC`` or ``max:METRIC``: the metric, and whether larger is better."""
+    text = env.get(name)
+    if not text:
+        return None
+    mode, _, metric = text.partition(":")
+    if mode not in ("min", "max") or not metric:
+        raise ValueError(f"environment variable {name} is {text!r}; expected min:METRIC or max:METRIC")
+    return metric, mode == "max"
 
 
 def _object(env: Mapping[str, str], name: str) -> dict[str, Any]:

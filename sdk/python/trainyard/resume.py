@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainyard.checkpoint import SHARED, CheckpointError, load_file, open_part
+from trainyard.other_size import facts_at_other_size, world_size_of
 from trainyard.snapshot import revive, unwrap
 
 
@@ -16,13 +17,18 @@ def load(root: str, rank: int, world_size: int, parts: Mapping[str, Any], state:
     Raises
     ------
     CheckpointError
-        When the checkpoint is not whole, was made by another number of ranks, lacks a part that is asked for, has one that is
-        not, or has one that does not fit.
+        When the checkpoint is not whole, lacks a part that is asked for, has one that is not, or has one that does not fit;
+        and when another number of ranks made it and it holds what cannot be divided anew.
     """
-    own = os.path.join(root, f"rank-{rank}")
-    facts = open_part(own, world_size)
-    first, shared = _shared(root, world_size)
+    saved = world_size_of(root)
+    own = os.path.join(root, f"rank-{rank % saved}")
+    facts = open_part(own, saved) if saved == world_size else facts_at_other_size(root, saved, rank, world_size)
+    first, shared = _shared(root, saved, own)
+    if facts.get("sharded"):
+        _load_sharded(root, saved, parts)
     for name in SHARED:
+        if facts.get("sharded") and name in ("model", "optimizer"):
+            continue
         part = parts.get(name)
         if part is None:
             if f"{name}.pt" in shared:
@@ -43,10 +49,23 @@ def load(root: str, rank: int, world_size: int, parts: Mapping[str, Any], state:
     return facts
 
 
-def _shared(root: str, world_size: int) -> tuple[str, set[str]]:
-    """Find the part that holds what is the same on all ranks: rank 0's, or that of the rank that saved for all."""
-    for rank in range(world_size):
-        folder = os.path.join(root, f"rank-{rank}")
+def _load_sharded(root: str, saved_world_size: int, parts: Mapping[str, Any]) -> None:
+    from trainyard import sharding
+
+    model, optimizer = parts.get("model"), parts.get("optimizer")
+    if model is None or not sharding.is_sharded(unwrap(model)):
+        raise CheckpointError(
+            f"cannot resume: the checkpoint in {root} is of a sharded model; pass the model to run.resume after fully_shard"
+        )
+    sharding.load(root, saved_world_size, unwrap(model), optimizer)
+
+
+def _shared(root: str, world_size: int, own: str) -> tuple[str, set[str]]:
+    """Find the part that holds what is the same on all ranks: rank 0's, or that of the rank that saved for all.
+
+    Where each rank has a model of its own, it is its own part.
+    """
+    for folder in (own, *(os.path.join(root, f"rank-{rank}") for rank in range(world_size))):
         files = {file["path"] for file in open_part(folder, world_size)["files"]}
         if files & {f"{name}.pt" for name in SHARED}:
             return folder, files

@@ -19,11 +19,12 @@ from trainyard.records import RecordWriter, encode_metrics, encode_object
 from trainyard.step_clock import StepClock
 
 if TYPE_CHECKING:
-    from trainyard.checkpoint import CheckpointWriter, Written
+    from trainyard.cadence import Cadence
     from trainyard.dataset import Dataset, Position
     from trainyard.gradient_order import GradientOrder
     from trainyard.guard import Guard
     from trainyard.offline import EndWatch, Place
+    from trainyard.saving import Saver
 
 
 class Run:
@@ -35,7 +36,9 @@ class Run:
     def __init__(self, environment: Environment, params: Mapping[str, Any] | None = None, place: Place | None = None) -> None:
         self._env = environment
         self._records: RecordWriter | None = None
-        self._writer: CheckpointWriter | None = None
+        self._saver: Saver | None = None
+        self._cadence: Cadence | None = None
+        self._own_state = False
         self._datasets: dict[str, Dataset] = {}
         self._resume_positions: dict[str, Position] = {}
         self._params = {**(params or {}), **environment.params}
@@ -160,6 +163,8 @@ class Run:
         if self._records is not None:
             self._records.append(encode_metrics(time.time(), self._step, numbers))
             self._tick(self._step)
+        if self._cadence is not None:
+            self._cadence.logged(numbers)
         if self._guard is not None:
             self._guard.told(None)
 
@@ -233,14 +238,18 @@ class Run:
     def should_checkpoint(self, step: int) -> bool:
         """Say whether a checkpoint is due at this step. Ask at each step, on every rank.
 
-        It is due every `checkpoint.everySteps` of the job, and when the platform asks for one before it moves the gang.
+        It is due as the job's `checkpoint` says (`everySteps`, `every`, `best`, whichever comes first), and when the platform
+        asks for one before it moves the gang. All ranks get the same answer for the same step.
         """
         if self._guard is not None:
             self._guard.told(step)
         if self._records is not None:
             self._tick(step)
         asked = self._requests is not None and self._requests.due(step)
-        return asked or (step > 0 and self._env.every_steps > 0 and step % self._env.every_steps == 0)
+        if self._cadence is None:
+            self._cadence = self._begin_cadence()
+            self._cadence.logged(self._last_values)
+        return self._cadence.due(step) or asked
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -269,9 +278,10 @@ class Run:
     ) -> None:
         """Save what is needed to go on from after `step`. Call it on every rank.
 
-        Copies the state to host memory and returns; a thread writes it. Model, optimizer, scheduler and scaler (anything
-        with `state_dict()`) are taken as the same on all ranks and stored by rank 0; `state`, the generators' states and
-        the data position are stored by each rank. A second checkpoint waits until the first is written.
+        Copies the state to host memory, which is used again by the next checkpoint, and returns; a thread writes it. Model,
+        optimizer, scheduler and scaler (anything with `state_dict()`) are taken as the same on all ranks and stored by rank 0;
+        sharded ones (FSDP2) by each rank its shards. `state`, the generators' states and the data position are stored by each
+        rank. A second checkpoint waits until the first is written.
 
         Raises
         ------
@@ -281,8 +291,6 @@ class Run:
             When `state` holds something that a checkpoint cannot.
         """
         from trainyard import random_state
-        from trainyard.checkpoint import SHARED, CheckpointWriter
-        from trainyard.snapshot import snapshot, unwrap
 
         begun = time.perf_counter()
         self._refuse_fresh_start()
@@ -290,56 +298,32 @@ class Run:
             self._guard.told(step)
         if step == self._last_checkpoint:
             return
-        self._writer = self._writer or CheckpointWriter()
-        self._writer.wait()
+        saver = self._begin_saver()
+        saver.wait()
         if not self._stepped:
             self.first_step()
         offset = self._records.size() if self._records is not None else 0
-        parts: dict[str, Any] = {}
-        if self.is_main:
-            for name, value in zip(SHARED, (model, optimizer, scheduler, scaler), strict=True):
-                if value is not None:
-                    parts[name] = snapshot(unwrap(value).state_dict(), name)
-        if state is not None:
-            parts["state"] = snapshot(dict(state), "state")
         values = {key: _number(key, value) for key, value in metrics.items()} if metrics else dict(self._last_values)
-        facts = {
-            "step": step,
-            "rank": self.rank,
-            "worldSize": self.world_size,
-            "random": random_state.capture(),
-            "positions": {**self._resume_positions, **self.position},
-        }
-        if self._order is not None and self._order.order is not None:
-            facts["gradientOrder"] = self._order.order
-        directory = os.path.join("ckpt", str(step), f"rank-{self.rank}")
-        place = os.path.join(self._env.attempt_dir, directory)
-        os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
 
-        def done(written: Written) -> None:
-            self._append(
-                {
-                    "kind": "checkpoint",
-                    "step": step,
-                    "offset": offset,
-                    "dir": directory,
-                    "files": written.files,
-                    "worldSize": self.world_size,
-                    "metrics": _finite(values),
-                }
-            )
-            if self._env.local:
-                from trainyard.checkpoint import prune_local
+        def facts() -> dict[str, Any]:
+            order = None if self._order is None else self._order.order
+            return {
+                "step": step,
+                "rank": self.rank,
+                "worldSize": self.world_size,
+                "random": random_state.capture(),
+                "positions": {**self._resume_positions, **self.position},
+                **({} if order is None else {"gradientOrder": order}),
+            }
 
-                prune_local(os.path.join(self._env.attempt_dir, "ckpt"), self.rank)
-
-        if self._env.local:
-            import shutil
-
-            shutil.rmtree(place, ignore_errors=True)
-        self._writer.start(place, parts, facts, done)
+        shared = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
+        parts, told = saver.take(shared, state, facts, self._own_state)
+        record = {"kind": "checkpoint", "step": step, "offset": offset, "worldSize": self.world_size}
+        saver.write(step, parts, told, {**record, "metrics": _finite(values)})
         self._last_checkpoint = step
         self._clock.checkpointed(time.perf_counter() - begun)
+        if self._cadence is not None:
+            self._cadence.taken()
 
     def resume(
         self,
@@ -363,8 +347,8 @@ class Run:
         Raises
         ------
         CheckpointError
-            When the checkpoint is not whole, was made by another number of ranks, lacks a part that is asked for, has one that
-            is not, or has one that does not fit.
+            When the checkpoint is not whole, lacks a part that is asked for, has one that is not, or has one that does not fit;
+            and when another number of ranks made it and it holds what cannot be divided anew.
         """
         from trainyard import random_state
         from trainyard.checkpoint import newest_local
@@ -372,6 +356,7 @@ class Run:
         from trainyard.resume import load
 
         self._resumed = True
+        self._own_state = self._keeps_own_state(replicated)
         parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
         root = self._env.resume_dir
         if root is None and self._env.local:
@@ -386,6 +371,8 @@ class Run:
             self._step = self._last_checkpoint = int(facts["step"])
             self._watch_order(model, facts.get("gradientOrder"))
             random_state.restore(facts["random"])
+            if facts.get("reseed") is not None:
+                self.seed_everything(facts["reseed"])
         else:
             self._watch_order(model, None)
         self._watch_over(parts, state, replicated)
@@ -408,6 +395,7 @@ class Run:
         From then on the survivors of a rank's death save the newest whole step, where they can; see `resume`.
         """
         self._resumed = True
+        self._own_state = self._keeps_own_state(replicated)
         parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
         self._watch_order(model, None)
         self._watch_over(parts, state, replicated)
@@ -535,8 +523,8 @@ class Run:
         CheckpointError
             When the last checkpoint could not be written.
         """
-        if self._writer is not None:
-            self._writer.wait()
+        if self._saver is not None:
+            self._saver.wait()
         if self._facts is not None:
             self._facts.join()
         if self._env.local:
@@ -554,6 +542,34 @@ class Run:
         elif self._watch is not None and kind is not None:
             self._watch.failed(kind, error)
             self._end(self._watch.status, self._watch.message)
+
+    def _begin_cadence(self) -> Cadence:
+        from trainyard.cadence import Cadence, Policy, board_for
+
+        env = self._env
+        policy = Policy(env.every_steps, env.every_seconds, env.best)
+        if env.world_size == 1:
+            return Cadence(policy, 0, None).for_one_rank()
+        board = None if env.local else board_for(env.attempt_dir, env.local_world_size, env.world_size)
+        return Cadence(policy, env.rank, board)
+
+    def _begin_saver(self) -> Saver:
+        from trainyard.saving import Saver
+
+        if self._saver is None:
+            self._saver = Saver(self._env, self._append, self._checkpoint_took)
+        return self._saver
+
+    def _checkpoint_took(self, seconds: float) -> None:
+        if self._cadence is not None:
+            self._cadence.wrote(seconds)
+
+    def _keeps_own_state(self, replicated: bool | None) -> bool:
+        """Say whether model and optimizer are other ones on each rank: as the script says, or as the stages of a pipeline."""
+        from trainyard.mesh import declared_axes
+
+        axes = declared_axes(os.environ)
+        return replicated is False or (axes is not None and axes.pipeline > 1)
 
     def _begin_offline(self, place: Place) -> None:
         from trainyard.offline import EndWatch, OfflineWriter
@@ -713,9 +729,9 @@ class Run:
             self._records.append(encode_object(record))
 
     def _flush_at_exit(self) -> None:
-        if self._writer is not None and threading.current_thread() is threading.main_thread():
+        if self._saver is not None and threading.current_thread() is threading.main_thread():
             try:
-                self._writer.wait()
+                self._saver.wait()
             except RuntimeError as error:
                 sys.stderr.write(f"trainyard: {error}\n")
         if self._watch is not None:
