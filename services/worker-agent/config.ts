@@ -50,7 +50,16 @@ const schema = z.object({
   gatewayUrl: urlVar("http", "https").optional(),
   /** Schedulable devices; what the machine has unless told. */
   slots: intVar(1, 4096).optional(),
-  slotKind: z.enum(["gpu", "cpu"], 'expected "gpu" or "cpu"').optional(),
+  /** What a slot is: "gpu", "cpu", or another word for devices that the agent knows nothing of, whose number must then be given. */
+  slotKind: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected "gpu", "cpu", or another word of a-z 0-9 -, such as "tpu"')
+    .optional(),
+  /** The variable that names a rank's devices by number, for a kind that the agent knows nothing of: TPU_VISIBLE_CHIPS. */
+  slotVariable: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected a variable's name")
+    .optional(),
   labels: labelsVar().default({}),
   /** Under which other nodes reach this one. */
   address: z.string().default("127.0.0.1"),

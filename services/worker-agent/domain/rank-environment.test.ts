@@ -53,6 +53,7 @@ const node: NodeForRanks = {
   attemptDir: "/a",
   rendezvous: { address: "10.0.0.2", interface: "ib0" },
   slotKind: "gpu",
+  slotVariable: "CUDA_VISIBLE_DEVICES",
   slots: 8,
   cpuCount: 16,
   sdkPath: "/sdk",
@@ -117,7 +118,7 @@ describe("a rank's environment", () => {
 
   it("shares the cores among the slots and meets on loopback on one node", () => {
     const alone = { ...assignment, groupCount: 1, work: { ...assignment.work, env: {} } };
-    const env = rankEnvironment(alone, place, { ...node, slotKind: "cpu" });
+    const env = rankEnvironment(alone, place, { ...node, slotKind: "cpu", slotVariable: undefined });
     expect([env.OMP_NUM_THREADS, env.MASTER_ADDR, env.CUDA_VISIBLE_DEVICES]).toEqual([
       "2",
       "127.0.0.1",
@@ -130,6 +131,12 @@ describe("a rank's environment", () => {
     const second = { rank: 3, localRank: 1, slots: [6] };
     const gang = { ...assignment, ranks: [second, { rank: 2, localRank: 0, slots: [2] }] };
     expect(rankEnvironment(gang, second, node).CUDA_VISIBLE_DEVICES).toBe("2,6");
+    const chips = rankEnvironment(gang, second, {
+      ...node,
+      slotKind: "tpu",
+      slotVariable: "TPU_VISIBLE_CHIPS",
+    });
+    expect([chips.TPU_VISIBLE_CHIPS, chips.CUDA_VISIBLE_DEVICES]).toEqual(["2,6", undefined]);
   });
 
   it("has what belongs to the framework and the mesh only where the job has them", () => {

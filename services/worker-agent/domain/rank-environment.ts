@@ -7,7 +7,9 @@ export interface NodeForRanks {
   readonly attemptDir: string;
   /** Where the ranks of other nodes reach those of this one. */
   readonly rendezvous: RendezvousPlace;
-  readonly slotKind: "gpu" | "cpu";
+  readonly slotKind: string;
+  /** The variable that names a rank's devices by number; none where slots are no devices. */
+  readonly slotVariable?: string | undefined;
   readonly slots: number;
   readonly cpuCount: number;
   /** A cgroup (v2) of the agent's, whose children may limit memory and processes; absent where the node has none to give. */
@@ -74,7 +76,9 @@ function torchrun(assignment: Assignment, place: RankPlace, node: NodeForRanks):
     // For a launcher inside a rank; it is torchrun's own default.
     TORCHELASTIC_SIGNALS_TO_HANDLE: "SIGTERM,SIGINT,SIGHUP,SIGQUIT",
     TORCHELASTIC_ERROR_FILE: `${rankDir}/error.json`,
-    ...(node.slotKind === "gpu" ? { CUDA_VISIBLE_DEVICES: visibleDevices(assignment, place).join(",") } : {}),
+    ...(node.slotVariable === undefined
+      ? {}
+      : { [node.slotVariable]: visibleDevices(assignment, place).join(",") }),
   };
 }
 

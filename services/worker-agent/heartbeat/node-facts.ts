@@ -6,7 +6,10 @@ import { promisify } from "node:util";
 export interface NodeFacts {
   /** Schedulable devices. */
   readonly slots: number;
-  readonly slotKind: "gpu" | "cpu";
+  /** "gpu", "cpu", or whatever the node's configuration says. */
+  readonly slotKind: string;
+  /** The variable that names a rank's devices by number. */
+  readonly slotVariable?: string | undefined;
   readonly cpuCount: number;
   readonly memoryBytes: number;
 }
@@ -18,15 +21,23 @@ const MIN_CPU_SLOTS = 2;
 /** Looks at the machine. Slots: as configured, else one per GPU, else one per processor core (at least two). */
 export async function nodeFacts(configured: {
   readonly slots?: number | undefined;
-  readonly slotKind?: "gpu" | "cpu" | undefined;
+  readonly slotKind?: string | undefined;
+  readonly slotVariable?: string | undefined;
 }): Promise<NodeFacts> {
   const cpuCount = availableParallelism();
+  const { slots, slotKind: wanted } = configured;
+  if (wanted !== undefined && wanted !== "gpu" && wanted !== "cpu" && slots === undefined) {
+    throw new Error(
+      `TRAINYARD_SLOT_KIND is "${wanted}", a kind that the agent cannot count: set TRAINYARD_SLOTS to how many this node has.`,
+    );
+  }
   // Not asked for when both are known, since the program takes a second to start.
-  const known = configured.slots !== undefined && configured.slotKind !== undefined;
-  const gpus = known || configured.slotKind === "cpu" ? 0 : await countGpus();
-  const slotKind = configured.slotKind ?? (gpus > 0 ? "gpu" : "cpu");
+  const known = wanted !== undefined && (slots !== undefined || wanted === "cpu");
+  const gpus = known ? 0 : await countGpus();
+  const slotKind = wanted ?? (gpus > 0 ? "gpu" : "cpu");
   const found = slotKind === "gpu" ? Math.max(1, gpus) : Math.max(MIN_CPU_SLOTS, cpuCount);
-  return { slots: configured.slots ?? found, slotKind, cpuCount, memoryBytes: totalmem() };
+  const slotVariable = configured.slotVariable ?? (slotKind === "gpu" ? "CUDA_VISIBLE_DEVICES" : undefined);
+  return { slots: slots ?? found, slotKind, slotVariable, cpuCount, memoryBytes: totalmem() };
 }
 
 /** GPUs that the driver lists; 0 without a driver. */
