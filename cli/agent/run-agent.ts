@@ -1,6 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { parseEnv } from "node:util";
 import { DomainError } from "@trainyard/domain";
 import { createLogger, startTelemetry } from "@trainyard/telemetry";
 import { build, parseAgentConfig } from "@trainyard/worker-agent";
@@ -20,7 +19,9 @@ export async function runAgent(folder: string): Promise<number> {
     throw new DomainError("not_found", "AGENT_NOT_JOINED", message);
   }
   const stopping = stopSignal(() => process.exit(exitCodes.interrupted));
-  const env = { ...parseEnv(readFileSync(file, "utf8")), ...process.env };
+  // Into the environment itself: credentials of S3 are looked for there. What it says already is kept.
+  process.loadEnvFile(file);
+  const { env } = process;
   const config = parseAgentConfig(env);
   const telemetry = startTelemetry({ service: "worker-agent" });
   const logger = createLogger({ service: "worker-agent", level: config.logLevel });

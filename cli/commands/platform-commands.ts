@@ -7,6 +7,7 @@ import type { Session } from "../session.ts";
 
 interface UpFlags {
   readonly listen: string;
+  readonly blobs?: string;
   readonly portBase?: number;
   readonly ports: "default" | "free";
   readonly slots?: number;
@@ -21,7 +22,8 @@ the next start finds everything that was there.
 Examples:
   $ npx trainyard up
   $ npx trainyard up --data /tmp/try --ports free     beside another platform
-  $ npx trainyard up --listen 0.0.0.0                 for other machines too`;
+  $ npx trainyard up --listen 0.0.0.0                 for other machines too
+  $ npx trainyard up --listen 10.0.0.1 --blobs s3://trainyard`;
 
 const envHelp = `
 An MLflow client that runs with these logs here: nothing in the code changes (docs/mlflow.md). The SDK and this command read the
@@ -38,6 +40,7 @@ export const addPlatformCommands: AddCommands = (program, action) => {
     .command("up")
     .description("start the platform on this machine, until Ctrl-C")
     .option("--listen <host>", "address to listen on", "127.0.0.1")
+    .option("--blobs <url>", "the blob store, such as s3://bucket; a folder of the state folder unless given")
     .option("--port-base <port>", "ports from here on, the gateway first", wholeNumber("the port", 1, 65_000))
     .option("--ports <which>", '"default" for the well-known ports, "free" for any', "default")
     .option("--slots <n>", "slots of this machine's agent", wholeNumber("slots", 1, 4096))

@@ -24,6 +24,8 @@ export interface StartOptions {
   readonly dataDir: string;
   readonly ports: "default" | "free" | Partial<Ports>;
   readonly listenHost: string;
+  /** The blob store, where it is not a folder of the state folder. */
+  readonly blobUrl?: string;
   /** Slots of this machine's agent; left out for what it had, at first one per core. */
   readonly slots?: number;
   readonly agent: boolean;
@@ -59,7 +61,8 @@ export async function startPlatform(options: StartOptions): Promise<RunningPlatf
     stops.add("telemetry", () => telemetry.shutdown());
     const loading = loadAll(options.agent);
     loading.catch(() => undefined); // Awaited below; a failure before that is the one to tell.
-    const platform = await preparePlatform(dir, { ports: options.ports, listenHost: options.listenHost });
+    const { ports, listenHost, blobUrl } = options;
+    const platform = await preparePlatform(dir, { ports, listenHost, blobUrl });
     await assertPortsFree(platform.ports, options.listenHost);
     const agent = options.agent ? await ensureAgent(platform, options.slots) : undefined;
     const logger = (service: string) => createLogger({ service, level: options.logLevel, destination: log });

@@ -12,6 +12,7 @@ import { stopSignal } from "./wait-for-signal.ts";
 export interface UpOptions {
   readonly data: string;
   readonly listen: string;
+  readonly blobs?: string;
   readonly portBase?: number;
   readonly ports: "default" | "free";
   readonly slots?: number;
@@ -60,6 +61,7 @@ function startOptions(options: UpOptions): StartOptions {
     openLog: (path) => openLogFile(path, createNotices(options.verbose)),
     logLevel: options.verbose ? "debug" : "info",
     ...(options.slots === undefined ? {} : { slots: options.slots }),
+    ...(options.blobs === undefined ? {} : { blobUrl: options.blobs }),
   };
 }
 

@@ -36,6 +36,7 @@ interface Network {
   readonly ports: Ports;
   readonly hosts: Hosts;
   readonly listenHost: string;
+  readonly blobUrl: string | undefined;
 }
 
 /** The state folder as files; see `Platform` for what it promises. */
@@ -44,12 +45,14 @@ export class PlatformFolder implements Platform {
   readonly ports: Ports;
   readonly #hosts: Hosts;
   readonly #listenHost: string;
+  readonly #blobUrl: string;
 
   constructor(dir: string, network: Network) {
     this.dir = dir;
     this.ports = network.ports;
     this.#hosts = network.hosts;
     this.#listenHost = network.listenHost;
+    this.#blobUrl = network.blobUrl ?? pathToFileURL(join(dir, "blobs")).href;
     for (const folder of ["secrets", "nats", "mongod", "blobs", "agents"])
       makePrivateFolder(join(dir, folder));
     this.#writeKeySet();
@@ -199,7 +202,7 @@ export class PlatformFolder implements Platform {
       ...Object.fromEntries(peers),
       TRAINYARD_NATS_URL: this.natsUrl,
       TRAINYARD_NATS_SEED_FILE: busCredential(secrets).seedFile,
-      TRAINYARD_BLOB_URL: pathToFileURL(join(this.dir, "blobs")).href,
+      TRAINYARD_BLOB_URL: this.#blobUrl,
       TRAINYARD_LISTEN_HOST: this.#listenHost,
       TRAINYARD_LISTEN_PORT: String(port),
       TRAINYARD_KEY_FILE: signingKeyFile(secrets, kid),

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { preparePlatform } from "./platform.ts";
 
@@ -19,6 +20,9 @@ describe("a platform whose parts run on other hosts", () => {
       TRAINYARD_NATS_URL: "nats://bus.internal:7422",
       TRAINYARD_LISTEN_HOST: "0.0.0.0",
     });
+    expect(env.TRAINYARD_BLOB_URL).toBe(pathToFileURL(join(dir, "blobs")).href);
+    const elsewhere = await preparePlatform(dir, { hosts, blobUrl: "s3://blobs" });
+    expect(elsewhere.serviceEnv("tracking").TRAINYARD_BLOB_URL).toBe("s3://blobs");
     expect(env.TRAINYARD_MONGODB_URI).toContain("@db.internal:7717/");
   });
 

@@ -21,6 +21,8 @@ export interface PlatformOptions {
    * stays unless given again.
    */
   readonly hosts?: Hosts;
+  /** The blob store, where it is not the folder's own `blobs/`. It is for whoever starts the platform to give it each time. */
+  readonly blobUrl?: string | undefined;
 }
 
 /** One node of the fleet as the platform knows it before its agent has ever spoken. */
@@ -80,5 +82,6 @@ export async function preparePlatform(dir: string, options: PlatformOptions = {}
     ports,
     hosts: decideHosts(root, options.hosts),
     listenHost: options.listenHost ?? "127.0.0.1",
+    blobUrl: options.blobUrl,
   });
 }
