@@ -328,6 +328,35 @@ describe("a gang that runs", () => {
     expect(failed.attempts).toHaveLength(1);
   });
 
+  it("and does nothing is told of once, is busy again when it works, and is released where its policy says so", async () => {
+    const world = await createWorld();
+    const api = await world.api(await world.scheduler());
+    const agent = await world.agent("n1", 2);
+    const warned = await world.submit(api, { ranks: 1, idle: { afterSeconds: 1n } });
+    const one = await agent.assigned(warned.id, 1);
+    agent.running(one, 5, { cpuPercent: 0.5 });
+    const idleSince = async (jobId: string) =>
+      (await api.getJob({ jobId })).job?.attempts.at(-1)?.idleSince !== undefined;
+    await waitFor("it to be idle", () => idleSince(warned.id));
+    agent.running(one, 5, { cpuPercent: 80 });
+    await waitFor("it to work", async () => !(await idleSince(warned.id)));
+    expect((await world.events(warned.id)).filter((event) => event === "job.idle")).toHaveLength(1);
+
+    const released = await world.submit(api, {
+      ranks: 1,
+      idle: { afterSeconds: 1n, action: scheduler.IdleAction.RELEASE },
+    });
+    // Allocated, and no process: its agent goes on preparing.
+    const two = await agent.assigned(released.id, 1);
+    await agent.assigned(released.id, 1, STOP);
+    agent.finalized(two, { 0: { signal: 15 } });
+    const failed = await world.reached(api, released.id, JobState.FAILED);
+    expect(failed.failure).toMatchObject({ class: FailureClass.USER, reason: "IDLE" });
+    expect(failed.attempts).toHaveLength(1);
+    agent.finalized(one);
+    await world.reached(api, warned.id, JobState.SUCCEEDED);
+  });
+
   it("is not disturbed by what its last attempt still reports", async () => {
     const world = await createWorld();
     const api = await world.api(await world.scheduler());

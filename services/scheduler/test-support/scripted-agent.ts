@@ -165,6 +165,8 @@ export class ScriptedAgent {
       readonly checkpointSteps?: readonly bigint[];
       readonly phase?: string;
       readonly timings?: readonly MessageInitShape<typeof workeragent.StepTimingSchema>[];
+      /** Of one core, in percent; untold unless given. */
+      readonly cpuPercent?: number;
     } = {},
   ): void {
     const ranks = assignment.ranks.map(
@@ -173,6 +175,7 @@ export class ScriptedAgent {
           ? {}
           : { checkpointStep: more.checkpointSteps[index] }),
         ...(more.timings?.[index] === undefined ? {} : { timing: more.timings[index] }),
+        ...(more.cpuPercent === undefined ? {} : { usage: { cpuPercent: more.cpuPercent } }),
         phase: more.phase ?? "",
         rank,
         pid: 1000 + rank,
