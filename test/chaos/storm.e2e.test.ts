@@ -1,0 +1,14 @@
+import { describe, expect, it } from "vitest";
+import { runStorm } from "./storm/run-storm.ts";
+
+/** Printed, so that a failure can be run again: TRAINYARD_CHAOS_SEED=… npm test -- e2e */
+const seed = Number(process.env.TRAINYARD_CHAOS_SEED ?? Math.trunc(Math.random() * 1e9));
+
+describe(`a storm (seed ${seed})`, () => {
+  it("leaves every job with one end, its points whole, its weights those of an unbroken run, and no process", async () => {
+    const lines: string[] = [];
+    const say = (line: string) => void lines.push(line);
+    const { broken, output } = await runStorm({ seed, forMs: 6_000, nodes: 2, jobSeconds: 3, say });
+    expect(broken, [...lines, output].join("\n")).toEqual([]);
+  });
+});
