@@ -43,7 +43,10 @@ const print = (begin: number, data: Uint8Array | string, attempt = 1) =>
   publishLog(service.bus, { runId: job.runId, attempt }, begin, typeof data === "string" ? utf8(data) : data);
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
-async function stored(expected: Partial<Record<"records" | "stdout" | "stderr", bigint>>, attempt = 1) {
+async function stored(
+  expected: Partial<Record<"records" | "stdout" | "stderr", bigint>> & { readonly rank?: number },
+  attempt = 1,
+) {
   await waitFor(`stored ${JSON.stringify(expected, (_, value) => String(value))}`, async () => {
     const { ranks } = await agent.getTelemetryOffsets({ runId: job.runId, attempt });
     expect(ranks[0]).toMatchObject(expected);
@@ -130,6 +133,43 @@ describe("metric batches", () => {
     const { run } = await user.getRun({ runId: job.runId });
     expect(run?.metrics.loss).toMatchObject({ count: 10n, lastStep: 10n });
     expect(run?.metrics.other).toMatchObject({ count: 5n });
+  });
+
+  it("of what nodes measured are stored once, have a place of their own, and stay whatever attempt follows", async () => {
+    await open(1);
+    const sample = (first: number, last: number, attempt = 1) =>
+      publishMetrics(
+        service.bus,
+        aMetricBatch(
+          { runId: job.runId, attempt, rank: 1 },
+          [first, last],
+          undefined,
+          "trainyard/rank/cpu_percent",
+        ),
+        "samples",
+      );
+    await publishMetrics(service.bus, aMetricBatch({ runId: job.runId, attempt: 1, rank: 1 }, [1, 3]));
+    await sample(1, 4);
+    await sample(3, 6);
+    await sample(5, 6);
+    await stored({ rank: 1, records: 30n });
+    const measured = async (rank?: number) => {
+      const wanted = { runId: job.runId, keys: ["trainyard/rank/cpu_percent"] };
+      const { points } = await user.getMetricHistory({ ...wanted, ...(rank === undefined ? {} : { rank }) });
+      return points.map((point) => [point.attempt, point.rank, Number(point.step)]);
+    };
+    const first = upTo(6).map((step) => [1, 1, step]);
+    await waitFor("the samples", async () => (await measured()).length === first.length);
+    expect(await measured()).toEqual(first);
+    await open(2);
+    await sample(1, 2, 2);
+    await waitFor("the second attempt's", async () => (await measured()).length === 8);
+    expect(await measured(1)).toEqual(
+      [...first, [2, 1, 1], [2, 1, 2]].sort(([a = 0, , x = 0], [b = 0, , y = 0]) => x - y || a - b),
+    );
+    const { run } = await user.getRun({ runId: job.runId });
+    expect(run?.metrics["trainyard/rank/cpu_percent"]).toMatchObject({ count: 8n, max: 6 });
+    expect(run?.metrics.loss).toBeUndefined();
   });
 
   it("are cut by a limit at the same step for every metric", async () => {

@@ -214,8 +214,12 @@ export function aMetricBatch(
 let batchNumber = 0;
 
 /** Publishes a batch as an agent would. */
-export async function publishMetrics(bus: Bus, batch: workeragent.MetricBatch): Promise<void> {
-  const subject = `telemetry.${project}.${batch.runId}.${batch.attempt}.${batch.rank}.metrics`;
+export async function publishMetrics(
+  bus: Bus,
+  batch: workeragent.MetricBatch,
+  kind: "metrics" | "samples" = "metrics",
+): Promise<void> {
+  const subject = `telemetry.${project}.${batch.runId}.${batch.attempt}.${batch.rank}.${kind}`;
   await bus.publish(subject, toBinary(workeragent.MetricBatchSchema, batch), {
     msgId: `test-batch-${++batchNumber}`,
   });

@@ -48,5 +48,15 @@ it("tells what each rank and the machine use, and what its GPUs are doing", asyn
   expect(heartbeat?.machine?.cpuPercent).toBeGreaterThan(0);
   await node.desire([]);
   await waitFor("the job to end", () => node.status(job) === undefined);
+  const [samples] = await waitFor("what the rank used", () =>
+    node.tracking.samples.length > 0 ? node.tracking.samples : undefined,
+  );
+  expect(samples).toMatchObject({ runId: job.runId, attempt: 1, rank: 0 });
+  expect(samples?.keys).toEqual(
+    expect.arrayContaining(["trainyard/rank/cpu_percent", "trainyard/rank/gpu_memory_bytes"]),
+  );
+  const seconds = new Set(samples?.offsets);
+  expect(samples?.offsets).toHaveLength(seconds.size * (samples?.keys.length ?? 0));
+  expect([...seconds].every((offset) => offset % 1000n === 0n)).toBe(true);
   await agent.kill("SIGTERM");
 });

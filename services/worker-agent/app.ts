@@ -37,6 +37,7 @@ import { AgentNode } from "./reconcile/agent-node.ts";
 import { DesiredWatch } from "./reconcile/desired-watch.ts";
 import { StackAnswers } from "./stacks/stack-answers.ts";
 import { TelemetryPublisher } from "./telemetry/publisher.ts";
+import { RankSampler } from "./telemetry/sample-ranks.ts";
 
 /** What the agent gets from its process. */
 export interface Deps {
@@ -97,6 +98,8 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
   });
   const gpus = new GpuMonitor({ enabled: facts.slotKind === "gpu", logger });
   const usage = new UsageMonitor({ ranks: () => liveRanks(node.statuses()), logger });
+  const publisher = new TelemetryPublisher(link, logger);
+  const samples = new RankSampler({ statuses: () => node.statuses(), publisher, logger });
   const node = new AgentNode({
     nodeId: config.nodeId,
     onStop: config.onStop,
@@ -113,7 +116,7 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
         secrets: rpcClient(scheduler.SecretService, config.schedulerUrl, { signer }),
       },
       link,
-      publisher: new TelemetryPublisher(link, logger),
+      publisher,
       tracking: rpcClient(tracking.TrackingService, config.trackingUrl, { signer }),
       blobs,
       shim,
@@ -207,6 +210,7 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     gpus,
     usage,
     link,
+    samples,
     heartbeat,
     node,
     fetches,

@@ -36,7 +36,7 @@ export function telemetryConsumer(deps: Deps, bus: Bus, trimmer: LogTrimmer): Pa
       logger: deps.logger,
     },
     async ({ subject, data }): Promise<HandlerResult> => {
-      const kind = subject.endsWith(".metrics") ? "metrics" : "logs";
+      const kind = ["metrics", "samples"].find((one) => subject.endsWith(`.${one}`)) ?? "logs";
       const result = await take(subject, data);
       stored.add(1, { kind, result: result.kind });
       return result;

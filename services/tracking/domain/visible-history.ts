@@ -1,4 +1,4 @@
-import { CALL_RANK } from "./telemetry-source.ts";
+import { isAlwaysHistory } from "./telemetry-source.ts";
 
 /**
  * Which of a run's records are its history.
@@ -58,9 +58,9 @@ export function visibleHistory(attempts: readonly AttemptOrigin[]): VisibleHisto
   return visible;
 }
 
-/** Records of this rank that start before the returned offset are history; what calls logged always is. */
+/** Records of this rank that start before the returned offset are history; what calls logged and nodes measured always is. */
 export function visibleEnd(history: VisibleHistory, attempt: number, rank: number): number {
-  if (rank === CALL_RANK) return Number.POSITIVE_INFINITY;
+  if (isAlwaysHistory(rank)) return Number.POSITIVE_INFINITY;
   const visibility = history.get(attempt);
   if (visibility === undefined) return 0;
   switch (visibility.kind) {

@@ -2,7 +2,7 @@ import type { Deps } from "../deps.ts";
 import { MAX_RANGES } from "../domain/limits.ts";
 import { type MetricBatch, trimMetricBatch } from "../domain/metric-batch.ts";
 import { addRange, missingIn, type OffsetRange, type OffsetRanges } from "../domain/offset-ranges.ts";
-import { sourceKey, type TelemetrySource } from "../domain/telemetry-source.ts";
+import { samplesOf, sourceKey, type TelemetrySource } from "../domain/telemetry-source.ts";
 import type { LogBatch } from "../store/log-batches.ts";
 import { creatingTransaction } from "../store/session.ts";
 import { archiveTime } from "./end-run.ts";
@@ -60,7 +60,8 @@ function planGroup(known: ReadonlyMap<string, OffsetRanges>, items: readonly Tel
     changed.set(key, { source, project, ranges });
     if (item.kind === "metrics") {
       const pieces = trimMetricBatch(stored, item.batch).pieces.filter(({ offsets }) => offsets.length > 0);
-      metrics.push(...pieces.map((batch) => ({ source, project, batch })));
+      const own = source.kind === "samples" ? { ...source, rank: samplesOf(source.rank) } : source;
+      metrics.push(...pieces.map((batch) => ({ source: own, project, batch })));
     } else {
       const pieces = missing
         .map((piece) => sliceLog(item.batch, piece))

@@ -10,7 +10,7 @@ import {
 } from "mongodb";
 import type { MetricBatch } from "../domain/metric-batch.ts";
 import type { OffsetRange } from "../domain/offset-ranges.ts";
-import { CALL_RANK, type RankSource } from "../domain/telemetry-source.ts";
+import { CALL_RANK, type RankSource, samplesOf } from "../domain/telemetry-source.ts";
 import type { VisibleHistory } from "../domain/visible-history.ts";
 import { packColumns, unpackColumns } from "./metric-columns.ts";
 import { DUPLICATE_KEY, type Scope, within } from "./session.ts";
@@ -311,9 +311,9 @@ function filterOf({ runId, history, keys, rank, folded }: PointQuery): Filter<Me
   });
   return {
     runId,
-    $or: [...visible, { rank: CALL_RANK }],
+    $or: [...visible, { rank: { $lt: 0 } }],
     ...(keys === undefined || keys.length === 0 ? {} : { keys: { $in: [...keys] } }),
-    ...(rank === undefined ? {} : { $and: [{ rank }] }),
+    ...(rank === undefined ? {} : { $and: [{ rank: { $in: [rank, samplesOf(rank)] } }] }),
     ...(folded === undefined ? {} : { folded }),
   };
 }

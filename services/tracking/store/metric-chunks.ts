@@ -5,7 +5,7 @@ import type { MetricBatch } from "../domain/metric-batch.ts";
 import { extentOf, type MetricSegment, type PlannedChunk } from "../domain/metric-segment.ts";
 import type { OffsetRange } from "../domain/offset-ranges.ts";
 import type { PointExtent, PointRange } from "../domain/point-range.ts";
-import { CALL_RANK, type RankSource } from "../domain/telemetry-source.ts";
+import { type RankSource, samplesOf } from "../domain/telemetry-source.ts";
 import type { VisibleHistory } from "../domain/visible-history.ts";
 import { decodeSegments, decodeStatistics, encodeSegments, encodeStatistics } from "./chunk-codec.ts";
 import type { StoredBatch } from "./metric-batches.ts";
@@ -254,8 +254,8 @@ function filterOf({ runId, history, keys, rank, range }: ChunkQuery): Filter<Met
     runId,
     ...keysFilter(keys),
     $and: [
-      { $or: [...visible, { rank: CALL_RANK }] },
-      ...(rank === undefined ? [] : [{ rank }]),
+      { $or: [...visible, { rank: { $lt: 0 } }] },
+      ...(rank === undefined ? [] : [{ rank: { $in: [rank, samplesOf(rank)] } }]),
       ...(minStep === undefined ? [] : [{ stepHigh: { $gte: minStep } }]),
       ...(maxStep === undefined ? [] : [{ stepLow: { $lte: maxStep } }]),
       ...(minTimeMs === undefined ? [] : [{ timeHigh: { $gte: minTimeMs } }]),

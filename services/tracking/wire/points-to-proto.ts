@@ -2,10 +2,18 @@ import { create } from "@bufbuild/protobuf";
 import { tracking } from "@trainyard/contracts";
 import type { MetricPoint } from "../domain/metric-point.ts";
 import { type MetricSummary, meanOf } from "../domain/metric-summary.ts";
+import { rankBehind } from "../domain/telemetry-source.ts";
 
 /** A point as the wire has it. */
 export function pointToProto({ key, value, step, timeMs, rank, attempt }: MetricPoint): tracking.MetricPoint {
-  return create(tracking.MetricPointSchema, { key, value, step: BigInt(step), timeMs, rank, attempt });
+  return create(tracking.MetricPointSchema, {
+    key,
+    value,
+    step: BigInt(step),
+    timeMs,
+    rank: rankBehind(rank),
+    attempt,
+  });
 }
 
 /** Summaries as a map of the wire. */

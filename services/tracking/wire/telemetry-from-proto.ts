@@ -9,6 +9,7 @@ import {
   MAX_RANK,
 } from "../domain/limits.ts";
 import type { MetricBatch } from "../domain/metric-batch.ts";
+import type { TelemetryKind } from "../domain/telemetry-source.ts";
 import type { TelemetryItem } from "../operations/store-telemetry.ts";
 
 /** Why a message of the telemetry stream can never be stored. */
@@ -20,7 +21,7 @@ export class PoisonError extends Error {
 const MAX_BATCH_RANGE = 2 ** 32 - 1;
 const MAX_ATTEMPT = 1_000_000;
 
-/** `telemetry.<project>.<run>.<attempt>.<rank>.<metrics|logs>` */
+/** `telemetry.<project>.<run>.<attempt>.<rank>.<metrics|samples|logs>` */
 interface Address {
   readonly project: string;
   readonly runId: string;
@@ -37,15 +38,21 @@ export function telemetryFromProto(subject: string, data: Uint8Array): Telemetry
   check(inRange(address.rank, 0, MAX_RANK), `rank ${rank} is not from 0 to ${MAX_RANK} (MAX_WORLD_SIZE)`);
   switch (kind) {
     case "metrics":
-      return metricItem(address, decode(workeragent.MetricBatchSchema, data));
+      return metricItem(address, "records", decode(workeragent.MetricBatchSchema, data));
+    case "samples":
+      return metricItem(address, "samples", decode(workeragent.MetricBatchSchema, data));
     case "logs":
       return logItem(address, decode(workeragent.LogBatchSchema, data));
     default:
-      throw new PoisonError(`${subject} is neither metrics nor logs`);
+      throw new PoisonError(`${subject} is neither metrics, samples nor logs`);
   }
 }
 
-function metricItem(address: Address, message: workeragent.MetricBatch): TelemetryItem {
+function metricItem(
+  address: Address,
+  of: "records" | "samples",
+  message: workeragent.MetricBatch,
+): TelemetryItem {
   checkAddress(address, message);
   const count = message.offsets.length;
   const { keys, keyIndex, timesMs, values } = message;
@@ -93,7 +100,7 @@ function metricItem(address: Address, message: workeragent.MetricBatch): Telemet
     values: Float64Array.from(values),
     offsets: Float64Array.from(offsets),
   };
-  return { kind: "metrics", project: address.project, source: sourceOf(address, "records"), batch };
+  return { kind: "metrics", project: address.project, source: sourceOf(address, of), batch };
 }
 
 function logItem(address: Address, message: workeragent.LogBatch): TelemetryItem {
@@ -115,7 +122,7 @@ function logItem(address: Address, message: workeragent.LogBatch): TelemetryItem
   return { kind: "logs", project: address.project, source: sourceOf(address, kind), batch };
 }
 
-function sourceOf({ runId, attempt, rank }: Address, kind: "records" | "stdout" | "stderr") {
+function sourceOf({ runId, attempt, rank }: Address, kind: TelemetryKind) {
   return { runId, attempt, rank, kind };
 }
 

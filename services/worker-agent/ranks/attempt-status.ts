@@ -10,6 +10,7 @@ import type { StartFailure } from "./spool.ts";
 /** A node's part of an attempt as the heartbeat tells it. */
 export interface AttemptStatus {
   readonly key: AttemptKey;
+  readonly project: string;
   readonly jobId: string;
   readonly runId: string;
   readonly attempt: number;

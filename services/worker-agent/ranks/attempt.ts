@@ -192,10 +192,11 @@ export class Attempt {
   }
 
   status(): AttemptStatus {
-    const { jobId, runId, attempt, ranks } = this.#assignment;
+    const { project, jobId, runId, attempt, ranks } = this.#assignment;
     const nonFinite = this.#telemetry.halted ?? this.#halted;
     return {
       key: this.key,
+      project,
       jobId,
       runId,
       attempt,

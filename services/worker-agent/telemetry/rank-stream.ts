@@ -16,7 +16,7 @@ export function rankIdentity(assignment: Assignment, rank: number): RankIdentity
   return { project, runId, attempt, rank };
 }
 
-export function telemetrySubject(of: RankIdentity, kind: "metrics" | "logs"): string {
+export function telemetrySubject(of: RankIdentity, kind: "metrics" | "logs" | "samples"): string {
   return `telemetry.${of.project}.${of.runId}.${of.attempt}.${of.rank}.${kind}`;
 }
 

@@ -38,6 +38,7 @@ export class StandInTracking {
   readonly artifacts: tracking.LogArtifactRequest[] = [];
   readonly models: tracking.LogModelRequest[] = [];
   readonly recoveries: tracking.ReportRecoveryRequest[] = [];
+  readonly samples: workeragent.MetricBatch[] = [];
   readonly facts: tracking.LogRunFactsRequest[] = [];
   /** Attempts up to this number are fenced. */
   fencedUpTo = 0;
@@ -140,6 +141,10 @@ export class StandInTracking {
   }
 
   #take(subject: string, data: Uint8Array): void {
+    if (subject.endsWith(".samples")) {
+      this.samples.push(fromBinary(workeragent.MetricBatchSchema, data));
+      return;
+    }
     if (subject.endsWith(".metrics")) {
       const batch = fromBinary(workeragent.MetricBatchSchema, data);
       const key = `${batch.runId}.${batch.attempt}.${batch.rank}`;

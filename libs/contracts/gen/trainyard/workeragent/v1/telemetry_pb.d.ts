@@ -13,6 +13,7 @@ export declare const file_trainyard_workeragent_v1_telemetry: GenFile;
 /**
  * MetricBatch carries metric points of one rank as columns, on subject "telemetry.<project>.<run>.<attempt>.<rank>.metrics".
  * A point's place is the offset of its record in the rank's file, so a re-sent range overlaps exactly and is trimmed.
+ * On subject "….samples" it carries what the node has measured of the rank, a point a second; offsets are milliseconds since the rank's start then.
  *
  * @generated from message trainyard.workeragent.v1.MetricBatch
  */
