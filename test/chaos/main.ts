@@ -8,14 +8,22 @@
  * npm run chaos -- flow [...]
  *
  * The main flow, once per process and phase: see flow-main.ts.
+ *
+ * npm run chaos -- telemetry [...]
+ *
+ * Many runs log at once while tracking and its database are killed, and every point must be there once: see telemetry/main.ts.
  */
 import { parseArgs } from "node:util";
 import { closeAll } from "@trainyard/testing";
 import { flowChaos } from "./flow-main.ts";
 import { runStorm } from "./storm/run-storm.ts";
+import { telemetryMain } from "./telemetry/main.ts";
 
 const usage = `usage: npm run chaos -- --minutes N [--seed N] [--nodes N] [--json]
-       npm run chaos -- flow [--seed N] [--cells N] [--process NAME] [--phase NAME] [--deaths N] [--down MS] [--json]`;
+       npm run chaos -- flow [--seed N] [--cells N] [--process NAME] [--phase NAME] [--deaths N] [--down MS] [--json]
+       npm run chaos -- telemetry [--seed N] [--runs N] [--seconds N] [--kills N] [--json]`;
+
+if (process.argv[2] === "telemetry") process.exit(await telemetryMain(process.argv.slice(3)));
 
 function options() {
   try {

@@ -1,9 +1,9 @@
 import { join } from "node:path";
+import { randomNumbers, writeRankFile } from "@trainyard/test/tracking/rank-file.ts";
+import { startStage, type TrackingStage } from "@trainyard/test/tracking/stage.ts";
 import { testLogger, waitFor } from "@trainyard/testing";
 import { MetricPump } from "@trainyard/worker-agent";
 import { type Bench, type Measurement, median } from "../result.ts";
-import { randomNumbers, writeRankFile } from "./rank-file.ts";
-import { startStage, type TrackingStage } from "./stage.ts";
 
 const ROUNDS = 3;
 const RANKS = 4;
@@ -18,8 +18,7 @@ export const ingestBench: Bench = {
   name: "ingest",
   about: "durable points a second: ranks' files through the agent's pumps, batches by gRPC",
   async run(say): Promise<readonly Measurement[]> {
-    const nodeArgs = (process.env.TRAINYARD_BENCH_NODE_ARGS ?? "").split(" ").filter((word) => word !== "");
-    const stage = await startStage(nodeArgs);
+    const stage = await startStage({ env: { NODE_OPTIONS: process.env.TRAINYARD_BENCH_NODE_OPTIONS ?? "" } });
     try {
       const telemetry: number[] = [];
       const grpc: number[] = [];
