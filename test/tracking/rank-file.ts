@@ -28,8 +28,17 @@ export function metricsFrame(timeMs: number, step: number, values: ReadonlyMap<s
   return frame;
 }
 
+/** What a rank has recorded. */
+export interface RecordedRank {
+  readonly steps: number;
+  readonly keys: readonly string[];
+  readonly seed: number;
+  /** Values as a training that computes in float32 logs them. */
+  readonly float32?: boolean;
+}
+
 /** Writes a rank's record file of a training that logged every 50 ms; returns its size. */
-export function writeRankFile(path: string, steps: number, keys: readonly string[], seed: number): number {
+export function writeRankFile(path: string, { steps, keys, seed, float32 = false }: RecordedRank): number {
   const file = openSync(path, "w");
   const random = randomNumbers(seed);
   let waiting: Buffer[] = [];
@@ -42,7 +51,10 @@ export function writeRankFile(path: string, steps: number, keys: readonly string
   };
   for (let step = 0; step < steps; step++) {
     const values = new Map(
-      keys.map((key, index) => [key, Math.exp(-step / steps) + (index + 1) * 0.01 * random()]),
+      keys.map((key, index) => {
+        const value = Math.exp(-step / steps) + (index + 1) * 0.01 * random();
+        return [key, float32 ? Math.fround(value) : value];
+      }),
     );
     const frame = metricsFrame(1_700_000_000_000 + step * 50 + random(), step, values);
     waiting.push(frame);

@@ -41,12 +41,12 @@ export interface TrackingStage {
 export interface StageOptions {
   /** More variables of tracking, such as NODE_OPTIONS. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Services that run beside tracking. */
-  readonly beside?: readonly ServiceName[];
+  /** Services that run beside tracking, with more variables. */
+  readonly beside?: Partial<Record<ServiceName, Readonly<Record<string, string>>>>;
 }
 
 /** Starts it in a temporary folder. */
-export async function startStage({ env = {}, beside = [] }: StageOptions = {}): Promise<TrackingStage> {
+export async function startStage({ env = {}, beside = {} }: StageOptions = {}): Promise<TrackingStage> {
   const dir = mkdtempSync(join(tmpdir(), "trainyard-tracking-"));
   const platform = await preparePlatform(join(dir, "platform"), { ports: "free" });
   await platform.addAgent(nodeId);
@@ -55,7 +55,9 @@ export async function startStage({ env = {}, beside = [] }: StageOptions = {}): 
   const spawn = (service: ServiceName, more: Readonly<Record<string, string>> = {}) =>
     spawnService(platform, service, { TRAINYARD_LOG_LEVEL: "warn", ...more }, limits);
   let service: ServiceProcess = await spawn("tracking", env);
-  const others = await Promise.all(beside.map((name) => spawn(name)));
+  const others = await Promise.all(
+    Object.entries(beside).map(([name, more]) => spawn(name as ServiceName, more)), // Its keys are names of services.
+  );
   const url = platform.url("tracking");
   const agentEnv = platform.serviceEnv("worker-agent", { nodeId });
   const link = new BusLink({

@@ -1,9 +1,11 @@
-import { join } from "node:path";
-import { randomNumbers, writeRankFile } from "@trainyard/test/tracking/rank-file.ts";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { randomNumbers } from "@trainyard/test/tracking/rank-file.ts";
 import { startStage, type TrackingStage } from "@trainyard/test/tracking/stage.ts";
-import { testLogger, waitFor } from "@trainyard/testing";
-import { MetricPump } from "@trainyard/worker-agent";
 import { type Bench, type Measurement, median } from "../result.ts";
+import { measureMlflowIngest } from "./ingest-mlflow.ts";
+import { storeRun } from "./stored-run.ts";
 
 const ROUNDS = 3;
 const RANKS = 4;
@@ -16,9 +18,14 @@ const CALLS_AT_ONCE = 4;
 /** Points a second that are durable, by each way in. */
 export const ingestBench: Bench = {
   name: "ingest",
-  about: "durable points a second: ranks' files through the agent's pumps, batches by gRPC",
+  about:
+    "durable points a second: ranks' files through the agent's pumps, batches by gRPC, MLflow's client beside MLflow's server",
   async run(say): Promise<readonly Measurement[]> {
-    const stage = await startStage({ env: { NODE_OPTIONS: process.env.TRAINYARD_BENCH_NODE_OPTIONS ?? "" } });
+    const tokensFile = join(mkdtempSync(join(tmpdir(), "trainyard-bench-")), "tokens.json");
+    const stage = await startStage({
+      env: { NODE_OPTIONS: process.env.TRAINYARD_BENCH_NODE_OPTIONS ?? "" },
+      beside: { gateway: { TRAINYARD_BOOTSTRAP_FILE: tokensFile } },
+    });
     try {
       const telemetry: number[] = [];
       const grpc: number[] = [];
@@ -29,59 +36,24 @@ export const ingestBench: Bench = {
         grpc.push(await callRound(stage));
       }
       return [
-        {
-          metric: "telemetry_points_per_second",
-          unit: "points/s",
-          value: median(telemetry),
-          samples: telemetry,
-          aim: { op: ">=", value: 300_000 },
-        },
-        {
-          metric: "grpc_points_per_second",
-          unit: "points/s",
-          value: median(grpc),
-          samples: grpc,
-          aim: { op: ">=", value: 150_000 },
-        },
+        perSecond("telemetry_points_per_second", telemetry, 300_000),
+        perSecond("grpc_points_per_second", grpc, 150_000),
+        ...(await measureMlflowIngest(stage, tokensFile, say)),
       ];
     } finally {
       await stage.stop();
+      rmSync(dirname(tokensFile), { recursive: true, force: true });
     }
   },
 };
 
+function perSecond(metric: string, samples: readonly number[], aim: number): Measurement {
+  return { metric, unit: "points/s", value: median(samples), samples, aim: { op: ">=", value: aim } };
+}
+
 /** From the first read of the files until tracking says that all of each is stored. */
 async function telemetryRound(stage: TrackingStage, seed: number): Promise<number> {
-  const runId = await stage.openRun();
-  const paths = Array.from({ length: RANKS }, (_, rank) => join(stage.dir, `records-${seed}-${rank}.bin`));
-  const sizes = paths.map((path, rank) => writeRankFile(path, STEPS, KEYS, seed * 100 + rank));
-  const source = { ended: () => true, signal: new AbortController().signal };
-  const from = performance.now();
-  const pumps = paths.map(
-    (path, rank) =>
-      new MetricPump({
-        of: { project: "default", runId, attempt: 1, rank },
-        path,
-        from: 0,
-        publisher: stage.publisher,
-        source,
-        observe: () => undefined,
-        logger: testLogger("bench"),
-      }),
-  );
-  await Promise.all(pumps.map((pump) => pump.run()));
-  await waitFor(
-    "everything to be stored",
-    async () => {
-      const { ranks } = await stage.agent.getTelemetryOffsets({ runId, attempt: 1 });
-      return sizes.every((size, rank) =>
-        ranks.some((each) => each.rank === rank && Number(each.records) === size),
-      );
-    },
-    { timeoutMs: 120_000, intervalMs: 10 },
-  );
-  const seconds = (performance.now() - from) / 1_000;
-  await Promise.all(pumps.map((pump) => pump.close()));
+  const { seconds } = await storeRun(stage, { ranks: RANKS, steps: STEPS, keys: KEYS, seed });
   return (RANKS * STEPS * KEYS.length) / seconds;
 }
 

@@ -1,0 +1,98 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { TrackingStage } from "@trainyard/test/tracking/stage.ts";
+import { startMlflowServer } from "../../mlflow/mlflow-server.ts";
+import { type Measurement, median, quantile } from "../result.ts";
+import { readHistories } from "./mlflow-client.ts";
+import { packed, storeRun } from "./stored-run.ts";
+
+const LONG = 1_000_000;
+const BUCKETS = 2_000;
+const HISTORY = 100_000;
+const CALLS = 60;
+const READS = 20;
+const PEER_READS = 5;
+
+/** A million points to a chart, and a whole history, beside MLflow's server for what it can do. */
+export async function measureSeriesQueries(
+  stage: TrackingStage,
+  say: (line: string) => void,
+): Promise<readonly Measurement[]> {
+  say(`a series of ${LONG} points, and one of ${HISTORY}`);
+  const long = await storedSeries(stage, LONG);
+  const short = await storedSeries(stage, HISTORY);
+  say(`${BUCKETS} buckets of each of its parts`);
+  const charts = await timed(CALLS, (n) => chart(stage, long, n));
+  const histories = await timed(READS, () => wholeHistory(stage, short));
+  say("the same history in MLflow's server");
+  const home = join(stage.dir, "mlflow-series");
+  mkdirSync(home);
+  const server = await startMlflowServer(home);
+  try {
+    const peer = await readHistories(server.url, { points: HISTORY, reads: PEER_READS });
+    const theirs = median(peer.samples);
+    return [
+      {
+        metric: "series_million_to_2000_buckets_p95",
+        unit: "ms",
+        value: quantile(charts, 0.95),
+        samples: charts,
+        aim: { op: "<", value: 100 },
+      },
+      {
+        metric: "history_100000_points_p95",
+        unit: "ms",
+        value: quantile(histories, 0.95),
+        samples: histories,
+        peer: { name: "mlflow server (SQLite)", version: peer.version, value: quantile(peer.samples, 0.95) },
+        aim: { op: "<", value: 100 },
+      },
+      {
+        metric: "history_times_faster_than_peer",
+        unit: "x",
+        value: theirs / median(histories),
+        aim: { op: ">=", value: 20 },
+      },
+    ];
+  } finally {
+    await server.stop();
+  }
+}
+
+async function storedSeries(stage: TrackingStage, steps: number): Promise<string> {
+  const { runId } = await storeRun(stage, { ranks: 1, steps, keys: ["loss"], seed: steps });
+  await packed(stage, runId);
+  return runId;
+}
+
+/** The whole series, or a half of it that begins somewhere else each time, by step or by time. */
+async function chart(stage: TrackingStage, runId: string, n: number): Promise<void> {
+  const minStep = n % 2 === 0 ? 0 : (n * 7_919) % (LONG / 2);
+  const { series } = await stage.metrics.getSeries({
+    runIds: [runId],
+    keys: ["loss"],
+    buckets: BUCKETS,
+    minStep: BigInt(minStep),
+    maxStep: BigInt(minStep === 0 ? LONG : minStep + LONG / 2),
+  });
+  const buckets = series[0]?.buckets?.counts.length ?? 0;
+  if (buckets !== BUCKETS) throw new Error(`${buckets} buckets, expected ${BUCKETS}`);
+}
+
+async function wholeHistory(stage: TrackingStage, runId: string): Promise<void> {
+  const { series } = await stage.metrics.getSeries({ runIds: [runId], keys: ["loss"] });
+  const points = series[0]?.points?.values.length ?? 0;
+  if (points !== HISTORY) throw new Error(`${points} points, ${HISTORY} were logged`);
+}
+
+/** Milliseconds of each call, after one that warms up. */
+async function timed(calls: number, call: (n: number) => Promise<void>): Promise<number[]> {
+  await call(0);
+  const samples: number[] = [];
+  for (let n = 1; n <= calls; n++) {
+    const from = performance.now();
+    await call(n);
+    samples.push(performance.now() - from);
+  }
+  return samples;
+}
