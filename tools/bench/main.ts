@@ -15,6 +15,8 @@ import { type Bench, isMet, type Measurement } from "./result.ts";
 import { sdkBench } from "./sdk.ts";
 import { ingestBench } from "./tracking/ingest.ts";
 import { queryBench } from "./tracking/query.ts";
+import { storageBench } from "./tracking/storage.ts";
+import { visibleBench } from "./tracking/visible.ts";
 
 const benches: readonly Bench[] = [
   platformBench,
@@ -26,6 +28,8 @@ const benches: readonly Bench[] = [
   sdkBench,
   ingestBench,
   queryBench,
+  storageBench,
+  visibleBench,
   logMetricBench,
 ];
 const usage = "usage: npm run bench -- NAME [--json] | --list";

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { randomNumbers } from "@trainyard/test/tracking/rank-file.ts";
 import { startStage, type TrackingStage } from "@trainyard/test/tracking/stage.ts";
 import { type Bench, type Measurement, median } from "../result.ts";
+import { benchEnv } from "./bench-env.ts";
 import { measureMlflowIngest } from "./ingest-mlflow.ts";
 import { storeRun } from "./stored-run.ts";
 
@@ -23,7 +24,7 @@ export const ingestBench: Bench = {
   async run(say): Promise<readonly Measurement[]> {
     const tokensFile = join(mkdtempSync(join(tmpdir(), "trainyard-bench-")), "tokens.json");
     const stage = await startStage({
-      env: { NODE_OPTIONS: process.env.TRAINYARD_BENCH_NODE_OPTIONS ?? "" },
+      env: benchEnv(),
       beside: { gateway: { TRAINYARD_BOOTSTRAP_FILE: tokensFile } },
     });
     try {

@@ -10,9 +10,16 @@ const script = join(checkoutRoot, "tools/bench/peers/mlflow_points.py");
 /** Points a second that MLflow's client gets rid of, in batches of 1,000, one after the other. */
 export async function logBatches(
   uri: string,
-  { calls, token = "", runId = "new" }: { readonly calls: number; readonly token?: string; readonly runId?: string },
+  {
+    calls,
+    token = "",
+    runId = "new",
+  }: { readonly calls: number; readonly token?: string; readonly runId?: string },
 ): Promise<{ readonly value: number; readonly version: string }> {
-  return measured(["log-batch", uri, String(calls), runId], token) as Promise<{ value: number; version: string }>;
+  return measured(["log-batch", uri, String(calls), runId], token) as Promise<{
+    value: number;
+    version: string;
+  }>;
 }
 
 /** Milliseconds of each read of a whole history, after logging it. */

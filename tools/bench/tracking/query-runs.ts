@@ -1,8 +1,8 @@
 import type { tracking } from "@trainyard/contracts";
+import type { TrackingStage } from "@trainyard/test/tracking/stage.ts";
 import { type Measurement, quantile } from "../result.ts";
 import { startMlflowRuns } from "./mlflow-runs.ts";
 import { metricKey, type SeededRuns, seedRuns } from "./seed-runs.ts";
-import type { TrackingStage } from "./stage.ts";
 
 const SIZE = { runs: 10_000, metrics: 100 } as const;
 const PAGE = 100;

@@ -1,7 +1,7 @@
+import { randomNumbers } from "@trainyard/test/tracking/rank-file.ts";
+import type { TrackingStage } from "@trainyard/test/tracking/stage.ts";
 import { waitFor } from "@trainyard/testing";
 import type { Collection, Document } from "mongodb";
-import { randomNumbers } from "./rank-file.ts";
-import type { TrackingStage } from "./stage.ts";
 
 /** How much there is to search. */
 export interface SeedSize {

@@ -19,7 +19,8 @@ const COLLECTIONS = ["metric_batches", "metric_chunks", "metric_summaries", "met
 /** What a point takes on disk once its run has been packed. */
 export const storageBench: Bench = {
   name: "storage",
-  about: "bytes of the database's files per point at rest, indexes included, beside MLflow's server on SQLite",
+  about:
+    "bytes of the database's files per point at rest, indexes included, beside MLflow's server on SQLite",
   async run(say): Promise<readonly Measurement[]> {
     const stage = await startStage();
     try {
