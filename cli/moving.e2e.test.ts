@@ -1,0 +1,252 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { tracking } from "@trainyard/contracts";
+import { checkoutRoot } from "@trainyard/local";
+import { atFileEnd, tempDir, waitFor } from "@trainyard/testing";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type Clients, createClients } from "./client/clients.ts";
+import { readPoints } from "./export/read-points.ts";
+import { truth, unpackDatabase } from "./mlflow-import/testing/mlflow-fixture.ts";
+import { startUp, trainyard } from "./testing/command-line.ts";
+
+const data = tempDir("moving");
+let clients: Clients;
+
+beforeAll(async () => {
+  const { url } = await startUp(data);
+  const tokens = JSON.parse(readFileSync(join(data, "secrets/tokens.json"), "utf8")) as { submitter: string };
+  clients = createClients({ url, token: tokens.submitter });
+});
+
+const command = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  trainyard([...args, "--json"], { cwd: data, env: { TRAINYARD_DATA: data, ...env } });
+
+/** Runs a command again and again, each time to its death at the next of the crash points, until it comes to its end. */
+async function throughDeaths(args: readonly string[], points: readonly string[]): Promise<unknown> {
+  const env = { TRAINYARD_CRASH_AT: points.join(), TRAINYARD_CRASH_ONCE_DIR: tempDir("died") };
+  for (const _ of points)
+    expect(await command(args, env), args.join(" ")).toMatchObject({ code: null, stdout: "" });
+  return answer(args, env);
+}
+
+async function answer(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<unknown> {
+  const { code, stdout, stderr } = await command(args, env);
+  expect([code, stderr], args.join(" ")).toEqual([0, ""]);
+  return JSON.parse(stdout);
+}
+
+async function runsFrom(sourceId: string): Promise<tracking.Run[]> {
+  const { runs } = await clients.runs.searchRuns({
+    filter: `tags."trainyard.source.run_id" = '${sourceId}'`,
+  });
+  return Promise.all(
+    runs.map(async ({ id }) => {
+      const { run } = await clients.tracking.getRun({ runId: id });
+      if (run === undefined) throw new Error(`no ${id}`);
+      return run;
+    }),
+  );
+}
+
+async function onlyRunFrom(sourceId: string): Promise<tracking.Run> {
+  const [run, ...others] = await runsFrom(sourceId);
+  expect(others).toEqual([]);
+  if (run === undefined) throw new Error(`no run of ${sourceId}`);
+  return run;
+}
+
+/** Every point as text that is exact: step, time, bits of the value. */
+async function pointsOf(runId: string, key: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const points of readPoints(clients, runId, key))
+    for (const { step, timeMs, value } of points)
+      found.push(`${step} ${timeMs} ${Object.is(value, -0) ? "-0" : value}`);
+  return found;
+}
+
+async function filesOf(runId: string): Promise<Record<string, number>> {
+  const { artifacts } = await clients.tracking.listArtifacts({ runId });
+  return Object.fromEntries(artifacts.map(({ path, sizeBytes }) => [path, Number(sizeBytes)]));
+}
+
+describe("a run recorded without a platform", () => {
+  const folder = tempDir("recorded");
+  const go = join(folder, "go");
+  let recorder: ChildProcess;
+  let recorded: string;
+
+  beforeAll(async () => {
+    const script = join(import.meta.dirname, "testing/recorder.py");
+    recorder = spawn(join(checkoutRoot, ".venv/bin/python"), [script, go], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, PYTHONPATH: join(checkoutRoot, "sdk/python") },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    atFileEnd(async () => void recorder.kill("SIGKILL"));
+    await waitFor("half of it is recorded", () => recorder.stdout?.read() !== null, { timeoutMs: 60_000 });
+    recorded = readdirSync(join(folder, "runs")).find((name) => name.startsWith("run_")) ?? "";
+    // As a machine leaves it that went down in the middle of a record: another boot's process was writing it.
+    const torn = join(folder, "torn", recorded);
+    cpSync(join(folder, "runs", recorded), torn, { recursive: true });
+    const id = `${recorded.slice(0, -1)}${recorded.endsWith("0") ? "1" : "0"}`;
+    rewriteJson(join(torn, "run.json"), { runId: id });
+    rewriteJson(join(torn, "rank-0", "writer.json"), { startedAt: "another-boot/1" });
+    const records = join(torn, "rank-0", "records.bin");
+    truncateSync(records, statSync(records).size - 3);
+  });
+
+  it("is sent as often as it grows, whole and without a double, though each pass is killed at every edge", async () => {
+    const points = ["sync.run.opened", "sync.chunk.begun", "sync.records.sent", "sync.points.sent"];
+    await throughDeaths(["sync", join(folder, "runs")], points);
+    const run = await onlyRunFrom(recorded);
+    expect(await pointsOf(run.id, "loss")).toHaveLength(40_000);
+
+    writeFileSync(go, "");
+    await once(recorder, "exit");
+    await throughDeaths(["sync", join(folder, "runs"), "--follow"], ["sync.end.sent"]);
+    const told = { points: 0, files: 0, ended: true, problems: [] };
+    expect(await answer(["sync", join(folder, "runs")])).toMatchObject({ runs: [told] });
+
+    const ended = await onlyRunFrom(recorded);
+    expect(ended).toMatchObject({
+      name: "recorded",
+      experiment: "offline",
+      status: 3,
+      paramTexts: { lr: "0.1", name: "a b" },
+    });
+    expect(ended.tags.team).toBe("x");
+    const values = (await pointsOf(ended.id, "loss")).map((point) => point.split(" "));
+    expect(values.map(([step, , value]) => `${step} ${value}`)).toEqual(
+      Array.from({ length: 40_100 }, (_, step) => `${step} ${1 / (step + 1)}`),
+    );
+    const odd = (await pointsOf(ended.id, "odd/ü")).map((point) => point.split(" ")[2]);
+    expect(odd.sort()).toEqual(["-0", "-Infinity", "5e-324", "Infinity", "NaN"]);
+    expect(await filesOf(ended.id)).toMatchObject({
+      "reports/r.txt": 5,
+      "environment.json": expect.any(Number),
+    });
+  });
+
+  it("is sent up to where its machine went down, and has failed", async () => {
+    const sent = await answer(["sync", join(folder, "torn"), "--ended", "failed"]);
+    expect(sent).toMatchObject({ runs: [{ ended: true, problems: [] }] });
+    const { runs } = sent as { readonly runs: readonly { readonly runId: string }[] };
+    const { run } = await clients.tracking.getRun({ runId: runs[0]?.runId ?? "" });
+    expect(run).toMatchObject({ status: 4 });
+    // The record that was cut is the last one, of a file; every point before it is there.
+    expect(await pointsOf(run?.id ?? "", "loss")).toHaveLength(40_000);
+    expect(await pointsOf(run?.id ?? "", "odd/ü")).toHaveLength(5);
+  });
+});
+
+describe("what MLflow tracked", () => {
+  const database = unpackDatabase();
+  const args = ["import", "mlflow", "--from", database];
+
+  it("is brought over whole and once, though the import is killed at every edge, and repeated", async () => {
+    const edges = ["import.run.opened", "import.batch.sent", "import.points.sent", "import.run.ended"];
+    await throughDeaths(args, edges);
+    expect(await answer(args)).toMatchObject({
+      runsNew: 0,
+      runsContinued: 1,
+      runsKnown: 3,
+      points: 0,
+      files: 0,
+    });
+    for (const [name, expected] of Object.entries(truth.database)) {
+      const run = await onlyRunFrom(expected.id);
+      expect(run).toMatchObject({ name, paramTexts: expected.params, tags: expected.tags });
+      for (const [key, points] of Object.entries(expected.metrics))
+        expect((await pointsOf(run.id, key)).sort()).toEqual(
+          points.map(([time, step, value]) => `${step} ${time} ${numberOf(value)}`).sort(),
+        );
+      expect(await filesOf(run.id)).toEqual(expected.artifacts);
+    }
+  });
+});
+
+describe("a bundle", () => {
+  const file = join(data, "vision.trainyard");
+
+  it("holds runs whole: another import of it makes the same runs again, once, though it is killed at every edge", async () => {
+    const of = await Promise.all(
+      ["long", "child"].map((name) => onlyRunFrom(truth.database[name]?.id ?? "")),
+    );
+    const told = await answer(["export", "bundle", ...of.map(({ id }) => id), "-o", file]);
+    expect(told).toMatchObject({ runs: 2, points: 1110, problems: [] });
+    const args = ["import", "bundle", file, "--experiment", "moved"];
+    const edges = [
+      "import.run.opened",
+      "import.batch.sent",
+      "import.points.sent",
+      "import.file.sent",
+      "import.run.ended",
+    ];
+    await throughDeaths(args, edges);
+    const { runs } = (await answer(args)) as { readonly runs: readonly Brought[] };
+    expect(runs.map(({ outcome, points }) => [outcome, points])).toEqual(Array(2).fill(["known", 0]));
+    for (const { from, runId } of runs) await expectSame(from, runId);
+    const nested = runs.map(
+      async ({ runId }) => (await clients.tracking.getRun({ runId })).run?.parentRunId !== "",
+    );
+    expect((await Promise.all(nested)).filter(Boolean)).toHaveLength(1);
+  });
+
+  it("is refused as a whole when a byte in it was changed", async () => {
+    const bytes = readFileSync(file);
+    const at = bytes.lastIndexOf("a plot");
+    expect(at).toBeGreaterThan(0);
+    bytes.write("A", at);
+    const changed = join(data, "changed.trainyard");
+    writeFileSync(changed, bytes);
+    const refused = await command(["import", "bundle", changed, "--experiment", "refused"]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("it was changed");
+    const { experiments } = await clients.tracking.listExperiments({});
+    expect(experiments.map(({ name }) => name)).not.toContain("refused");
+  });
+});
+
+interface Brought {
+  readonly from: string;
+  readonly runId: string;
+  readonly outcome: string;
+  readonly points: number;
+}
+
+async function expectSame(from: string, to: string): Promise<void> {
+  const [original, moved] = [
+    (await clients.tracking.getRun({ runId: from })).run,
+    (await clients.tracking.getRun({ runId: to })).run,
+  ];
+  const facts = (run: tracking.Run | undefined) => [
+    run?.name,
+    run?.status,
+    run?.paramTexts,
+    run?.note,
+    run?.inputs,
+  ];
+  expect(facts(moved)).toEqual(facts(original));
+  for (const key of Object.keys(original?.metrics ?? {}))
+    expect(await pointsOf(to, key)).toEqual(await pointsOf(from, key));
+  const { "trainyard/run.json": record, ...files } = await filesOf(to);
+  expect(record).toBeGreaterThan(0);
+  expect(files).toEqual(await filesOf(from));
+}
+
+function rewriteJson(file: string, changes: Readonly<Record<string, unknown>>): void {
+  writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, "utf8")) as object), ...changes }));
+}
+
+/** A number as Python wrote it, as JavaScript writes it. */
+function numberOf(text: string): string {
+  const named: Readonly<Record<string, string>> = {
+    nan: "NaN",
+    inf: "Infinity",
+    "-inf": "-Infinity",
+    "-0.0": "-0",
+  };
+  return named[text] ?? String(Number(text));
+}
