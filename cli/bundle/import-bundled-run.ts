@@ -16,7 +16,7 @@ import type { BlobSource } from "../client/upload-blob.ts";
 import { originPath } from "../compare/load-run.ts";
 import { paramTexts } from "../compare/run-facts.ts";
 import type { Problems } from "../moving/problems.ts";
-import { completeTag, type RunWriter, requestId } from "../moving/run-writer.ts";
+import { completeTag, type RunWriter, requestId, withoutSource } from "../moving/run-writer.ts";
 import { writeSeries } from "../moving/write-series.ts";
 import { timestampMs } from "../terminal/time.ts";
 import { entryName, filesSchema } from "./bundle-format.ts";
@@ -63,8 +63,7 @@ export async function importBundledRun(
   if (opened.tags[completeTag] === whole) return { runId, outcome: "known", points: 0, files: 0 };
   crashPoint("import.run.opened");
   await writer.params(runId, paramTexts(run));
-  const tags = Object.entries(run.tags).filter(([key]) => !key.startsWith("trainyard.source."));
-  await writer.tags(runId, Object.fromEntries(tags));
+  await writer.tags(runId, withoutSource(run.tags));
   await writer.note(runId, run.note);
   await logInputs(deps, runId, run);
   await addNotes(deps, runId, run);

@@ -1,5 +1,5 @@
 import { readdir, stat } from "node:fs/promises";
-import { join, relative, resolve, sep } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DomainError } from "@trainyard/domain";
 import type { MlflowFile } from "./mlflow-source.ts";
@@ -17,7 +17,7 @@ export interface ArtifactPlaces {
 
 /**
  * The files at an artifact URI: a path, file:, mlflow-artifacts: (where the folder behind it is known), or s3:. Throws
- * ARTIFACTS_UNREACHABLE for any other, saying why.
+ * ARTIFACTS_UNREACHABLE for any other, saying why, and ARTIFACTS_NOT_HERE.
  */
 export async function* artifactFiles(uri: string, places: ArtifactPlaces): AsyncGenerator<MlflowFile> {
   if (uri.startsWith("s3://")) {
@@ -26,8 +26,12 @@ export async function* artifactFiles(uri: string, places: ArtifactPlaces): Async
   }
   const folder = localFolder(uri, places);
   const found = (await isFolder(folder)) ? folder : places.beside;
-  // A run without files has no folder.
-  if (found === undefined || !(await isFolder(found))) return;
+  if (found === undefined || !(await isFolder(found))) {
+    // A run without files has no folder; where that of its experiment is missing too, the files are likely elsewhere.
+    const experiment = dirname(dirname(folder));
+    if (!(await isFolder(experiment))) throw notHere(experiment);
+    return;
+  }
   yield* filesBelow(found);
 }
 
@@ -55,6 +59,14 @@ async function* filesBelow(folder: string): AsyncGenerator<MlflowFile> {
 
 async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() === true;
+}
+
+function notHere(folder: string): DomainError {
+  return new DomainError(
+    "not_found",
+    "ARTIFACTS_NOT_HERE",
+    `${folder}, where MLflow kept the files of these runs, is not on this machine: if they had any, copy it here and import again, or import from the server`,
+  );
 }
 
 function unreachable(uri: string, what: string): DomainError {

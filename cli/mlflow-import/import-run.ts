@@ -12,7 +12,7 @@ import { callError } from "../client/call-error.ts";
 import type { Clients } from "../client/clients.ts";
 import { retryUnavailable } from "../client/retry.ts";
 import type { Problems } from "../moving/problems.ts";
-import { completeTag, type RunWriter } from "../moving/run-writer.ts";
+import { completeTag, type RunWriter, withoutSource } from "../moving/run-writer.ts";
 import { writeSeries } from "../moving/write-series.ts";
 import { hashFile } from "../pack/hash-file.ts";
 import { contextOf } from "./file-store.ts";
@@ -76,18 +76,19 @@ export async function importRun(
   if (opened.tags[completeTag] === state) return { runId: opened.id, outcome: "known", points: 0, files: 0 };
   crashPoint("import.run.opened");
   await writer.params(opened.id, run.params);
-  await writer.tags(opened.id, run.tags);
+  await writer.tags(opened.id, withoutSource(run.tags));
   await writer.note(opened.id, run.tags[mlflowTags.note] ?? "");
   await logInputs(clients, problems, opened.id, run);
   const points = await writeSeries(clients, writer, problems, opened.id, source.points(run), signal);
   crashPoint("import.points.sent");
-  const files = await importFiles({ clients, writer, problems, signal }, opened.id, source, run);
+  const { files, isWhole } = await importFiles({ clients, writer, problems, signal }, opened.id, source, run);
   const status = statuses[run.status];
   // A run that ran where it was copied from is not running here; its idle limit ends it unless it is brought over again.
   if (status !== RunStatus.RUNNING && status !== RunStatus.QUEUED)
     await writer.status(opened.id, status, run.endTimeMs);
   crashPoint("import.run.ended");
-  await writer.tags(opened.id, { [completeTag]: state });
+  // Files that could not be had are looked for again the next time.
+  if (isWhole) await writer.tags(opened.id, { [completeTag]: state });
   return { runId: opened.id, outcome: isNew ? "new" : "continued", points, files };
 }
 
@@ -124,7 +125,7 @@ async function importFiles(
   runId: string,
   source: MlflowSource,
   run: MlflowRun,
-): Promise<number> {
+): Promise<{ readonly files: number; readonly isWhole: boolean }> {
   const { artifacts } = await clients.tracking.listArtifacts({ runId });
   const known = new Map(artifacts.map(({ path, digest }) => [path, digest]));
   let sent = 0;
@@ -135,13 +136,15 @@ async function importFiles(
     }
   } catch (error) {
     if (!isDomainError(error) || !tellable.has(error.reason)) throw error;
-    problems.add(`files of run ${run.id}`, error.message);
+    // Of many runs it is the same folder that is missing: that is told once.
+    problems.add(error.reason === "ARTIFACTS_NOT_HERE" ? "files" : `files of run ${run.id}`, error.message);
+    return { files: sent, isWhole: false };
   }
-  return sent;
+  return { files: sent, isWhole: true };
 }
 
 /** A run's files that cannot be had keep neither the run nor the others out. */
-const tellable = new Set(["ARTIFACTS_UNREACHABLE", "MLFLOW_REFUSED"]);
+const tellable = new Set(["ARTIFACTS_UNREACHABLE", "ARTIFACTS_NOT_HERE", "MLFLOW_REFUSED"]);
 
 async function importFile(
   writer: RunWriter,

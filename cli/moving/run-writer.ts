@@ -34,6 +34,11 @@ export const sourceRunTag = "trainyard.source.run_id";
 /** Says what of its source an imported run holds whole; while it is right, nothing is to be done. */
 export const completeTag = "trainyard.source.complete";
 
+/** A run's tags but for what they say of where it came from in its turn: here it comes from where it is taken now. */
+export function withoutSource(tags: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(tags).filter(([key]) => !key.startsWith("trainyard.source.")));
+}
+
 /**
  * Writes what was recorded elsewhere into runs of the platform. Every call may be repeated: its request id follows from
  * what it writes. What the platform does not take is told in `problems` and leaves the rest as it is.
