@@ -12,6 +12,15 @@ export const addFleetCommands: AddCommands = (program, action) => {
     .description("the machines, their slots, and what keeps new work from them")
     .action(action(async (session: Session) => (await load()).nodes(session)));
   nodes
+    .command("show")
+    .argument("<node>", "a node's id")
+    .description("one node: what it is, what it uses now, its GPUs and their errors")
+    .action(
+      action(async (session: Session, id: string) =>
+        (await import("../fleet/show-node.ts")).showNode(session, id),
+      ),
+    );
+  nodes
     .command("cordon")
     .argument("<node>", "a node's id")
     .description("keep new gangs from a node; what runs there goes on")

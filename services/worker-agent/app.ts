@@ -144,7 +144,7 @@ export async function build(config: Config, { logger, env }: Deps): Promise<App>
     applied: () => node.applied,
     lifecycle: () => node.lifecycle,
     drainWithinMs: () => node.drainWithinMs,
-    gpus: () => gpus.all(),
+    gpus,
     machine: machineUsage(config.agentDir),
     logger,
   });

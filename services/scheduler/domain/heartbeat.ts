@@ -49,6 +49,34 @@ export interface Generation {
   readonly generation: number;
 }
 
+/** One GPU as its driver tells; absent what the device does not tell. */
+export interface Gpu {
+  readonly index: number;
+  /** "GPU-…": stays with the device. */
+  readonly uuid: string;
+  readonly model: string;
+  readonly memoryBytes: number;
+  readonly memoryUsedBytes?: number;
+  readonly utilizationPercent?: number;
+  readonly temperatureCelsius?: number;
+  readonly powerWatts?: number;
+  /** Uncorrected. */
+  readonly eccErrors?: number;
+  /** The newest error that the driver reported. */
+  readonly fault?: { readonly code: number; readonly at: Date; readonly message: string };
+}
+
+/** What a machine is using; nothing is decided by it. */
+export interface NodeUsage {
+  readonly machine?: {
+    readonly cpuPercent: number;
+    readonly memoryAvailableBytes: number;
+    readonly diskFreeBytes: number;
+  };
+  readonly gpus: readonly Gpu[];
+  readonly gpuLinks: readonly { readonly first: number; readonly second: number; readonly kind: string }[];
+}
+
 /** A node's whole actual state. */
 export interface Heartbeat {
   readonly protocolVersion: number;
@@ -67,6 +95,7 @@ export interface Heartbeat {
   /** The desired state last applied. */
   readonly applied: Generation;
   readonly parts: readonly PartReport[];
+  readonly usage: NodeUsage;
   /** Absent from agents that do not tell. */
   readonly lifecycle?: AgentLifecycle;
   /** An agent that is ending stops its ranks by itself after so long; absent when it is not. */

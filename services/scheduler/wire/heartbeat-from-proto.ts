@@ -3,6 +3,7 @@ import type { workeragent } from "@trainyard/contracts";
 import type { NonFinite, RankExit, RankReport, StepTiming } from "../domain/attempt.ts";
 import type { Heartbeat, PartReport, PartStart } from "../domain/heartbeat.ts";
 import { lifecycleFromProto, phaseFromProto } from "./enums.ts";
+import { nodeUsageFromProto } from "./node-usage.ts";
 
 /** Slots that one node may claim to have. */
 export const MAX_NODE_SLOTS = 1024;
@@ -48,6 +49,7 @@ export function heartbeatFromProto(wire: workeragent.NodeHeartbeat): Heartbeat {
     memoryBytes: Number(wire.memoryBytes),
     applied: { epoch: Number(wire.appliedEpoch), generation: Number(wire.appliedGeneration) },
     parts: wire.attempts.flatMap(partOf),
+    usage: nodeUsageFromProto(wire),
     ...(lifecycle === undefined ? {} : { lifecycle }),
     ...(wire.drainWithinMs > 0n ? { drainWithinMs: Number(wire.drainWithinMs) } : {}),
   };

@@ -8,6 +8,7 @@ import { attemptKey, whyUnusable } from "../domain/node-usable.ts";
 import { whyWithheld } from "../domain/withheld.ts";
 import type { Heard } from "../fleet.ts";
 import { dutyToProto, lifecycleToProto, nodeStateToProto } from "./enums.ts";
+import { nodeUsageToProto } from "./node-usage.ts";
 
 /** What live attempts hold on one node. */
 export interface HeldOn {
@@ -56,6 +57,7 @@ export function nodeToProto(node: Node, held: HeldOn, heard: Heard | undefined, 
     ...(duty?.deadlineAt === undefined ? {} : { drainDeadlineAt: timestampFromDate(duty.deadlineAt) }),
     ...(cooldown === undefined ? {} : { cooldown: cooldownToProto(cooldown) }),
     unusable: unusable(node, held, heard, now),
+    ...(heard === undefined || node.state !== "ready" ? {} : nodeUsageToProto(heard.heartbeat.usage)),
     ...(lifecycle === undefined ? {} : { agentLifecycle: lifecycleToProto[lifecycle] }),
   });
 }

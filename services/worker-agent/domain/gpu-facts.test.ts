@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { gpuFrom } from "./gpu-facts.ts";
 
 it("reads a GPU's line", () => {
-  const line = "1, GPU-8f1c, NVIDIA H100 80GB HBM3, 81559, 1024, 97, 41, 312.55, 0";
+  const line = "1, GPU-8f1c, NVIDIA H100 80GB HBM3, 81559, 1024, 97, 41, 312.55, 0, 00000000:3B:00.0";
   expect(gpuFrom(line)).toEqual({
     index: 1,
     uuid: "GPU-8f1c",
@@ -13,6 +13,7 @@ it("reads a GPU's line", () => {
     temperatureCelsius: 41,
     powerWatts: 312.55,
     eccErrors: 0,
+    busId: "0000:3b:00",
   });
 });
 

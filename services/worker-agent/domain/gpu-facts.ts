@@ -1,3 +1,5 @@
+import { busIdOf } from "./gpu-fault.ts";
+
 /** One GPU as `nvidia-smi` tells; undefined where the device does not support the figure. */
 export interface GpuFacts {
   readonly index: number;
@@ -11,18 +13,21 @@ export interface GpuFacts {
   readonly powerWatts: number | undefined;
   /** Uncorrected ECC errors since the driver was loaded. */
   readonly eccErrors: number | undefined;
+  /** Where it is on the bus, as `busIdOf` gives it. */
+  readonly busId: string;
 }
 
 /** The fields asked for, in the order in which `gpuFrom` reads them. */
 export const GPU_QUERY =
-  "index,uuid,name,memory.total,memory.used,utilization.gpu,temperature.gpu,power.draw,ecc.errors.uncorrected.volatile.total";
+  "index,uuid,name,memory.total,memory.used,utilization.gpu,temperature.gpu,power.draw,ecc.errors.uncorrected.volatile.total,pci.bus_id";
 
 const MEBIBYTE = 1024 * 1024;
 
 /** Reads one line of `nvidia-smi --query-gpu=… --format=csv,noheader,nounits`; undefined when it is not one. */
 export function gpuFrom(line: string): GpuFacts | undefined {
   const fields = line.split(",").map((field) => field.trim());
-  const [index = "", uuid = "", model = "", total = "", used, busy, temperature, power, ecc] = fields;
+  const [index = "", uuid = "", model = "", total = "", used, busy, temperature, power, ecc, bus = ""] =
+    fields;
   if (!/^\d+$/.test(index) || uuid === "" || !/^\d+$/.test(total)) return undefined;
   const usedMebibytes = figure(used);
   return {
@@ -35,6 +40,7 @@ export function gpuFrom(line: string): GpuFacts | undefined {
     temperatureCelsius: figure(temperature),
     powerWatts: figure(power),
     eccErrors: figure(ecc),
+    busId: busIdOf(bus),
   };
 }
 

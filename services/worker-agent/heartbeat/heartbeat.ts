@@ -5,9 +5,9 @@ import type { Part } from "@trainyard/service";
 import type { Logger } from "@trainyard/telemetry";
 import type { AgentLifecycle } from "../domain/agent-lifecycle.ts";
 import { type DesiredVersion, PROTOCOL_VERSION } from "../domain/desired-order.ts";
-import type { GpuFacts } from "../domain/gpu-facts.ts";
 import type { AttemptStatus } from "../ranks/attempt-status.ts";
 import type { BusLink } from "./bus-link.ts";
+import type { GpuMonitor } from "./gpu-monitor.ts";
 import type { MachineUsage } from "./machine-usage.ts";
 import type { NodeFacts } from "./node-facts.ts";
 import { attemptStatusMessage, gpuMessage, machineMessage } from "./to-proto.ts";
@@ -37,7 +37,7 @@ export interface HeartbeatOptions {
   readonly lifecycle: () => AgentLifecycle;
   /** How long until an agent that is ending stops its ranks by itself; 0 when it is not ending. */
   readonly drainWithinMs: () => number;
-  readonly gpus: () => readonly GpuFacts[];
+  readonly gpus: Pick<GpuMonitor, "all" | "faultOf" | "links">;
   readonly machine: () => Promise<MachineUsage>;
   readonly logger: Logger;
 }
@@ -122,7 +122,8 @@ export class Heartbeat implements Part {
       appliedEpoch: version?.epoch ?? 0n,
       appliedGeneration: version?.generation ?? 0n,
       attempts: attempts().map(attemptStatusMessage),
-      gpus: gpus().map(gpuMessage),
+      gpus: gpus.all().map((gpu) => gpuMessage(gpu, gpus.faultOf(gpu))),
+      gpuLinks: gpus.links().map((link) => ({ ...link })),
       ...(this.#machine === undefined ? {} : { machine: machineMessage(this.#machine) }),
     });
     return toBinary(workeragent.NodeHeartbeatSchema, message);

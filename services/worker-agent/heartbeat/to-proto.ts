@@ -3,6 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { workeragent } from "@trainyard/contracts";
 import type { AttemptPhase } from "../domain/attempt-phase.ts";
 import type { GpuFacts } from "../domain/gpu-facts.ts";
+import type { GpuFault } from "../domain/gpu-fault.ts";
 import type { NonFinite } from "../domain/non-finite.ts";
 import type { RankUsage } from "../domain/rank-usage.ts";
 import type { AttemptStatus, RankStatus } from "../ranks/attempt-status.ts";
@@ -73,7 +74,7 @@ export function machineMessage({ cpuPercent, memoryAvailableBytes, diskFreeBytes
 }
 
 /** A GPU as the heartbeat carries it. */
-export function gpuMessage(gpu: GpuFacts) {
+export function gpuMessage(gpu: GpuFacts, fault: GpuFault | undefined) {
   const { index, uuid, model, memoryUsedBytes, utilizationPercent, temperatureCelsius } = gpu;
   return {
     index,
@@ -84,6 +85,9 @@ export function gpuMessage(gpu: GpuFacts) {
     ...(utilizationPercent === undefined ? {} : { utilizationPercent }),
     ...(temperatureCelsius === undefined ? {} : { temperatureCelsius }),
     ...(gpu.powerWatts === undefined ? {} : { powerWatts: gpu.powerWatts }),
+    ...(fault === undefined
+      ? {}
+      : { fault: { code: fault.code, at: timestamp(fault.atMs), message: fault.message } }),
     ...(gpu.eccErrors === undefined ? {} : { eccErrors: BigInt(gpu.eccErrors) }),
   };
 }

@@ -5,6 +5,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { GpuLink, GpuStatus, MachineUsage } from "./node_usage_pb.js";
 
 /**
  * Describes the file trainyard/scheduler/v1/node.proto.
@@ -94,7 +95,7 @@ export declare type Node = Message<"trainyard.scheduler.v1.Node"> & {
   slotsUsed: number;
 
   /**
-   * "gpu" or "cpu".
+   * "gpu", "cpu", or the word of the node's configuration, such as "tpu".
    *
    * @generated from field: string slot_kind = 5;
    */
@@ -204,6 +205,27 @@ export declare type Node = Message<"trainyard.scheduler.v1.Node"> & {
    * @generated from field: trainyard.scheduler.v1.AgentLifecycle agent_lifecycle = 36;
    */
   agentLifecycle: AgentLifecycle;
+
+  /**
+   * Its GPUs by index, as its last heartbeat tells; empty on a node without, and while it is silent.
+   *
+   * @generated from field: repeated trainyard.scheduler.v1.GpuStatus gpus = 60;
+   */
+  gpus: GpuStatus[];
+
+  /**
+   * What the whole machine uses; absent while it is silent.
+   *
+   * @generated from field: trainyard.scheduler.v1.MachineUsage machine = 61;
+   */
+  machine?: MachineUsage | undefined;
+
+  /**
+   * How its GPUs are connected, each pair once.
+   *
+   * @generated from field: repeated trainyard.scheduler.v1.GpuLink gpu_links = 62;
+   */
+  gpuLinks: GpuLink[];
 };
 
 /**

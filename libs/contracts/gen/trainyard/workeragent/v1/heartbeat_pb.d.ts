@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { GpuLink, GpuStatus, MachineUsage } from "../../scheduler/v1/node_usage_pb.js";
 import type { AgentLifecycle } from "../../scheduler/v1/node_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
@@ -61,7 +62,7 @@ export declare type NodeHeartbeat = Message<"trainyard.workeragent.v1.NodeHeartb
   slots: number;
 
   /**
-   * "gpu" or "cpu".
+   * "gpu", "cpu", or the word of the node's configuration, such as "tpu".
    *
    * @generated from field: string slot_kind = 7;
    */
@@ -112,16 +113,23 @@ export declare type NodeHeartbeat = Message<"trainyard.workeragent.v1.NodeHeartb
   /**
    * Its GPUs, by index; empty on a node without.
    *
-   * @generated from field: repeated trainyard.workeragent.v1.GpuStatus gpus = 60;
+   * @generated from field: repeated trainyard.scheduler.v1.GpuStatus gpus = 60;
    */
   gpus: GpuStatus[];
 
   /**
    * What the whole machine uses; absent in the first heartbeats.
    *
-   * @generated from field: trainyard.workeragent.v1.MachineUsage machine = 61;
+   * @generated from field: trainyard.scheduler.v1.MachineUsage machine = 61;
    */
   machine?: MachineUsage | undefined;
+
+  /**
+   * How its GPUs are connected, each pair once.
+   *
+   * @generated from field: repeated trainyard.scheduler.v1.GpuLink gpu_links = 62;
+   */
+  gpuLinks: GpuLink[];
 
   /**
    * Every attempt the node has anything of, also ended ones until the scheduler no longer lists them.
@@ -475,116 +483,6 @@ export declare type RankUsage = Message<"trainyard.workeragent.v1.RankUsage"> & 
  * Use `create(RankUsageSchema)` to create a new message.
  */
 export declare const RankUsageSchema: GenMessage<RankUsage>;
-
-/**
- * MachineUsage is what a whole node uses.
- *
- * @generated from message trainyard.workeragent.v1.MachineUsage
- */
-export declare type MachineUsage = Message<"trainyard.workeragent.v1.MachineUsage"> & {
-  /**
-   * Of all cores together, 0 to 100.
-   *
-   * @generated from field: double cpu_percent = 1;
-   */
-  cpuPercent: number;
-
-  /**
-   * Memory that can be had without swapping.
-   *
-   * @generated from field: int64 memory_available_bytes = 2;
-   */
-  memoryAvailableBytes: bigint;
-
-  /**
-   * Free on the disk where attempts and caches are.
-   *
-   * @generated from field: int64 disk_free_bytes = 3;
-   */
-  diskFreeBytes: bigint;
-};
-
-/**
- * Describes the message trainyard.workeragent.v1.MachineUsage.
- * Use `create(MachineUsageSchema)` to create a new message.
- */
-export declare const MachineUsageSchema: GenMessage<MachineUsage>;
-
-/**
- * GpuStatus is one GPU as its driver tells. Fields that a device does not support are absent.
- *
- * @generated from message trainyard.workeragent.v1.GpuStatus
- */
-export declare type GpuStatus = Message<"trainyard.workeragent.v1.GpuStatus"> & {
-  /**
-   * Index, as in CUDA_VISIBLE_DEVICES.
-   *
-   * @generated from field: int32 index = 1;
-   */
-  index: number;
-
-  /**
-   * "GPU-…": stays with the device.
-   *
-   * @generated from field: string uuid = 2;
-   */
-  uuid: string;
-
-  /**
-   * Model, such as "NVIDIA H100 80GB HBM3".
-   *
-   * @generated from field: string model = 3;
-   */
-  model: string;
-
-  /**
-   * Memory in bytes.
-   *
-   * @generated from field: int64 memory_bytes = 4;
-   */
-  memoryBytes: bigint;
-
-  /**
-   * Memory in use, in bytes.
-   *
-   * @generated from field: optional int64 memory_used_bytes = 5;
-   */
-  memoryUsedBytes?: bigint | undefined;
-
-  /**
-   * Share of the last second in which a kernel ran, 0 to 100.
-   *
-   * @generated from field: optional double utilization_percent = 6;
-   */
-  utilizationPercent?: number | undefined;
-
-  /**
-   * Temperature of the chip in degrees Celsius.
-   *
-   * @generated from field: optional double temperature_celsius = 7;
-   */
-  temperatureCelsius?: number | undefined;
-
-  /**
-   * Power drawn in watts.
-   *
-   * @generated from field: optional double power_watts = 8;
-   */
-  powerWatts?: number | undefined;
-
-  /**
-   * Uncorrected ECC errors since the driver was loaded.
-   *
-   * @generated from field: optional int64 ecc_errors = 9;
-   */
-  eccErrors?: bigint | undefined;
-};
-
-/**
- * Describes the message trainyard.workeragent.v1.GpuStatus.
- * Use `create(GpuStatusSchema)` to create a new message.
- */
-export declare const GpuStatusSchema: GenMessage<GpuStatus>;
 
 /**
  * RankExit is how a rank ended.
