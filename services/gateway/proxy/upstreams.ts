@@ -1,16 +1,20 @@
-import type {
-  DescMessage,
-  DescMethodClientStreaming,
-  DescMethodServerStreaming,
-  DescMethodUnary,
-  MessageShape,
+import {
+  create,
+  type DescMessage,
+  type DescMethodClientStreaming,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type MessageShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { registry } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
-import { type Principal, rpcTransport } from "@trainyard/service";
+import { inProject, type Principal, rpcTransport } from "@trainyard/service";
 import type { Assertions } from "../auth/assertions.ts";
 import { type UpstreamName, upstreamNames, upstreamServices } from "./proxied-methods.ts";
-import { assertOwnRun } from "./rank-scope.ts";
+import { assertOwn, assertOwnRun } from "./rank-scope.ts";
+
+const { getLoggedModel } = registry.LoggedModelService.method;
 
 /** Longest a unary call may take for a caller that set no deadline; registering a large dataset takes minutes. */
 const UNARY_TIMEOUT_MS = 10 * 60_000;
@@ -64,12 +68,38 @@ export function createUpstreams(
   }
 
   async function headersOf({ principal }: UpstreamCall): Promise<Headers> {
-    return new Headers({ authorization: `Bearer ${await assertions(principal)}` });
+    const authorization = `Bearer ${await assertions(principal)}`;
+    // A user's assertion says the project itself; for a rank the gateway asks as a service, which is of none.
+    const named =
+      principal.kind === "rank" && principal.project !== undefined
+        ? inProject(principal.project).headers
+        : {};
+    return new Headers({ authorization, ...named });
+  }
+
+  /** The run that a logged model is of; empty where there is no such model. */
+  async function runOfModel(id: string, call: UpstreamCall): Promise<string> {
+    const { transport } = upstreamOf(getLoggedModel.parent.typeName);
+    const request = create(getLoggedModel.input, { id, allowDeleted: true });
+    try {
+      const header = await headersOf(call);
+      const { message } = await transport.unary(
+        getLoggedModel,
+        call.signal,
+        UNARY_TIMEOUT_MS,
+        header,
+        request,
+      );
+      return message.model?.sourceRunId ?? "";
+    } catch (error) {
+      if (ConnectError.from(error).code === Code.NotFound) return "";
+      throw asSeenHere(error, "registry", call.signal);
+    }
   }
 
   return {
     async unary(method, request, call) {
-      assertOwnRun(call.principal, request);
+      await assertOwn(call.principal, method, request, (id) => runOfModel(id, call));
       const { name, transport } = upstreamOf(method.parent.typeName);
       const header = await headersOf(call);
       try {

@@ -1,3 +1,4 @@
+import { create } from "@bufbuild/protobuf";
 import { tracking } from "@trainyard/contracts";
 import { doesNotExist, invalidParameter } from "../domain/mlflow-error.ts";
 import { DEFAULT_EXPERIMENT, DEFAULT_EXPERIMENT_ID, mlflowExperimentId } from "../domain/uris.ts";
@@ -6,18 +7,30 @@ import { inWords } from "../http/reasons.ts";
 import { lifecycleStage } from "./experiment-json.ts";
 
 const { getExperiment } = tracking.ExperimentService.method;
-const { createExperiment } = tracking.TrackingService.method;
+const { createExperiment, getRun } = tracking.TrackingService.method;
 
 export const noExperiment = (id: string) => doesNotExist(`No Experiment with id=${id} exists`);
 
 /** The experiment of an MLflow id. Experiment "0" is made when it is asked for first: to MLflow's clients it has always been there. */
 export async function findExperiment(call: MlflowCall, id: string): Promise<tracking.Experiment> {
+  if (call.principal.kind === "rank") return experimentOfRank(call, call.principal.run ?? "", id);
   if (id === DEFAULT_EXPERIMENT_ID) return defaultExperiment(call);
   const words = { EXPERIMENT_NOT_FOUND: () => noExperiment(id) };
   const { experiment } = await inWords(words, () => call.rpc(getExperiment, { experiment: id }));
   // A name would be found, too, and is no id.
   if (experiment?.id !== id) throw noExperiment(id);
   return experiment;
+}
+
+/** A rank knows its own run's experiment, by its id and name. */
+async function experimentOfRank(call: MlflowCall, runId: string, id: string): Promise<tracking.Experiment> {
+  const { run } = await call.rpc(getRun, { runId });
+  if (run === undefined || mlflowExperimentId({ id: run.experimentId, name: run.experiment }) !== id) {
+    throw noExperiment(id);
+  }
+  const { project, experimentId, experiment: name } = run;
+  const lifecycle = tracking.Lifecycle.ACTIVE;
+  return create(tracking.ExperimentSchema, { id: experimentId, project, name, lifecycle });
 }
 
 /** What the tracking service knows an MLflow id by. */

@@ -1,0 +1,221 @@
+"""What people do with MLflow's client, done here with MLflow's own and asserted by what it answers.
+
+usage: flows.py [FLOW...]   with MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN set; prints a line per flow, exits 1 when one fails
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "2"
+# Small files in parts, so that a few megabytes show it.
+os.environ["MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE"] = "6000000"
+os.environ["MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE"] = str(5 * 1024 * 1024)
+warnings.filterwarnings("ignore")
+
+import mlflow  # noqa: E402
+import numpy as np  # noqa: E402
+from mlflow import MlflowClient  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+
+FLOWS: list[Callable[[], None]] = []
+TOKEN = os.environ["MLFLOW_TRACKING_TOKEN"]
+
+
+def flow(body: Callable[[], None]) -> Callable[[], None]:
+    """Register a flow."""
+    FLOWS.append(body)
+    return body
+
+
+def refused(call: Callable[[], object]) -> MlflowException:
+    """Expect the call to be refused, and give the refusal."""
+    try:
+        call()
+    except MlflowException as error:
+        return error
+    raise AssertionError("was not refused")
+
+
+@flow
+def nested_runs_as_a_data_frame() -> None:
+    mlflow.set_experiment("flows nested")
+    with mlflow.start_run(run_name="parent") as parent:
+        mlflow.log_params({"lr": 0.1})
+        for index in range(3):
+            with mlflow.start_run(run_name=f"child {index}", nested=True) as child:
+                mlflow.log_metrics({"loss": index / 2}, step=index)
+    frame = mlflow.search_runs(order_by=["metrics.loss DESC"])
+    assert list(frame["tags.mlflow.runName"])[:3] == ["child 2", "child 1", "child 0"], frame
+    assert set(frame["tags.mlflow.parentRunId"].dropna()) == {parent.info.run_id}
+    assert set(frame["status"]) == {"FINISHED"}
+    assert MlflowClient().get_parent_run(child.info.run_id).info.run_id == parent.info.run_id
+
+
+@flow
+def asynchronous_logging() -> None:
+    mlflow.set_experiment("flows async")
+    with mlflow.start_run() as run:
+        for step in range(500):
+            mlflow.log_metric("loss", step / 7, step=step, synchronous=False)
+        mlflow.log_param("late", "yes", synchronous=False).wait()
+        mlflow.flush_async_logging()
+    history = MlflowClient().get_metric_history(run.info.run_id, "loss")
+    assert [(point.step, point.value) for point in history] == [(step, step / 7) for step in range(500)]
+    assert mlflow.get_run(run.info.run_id).data.params == {"late": "yes"}
+
+
+@flow
+def large_files_in_parts() -> None:
+    client = MlflowClient()
+    run_id = client.create_run(mlflow.set_experiment("flows files").experiment_id).info.run_id
+    content = np.random.default_rng(7).bytes(12 * 1024 * 1024 + 5)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.bin"
+        path.write_bytes(content)
+        client.log_artifact(run_id, str(path), "deep/er")
+        assert [(found.path, found.file_size) for found in client.list_artifacts(run_id, "deep/er")] == [("deep/er/large.bin", len(content))]
+        back = client.download_artifacts(run_id, "deep/er/large.bin", folder)
+        assert Path(back).read_bytes() == content
+    artifact_uri = client.get_run(run_id).info.artifact_uri
+    mlflow.store.artifact.artifact_repository_registry.get_artifact_repository(artifact_uri).delete_artifacts("deep")
+    assert client.list_artifacts(run_id) == []
+
+
+@flow
+def scikit_learn_autolog_and_evaluate() -> None:
+    from sklearn.datasets import load_iris
+    from sklearn.linear_model import LogisticRegression
+
+    experiment = mlflow.set_experiment("flows sklearn")
+    features, labels = load_iris(return_X_y=True, as_frame=True)
+    # To find a model's requirements MLflow imports it in a process of its own, which costs more than all of this.
+    mlflow.autolog(log_models=False, silent=True)
+    with mlflow.start_run() as run:
+        model = LogisticRegression(max_iter=200).fit(features, labels)
+    mlflow.autolog(disable=True, silent=True)
+    logged = mlflow.get_run(run.info.run_id)
+    assert logged.data.params["max_iter"] == "200"
+    assert logged.data.metrics["training_accuracy_score"] > 0.9
+    assert [given.dataset.name for given in logged.inputs.dataset_inputs] == ["dataset"]
+    assert "training_confusion_matrix.png" in [found.path for found in MlflowClient().list_artifacts(run.info.run_id)]
+
+    with mlflow.start_run() as run:
+        info = mlflow.sklearn.log_model(model, name="iris", registered_model_name="flows iris", pip_requirements=["scikit-learn"], serialization_format="pickle")
+        data = features.assign(label=labels)
+        result = mlflow.models.evaluate(info.model_uri, data, targets="label", model_type="classifier", evaluator_config={"log_explainer": False})
+    assert result.metrics["accuracy_score"] > 0.9
+    evaluated = mlflow.get_run(run.info.run_id)
+    assert evaluated.data.metrics["accuracy_score"] == result.metrics["accuracy_score"]
+    assert [given.model_id for given in evaluated.inputs.model_inputs] == [info.model_id]
+    assert "confusion_matrix.png" in [found.path for found in MlflowClient().list_artifacts(run.info.run_id)]
+    found = mlflow.search_logged_models([experiment.experiment_id], "metrics.accuracy_score > 0.9", output_format="list")
+    assert [model.model_id for model in found] == [info.model_id]
+    loaded = mlflow.pyfunc.load_model("models:/flows iris/1")
+    assert (loaded.predict(features) == model.predict(features)).all()
+
+
+@flow
+def pytorch_models() -> None:
+    import mlflow.pytorch
+    import torch
+
+    mlflow.set_experiment("flows torch")
+    network = torch.nn.Linear(4, 3)
+    with mlflow.start_run():
+        info = mlflow.pytorch.log_model(network, name="net", registered_model_name="flows net", pip_requirements=["torch"], serialization_format="pickle")
+    example = torch.ones(1, 4)
+    for uri in (info.model_uri, "models:/flows net/1"):
+        assert torch.equal(mlflow.pytorch.load_model(uri)(example), network(example))
+
+
+@flow
+def reserved_aliases_and_stages() -> None:
+    client = MlflowClient()
+    run_id = client.create_run("0").info.run_id
+    client.log_text(run_id, "weights", "model/weights.txt")
+    client.create_registered_model("flows stages")
+    client.create_model_version("flows stages", f"runs:/{run_id}/model", run_id)
+    client.set_registered_model_alias("flows stages", "mine", "1")
+    assert client.get_model_version_by_alias("flows stages", "mine").version == "1"
+    for call in (
+        lambda: client.set_registered_model_alias("flows stages", "canary", "1"),
+        lambda: client.transition_model_version_stage("flows stages", "1", "Staging"),
+    ):
+        error = refused(call)
+        assert error.error_code == "PERMISSION_DENIED" and "GATE_MISSING" in error.message, error
+    error = refused(lambda: client.set_registered_model_alias("flows stages", "champion", "1"))
+    assert error.error_code == "PERMISSION_DENIED", error
+    assert client.get_model_version("flows stages", "1").current_stage == "None"
+
+
+@flow
+def who_is_asking() -> None:
+    def experiments_as(**credentials: str) -> object:
+        for name in ("TOKEN", "USERNAME", "PASSWORD"):
+            os.environ.pop(f"MLFLOW_TRACKING_{name}", None)
+        os.environ.update({f"MLFLOW_TRACKING_{name}": value for name, value in credentials.items()})
+        try:
+            return MlflowClient().search_experiments()
+        finally:
+            for name in credentials:
+                os.environ.pop(f"MLFLOW_TRACKING_{name}")
+            os.environ["MLFLOW_TRACKING_TOKEN"] = TOKEN
+
+    assert experiments_as(USERNAME="anybody", PASSWORD=TOKEN)
+    for credentials in ({}, {"TOKEN": "ty_wrong"}, {"USERNAME": "ada", "PASSWORD": "wrong"}):
+        error = refused(lambda credentials=credentials: experiments_as(**credentials))
+        assert "export MLFLOW_TRACKING_URI=http://" in error.message and "MLFLOW_TRACKING_TOKEN" in error.message, error
+
+
+@flow
+def what_is_not_here_says_so() -> None:
+    client = MlflowClient()
+    for call in (
+        lambda: client.search_traces(locations=["0"]),
+        lambda: client.register_prompt("greeting", "Hello {{name}}"),
+        lambda: client.create_webhook("hook", "https://example.com", []),
+    ):
+        assert "not supported by this server" in refused(call).message
+
+
+@flow
+def the_command_line() -> None:
+    def command(*arguments: str) -> str:
+        program = Path(sys.executable).with_name("mlflow")
+        return subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout
+
+    client = MlflowClient()
+    experiment = client.create_experiment("flows command line")
+    run_id = client.create_run(experiment, run_name="by hand").info.run_id
+    client.log_text(run_id, "hello", "notes.txt")
+    assert "by hand" in command("runs", "list", "--experiment-id", experiment)
+    assert "notes.txt" in command("artifacts", "list", "--run-id", run_id)
+
+
+def main(names: list[str]) -> int:
+    """Run the flows of these names, or all."""
+    failed = 0
+    for body in FLOWS:
+        if names and body.__name__ not in names:
+            continue
+        begun = time.perf_counter()
+        try:
+            body()
+            print(f"ok {body.__name__} {time.perf_counter() - begun:.1f} s", flush=True)
+        except Exception:  # noqa: BLE001  each flow is told, the others go on
+            failed += 1
+            print(f"FAILED {body.__name__}\n{traceback.format_exc()}", flush=True)
+    return 1 if failed else 0
+
+
+sys.exit(main(sys.argv[1:]))
