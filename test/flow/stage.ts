@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { scheduler } from "@trainyard/contracts";
 import {
@@ -93,8 +94,7 @@ export async function setStage(dir: string, options: StageOptions): Promise<Stag
     },
   };
   await waitFor("every node", async () => (await readyNodes(stage)) === count, { timeoutMs: 60_000 });
-  for (const { id, dir: folder } of nodes)
-    await waitFor(`the launcher of ${id}`, () => launcherOf(folder), { timeoutMs: 120_000, intervalMs: 100 });
+  await launchersServe(stage);
   return stage;
 }
 
@@ -104,9 +104,17 @@ export async function readyNodes({ user }: Pick<Stage, "user">): Promise<number>
   return nodes.filter(({ state, unusable }) => state === scheduler.NodeState.READY && unusable === "").length;
 }
 
+/** Waits until ranks start warm on every node. */
+export async function launchersServe({ nodes }: Pick<Stage, "nodes">): Promise<void> {
+  for (const { id, dir } of nodes)
+    await waitFor(`the launcher of ${id}`, () => launcherOf(dir), { timeoutMs: 120_000, intervalMs: 100 });
+}
+
 /** The process id of the launcher that serves in an agent's folder, if one does. */
 export async function launcherOf(dir: string): Promise<number | undefined> {
-  return (await readLauncherRecord(join(dir, "launcher")))?.pid;
+  const pid = (await readLauncherRecord(join(dir, "launcher")))?.pid;
+  // The record of one that was killed stays until the next one serves.
+  return pid !== undefined && existsSync(`/proc/${pid}`) ? pid : undefined;
 }
 
 /** Ends all that an agent has started in its folder. */

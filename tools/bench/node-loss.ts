@@ -7,7 +7,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { scheduler } from "@trainyard/contracts";
 import { checkoutRoot, findPython, freePort } from "@trainyard/local";
 import { recoveryJob } from "@trainyard/test/flow/recovery.ts";
-import { endAll, readyNodes, type Stage, setStage } from "@trainyard/test/flow/stage.ts";
+import { endAll, launchersServe, readyNodes, type Stage, setStage } from "@trainyard/test/flow/stage.ts";
 import { closeAll, waitFor } from "@trainyard/testing";
 import { torchVersion } from "./launch.ts";
 import { endGroup, nextAttempt, stepsIn } from "./recovery.ts";
@@ -125,6 +125,7 @@ async function lossOfNode(stage: Stage): Promise<Loss> {
   await user.scheduler.cancelJob({ requestId: randomUUID(), jobId });
   await waitFor("the cancel", async () => (await now())?.state === scheduler.JobState.CANCELLED, wait);
   await waitFor("both nodes", async () => (await readyNodes(stage)) === nodes.length, wait);
+  await launchersServe(stage);
   return {
     nextStepMs: timestampMs(second.firstStepAt) - killedAtMs,
     stepsLost: Math.max(0, Number(first?.failure?.step ?? 0n) - Number(second.resumedFromStep)),
