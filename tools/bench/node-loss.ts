@@ -76,7 +76,7 @@ function report(trials: readonly Loss[], peer: Loss | undefined, version: string
       aim: { op: "<", value: 10_000 },
     },
     {
-      metric: "steps_lost_max",
+      metric: "steps_lost_max_at_least",
       unit: "steps",
       value: Math.max(...lost),
       samples: lost,
@@ -94,17 +94,16 @@ async function lossOfNode(stage: Stage): Promise<Loss> {
   const { job } = await user.scheduler.submitJob({ requestId: randomUUID(), spec });
   const jobId = job?.id ?? "";
   const now = async () => (await user.scheduler.getJob({ jobId })).job;
-  await waitFor(
-    "the gang's steps",
-    async () => {
-      const { run } = await user.tracking.getRun({ runId: job?.runId ?? "" });
-      return Number(run?.metrics.loss?.lastStep ?? 0n) >= KILL_AT_STEP;
-    },
-    wait,
-  );
+  const lastStep = async () => {
+    const { run } = await user.tracking.getRun({ runId: job?.runId ?? "" });
+    return Number(run?.metrics.loss?.lastStep ?? 0n);
+  };
+  await waitFor("the gang's steps", async () => (await lastStep()) >= KILL_AT_STEP, wait);
   const [placement] = (await now())?.attempts.at(-1)?.placements ?? [];
   const node = nodes.find(({ id }) => id === placement?.nodeId);
   if (node === undefined) throw new Error("the gang is on no node of the stage");
+  // The steps after it, which nobody was told of, went with the node.
+  const doneAtLeast = await lastStep();
   const killedAtMs = Date.now();
   // Down long enough that it is the other node that goes on.
   const down = node.agent.kill(15_000);
@@ -119,7 +118,6 @@ async function lossOfNode(stage: Stage): Promise<Loss> {
     wait,
   );
   if (second.firstStepAt === undefined) throw new Error("no step");
-  const first = (await now())?.attempts[0];
   if (second.placements.some(({ nodeId }) => nodeId === node.id))
     throw new Error(`the gang went on on ${node.id}, which was dead`);
   await user.scheduler.cancelJob({ requestId: randomUUID(), jobId });
@@ -128,7 +126,7 @@ async function lossOfNode(stage: Stage): Promise<Loss> {
   await launchersServe(stage);
   return {
     nextStepMs: timestampMs(second.firstStepAt) - killedAtMs,
-    stepsLost: Math.max(0, Number(first?.failure?.step ?? 0n) - Number(second.resumedFromStep)),
+    stepsLost: Math.max(0, doneAtLeast - Number(second.resumedFromStep)),
   };
 }
 
