@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { workeragent } from "@trainyard/contracts";
-import { findUv } from "@trainyard/local";
+import { scheduler, type workeragent } from "@trainyard/contracts";
+import { checkoutRoot, findUv } from "@trainyard/local";
 import { type ServiceProcess, tempDir } from "@trainyard/testing";
 import { beforeAll, expect, it } from "vitest";
 import { uvEnvironment } from "./domain/rank-environment.ts";
@@ -109,6 +109,28 @@ it("installs exactly what a lock says, without the node's packages when the job 
   await node.desire([locked, listed]);
   expect(await ends(locked)).toBe("0.4.6 False False True\n");
   expect(await ends(listed)).toBe("0.4.6 True True True\n");
+});
+
+it("trains the XGBoost example, which brings its own packages and is no torch job", {
+  timeout: 180_000,
+}, async () => {
+  const folder = join(checkoutRoot, "examples/process");
+  const files = { "requirements.txt": readFileSync(join(folder, "requirements.txt"), "utf8") };
+  const training = await node.assignment({
+    script: readFileSync(join(folder, "train_xgboost.py"), "utf8"),
+    files,
+    spec: {
+      framework: scheduler.Framework.PROCESS,
+      python: { requirements: "requirements.txt" },
+      params: { rounds: 5 },
+    },
+  });
+  await node.desire([training]);
+  expect(Number(/^error ([0-9.]+)$/m.exec(await ends(training))?.[1])).toBeLessThan(0.3);
+  const errors = node.tracking.points(training.runId, 1, 0).map(({ value }) => value);
+  expect(errors).toHaveLength(5);
+  expect(errors.at(-1)).toBeLessThan(errors[0] ?? 0);
+  expect(node.tracking.artifacts.map(({ file }) => file?.path)).toContain("model.json");
 });
 
 it("fails the job with the end of what uv said when its packages do not exist, and when a file or interpreter is missing", {
