@@ -8,6 +8,12 @@ import { type StoreOutcome, storeTelemetry, type TelemetryItem } from "../operat
 const MAX_GROUP = 256;
 const MAX_GROUP_WEIGHT = 4 * 1024 * 1024;
 
+/**
+ * So long a batch waits for others. The ranks of a node ship at the same moments, and a transaction costs about the same for one
+ * batch as for a hundred; where the platform shares its machine with ranks, they pay for it.
+ */
+const GATHER_MS = 10;
+
 const RETRY_MS = 1_000;
 const OUTAGE_PAUSE_MS = 500;
 /** A batch far ahead of what is stored waits for the batches before it. */
@@ -27,21 +33,41 @@ export interface GroupWriter {
 }
 
 /**
- * Group commit: while one transaction is under way, the batches that arrive wait and go into the next one together, so
- * a busy stream costs one journal flush for hundreds of batches and a quiet one waits for nothing.
+ * Group commit: batches that arrive together, or while one transaction is under way, go into the next one together, so a
+ * busy stream costs one journal flush for hundreds of batches.
  */
 export function createGroupWriter(deps: Deps): GroupWriter {
   const queue: Waiting[] = [];
   let writing = false;
   let stopped = false;
+  let weight = 0;
+  let hurry = () => {};
 
   async function writeAll(): Promise<void> {
     writing = true;
     try {
-      while (queue.length > 0) await write(takeGroup(queue));
+      while (queue.length > 0) {
+        await gather();
+        const group = takeGroup(queue);
+        weight -= weightOf(group);
+        await write(group);
+      }
     } finally {
       writing = false;
     }
+  }
+
+  const isFull = () => queue.length >= MAX_GROUP || weight >= MAX_GROUP_WEIGHT;
+
+  async function gather(): Promise<void> {
+    if (isFull() || stopped) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, GATHER_MS);
+      hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   async function write(group: readonly Waiting[]): Promise<void> {
@@ -86,12 +112,15 @@ export function createGroupWriter(deps: Deps): GroupWriter {
     store(item) {
       return new Promise((settle) => {
         queue.push({ item, settle });
+        weight += weightOf([{ item }]);
+        if (isFull()) hurry();
         // Failures are answered per batch inside; this promise cannot reject.
         if (!writing) void writeAll();
       });
     },
     stop() {
       stopped = true;
+      hurry();
     },
   };
 }
@@ -99,12 +128,21 @@ export function createGroupWriter(deps: Deps): GroupWriter {
 function takeGroup(queue: Waiting[]): Waiting[] {
   let count = 0;
   let weight = 0;
-  for (const { item } of queue) {
-    weight += item.kind === "metrics" ? item.batch.offsets.length * 30 : item.batch.data.byteLength;
+  for (const one of queue) {
+    weight += weightOf([one]);
     if (count > 0 && (count >= MAX_GROUP || weight > MAX_GROUP_WEIGHT)) break;
     count += 1;
   }
   return queue.splice(0, count);
+}
+
+/** About the bytes that batches take in the database. */
+function weightOf(batches: readonly { readonly item: TelemetryItem }[]): number {
+  return batches.reduce(
+    (sum, { item }) =>
+      sum + (item.kind === "metrics" ? item.batch.offsets.length * 30 : item.batch.data.byteLength),
+    0,
+  );
 }
 
 function resultOf(outcome: StoreOutcome | undefined): HandlerResult {

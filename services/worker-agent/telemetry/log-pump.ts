@@ -6,7 +6,7 @@ import { leftOut } from "../domain/log-limit.ts";
 import { redact, safeLength } from "../domain/redact.ts";
 import { Pace } from "./pace.ts";
 import type { TelemetryPublisher } from "./publisher.ts";
-import { type Pump, type PumpSource, SHIP_INTERVAL_MS, TAIL_INTERVAL_MS } from "./pump.ts";
+import { type Pump, type PumpSource, TAIL_INTERVAL_MS, untilShipping } from "./pump.ts";
 import { type RankIdentity, telemetryMsgId, telemetrySubject } from "./rank-stream.ts";
 
 /** Most bytes of output in one message. */
@@ -76,7 +76,7 @@ export class LogPump implements Pump {
         await this.#pace.spend(data.length, source.signal);
       }
       if (last || (!isEmpty && this.#position < size)) continue;
-      await delay(isEmpty ? TAIL_INTERVAL_MS : SHIP_INTERVAL_MS, undefined, { signal: source.signal });
+      await delay(isEmpty ? TAIL_INTERVAL_MS : untilShipping(), undefined, { signal: source.signal });
     }
   }
 

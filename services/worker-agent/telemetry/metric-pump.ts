@@ -4,7 +4,7 @@ import { RecordReader } from "@trainyard/rank-file";
 import type { Logger } from "@trainyard/telemetry";
 import { MetricBatchBuilder } from "./metric-batch.ts";
 import type { TelemetryPublisher } from "./publisher.ts";
-import { type Pump, type PumpSource, SHIP_INTERVAL_MS, TAIL_INTERVAL_MS } from "./pump.ts";
+import { type Pump, type PumpSource, TAIL_INTERVAL_MS, untilShipping } from "./pump.ts";
 import { type RankIdentity, telemetryMsgId, telemetrySubject } from "./rank-stream.ts";
 
 export interface MetricPumpOptions {
@@ -52,7 +52,7 @@ export class MetricPump implements Pump {
       if (batch.isEmpty && last) return;
       if (!batch.isEmpty) await this.#ship(batch);
       if (last || batch.isFull) continue;
-      await delay(batch.isEmpty ? TAIL_INTERVAL_MS : SHIP_INTERVAL_MS, undefined, { signal: source.signal });
+      await delay(batch.isEmpty ? TAIL_INTERVAL_MS : untilShipping(), undefined, { signal: source.signal });
     }
   }
 

@@ -6,7 +6,12 @@ export const TAIL_INTERVAL_MS = 50;
  * What a rank records or prints is shipped at most so often, unless there is more than a message holds: a message costs the bus,
  * tracking and its database about the same with one point as with a hundred, and their processors are the ranks' too.
  */
-export const SHIP_INTERVAL_MS = 100;
+const SHIP_INTERVAL_MS = 100;
+
+/** Until the next moment to ship: the same for all ranks of a node, so that what they send is stored together. */
+export function untilShipping(): number {
+  return SHIP_INTERVAL_MS - (performance.now() % SHIP_INTERVAL_MS);
+}
 
 /** Ships one of a rank's files to the telemetry stream, from where it was stored up to its end. */
 export interface Pump {

@@ -13,7 +13,7 @@ import type { Spool } from "../ranks/spool.ts";
 import { type ActDeps, actOnRecord, cleanUpAfter } from "./act-on-record.ts";
 import type { HaltWatch } from "./halt-watch.ts";
 import { UnusableFileError } from "./open-inside.ts";
-import { type PumpSource, SHIP_INTERVAL_MS } from "./pump.ts";
+import { type PumpSource, TAIL_INTERVAL_MS } from "./pump.ts";
 import type { RankIdentity } from "./rank-stream.ts";
 
 const RETRY = { firstMs: 200, maxMs: 10_000 };
@@ -69,7 +69,7 @@ export class RecordActor {
         if (frame !== undefined) this.#options.halt.see(of.rank, frame);
         if (frame?.content.kind === "object") await this.#handle(frame, frame.content.json, path);
         else if (frame === undefined && last) break;
-        else if (frame === undefined) await delay(SHIP_INTERVAL_MS, undefined, { signal: source.signal });
+        else if (frame === undefined) await delay(TAIL_INTERVAL_MS, undefined, { signal: source.signal });
       }
       await this.#noteActed(path, reader.position);
     } finally {

@@ -102,9 +102,10 @@ export class StandInTracking {
     return Buffer.concat(this.#text.get(`${runId}.${attempt}.${rank}.${stream}`) ?? []).toString("utf8");
   }
 
-  /** The stored points of a rank, in the order of their offsets. */
+  /** The stored points of a rank that its script has logged, in the order of their offsets; the SDK adds some of its own. */
   points(runId: string, attempt: number, rank: number): readonly StoredPoint[] {
-    return this.#points.get(`${runId}.${attempt}.${rank}`) ?? [];
+    const all = this.#points.get(`${runId}.${attempt}.${rank}`) ?? [];
+    return all.filter(({ key }) => !key.startsWith("trainyard/"));
   }
 
   #handlers() {
