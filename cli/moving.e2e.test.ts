@@ -207,6 +207,15 @@ describe("a bundle", () => {
     const { runs } = (await answer(args)) as { readonly runs: readonly Brought[] };
     expect(runs.map(({ outcome, points }) => [outcome, points])).toEqual(Array(2).fill(["known", 0]));
     for (const { from, runId } of runs) await expectSame(from, runId);
+    const compared = (await answer(["runs", "compare", ...runs.map(({ runId }) => runId)])) as Compared;
+    expect(
+      compared.params
+        .filter(({ differs }) => differs)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(Object.keys(truth.database.long?.params ?? {}).sort());
+    const count = compared.metrics.find(({ key, aggregate }) => key === "loss" && aggregate === "count");
+    expect(count?.values).toEqual([1100, 1]);
     const nested = runs.map(
       async ({ runId }) => (await clients.tracking.getRun({ runId })).run?.parentRunId !== "",
     );
@@ -227,6 +236,16 @@ describe("a bundle", () => {
     expect(experiments.map(({ name }) => name)).not.toContain("refused");
   });
 });
+
+/** What `runs compare --json` says of runs. */
+interface Compared {
+  readonly params: readonly { readonly name: string; readonly differs: boolean }[];
+  readonly metrics: readonly {
+    readonly key: string;
+    readonly aggregate: string;
+    readonly values: readonly unknown[];
+  }[];
+}
 
 interface Brought {
   readonly from: string;

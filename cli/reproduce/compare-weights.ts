@@ -70,8 +70,8 @@ function judged(
     };
   if (last !== lastAgain && !deciding.some((file) => file.of === "model"))
     return {
-      verdict: "differs",
-      reason: `what both saved is the same, but the last checkpoints are of ${stepText(last)} and ${stepText(lastAgain)}`,
+      verdict: "not-comparable",
+      reason: `the newest checkpoints of a common step are the same, but the last ones are of ${stepText(last)} and ${stepText(lastAgain)}; a script that saves at its last step can be compared`,
     };
   const others = files.filter(({ identical, decides }) => !identical && !decides).length;
   const beside = others === 0 ? "" : `; ${others} files with generator states or data positions differ`;

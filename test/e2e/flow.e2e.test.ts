@@ -11,7 +11,7 @@ import { digitsFlow } from "../flow/flow.ts";
 import { brokenPromises } from "../flow/invariants.ts";
 import { killedTraining, recoveryJob, trainedDigest } from "../flow/recovery.ts";
 import { otlpReceiver, type ReceivedSpan } from "./otlp-receiver.ts";
-import { trainAndReproduce } from "./reproduce.ts";
+import { moveAndCompare, trainAndReproduce } from "./reproduce.ts";
 
 let dir: string;
 let fleet: Fleet;
@@ -133,6 +133,15 @@ describe("a training that is reproduced", () => {
     expect(report.files.every(({ identical }) => identical)).toBe(true);
     expect(report.reproduction.runId).not.toBe(report.original.runId);
     expect(code).toBe(0);
+
+    // Taken elsewhere, the run still tells where it came from, and has the same points.
+    const moved = await moveAndCompare(fleet, dir, report.original.runId);
+    expect(moved.lineage.filter(({ differs }) => differs)).toEqual([]);
+    expect(moved.lineage.map(({ name }) => name)).toEqual(expect.arrayContaining(["code", "seed", "ranks"]));
+    expect(moved.metrics.filter(({ differs }) => differs)).toEqual([]);
+    const environment = moved.environment.map(({ name }) => name);
+    expect(environment).toEqual(expect.arrayContaining(["packages.torch", "reproducibility.seed"]));
+    expect(moved.environment.filter(({ differs }) => differs)).toEqual([]);
   });
 
   it("is told to differ, and in which files, where the script draws what nobody can repeat", async () => {
