@@ -184,6 +184,41 @@ it(
   numRuns * 10_000,
 );
 
+it("reads a metric whose points are all at one step page by page, and of the chunks only what a page needs", async () => {
+  const world = await begin();
+  const { model, runId } = world;
+  const size = 30_000;
+  write(
+    model,
+    0,
+    Array.from({ length: size }, (_, index) => [
+      { key: "loss", step: 0, timeMs: 1_000 + Math.floor(index / 3), value: index },
+    ]),
+  );
+  await deliver(world, { kind: "deliver", attempt: 0, rank: 0, from: 0, to: 1, twice: false });
+  await foldMetrics(deps, runId);
+  await pack(runId);
+  const run = await runOf(runId);
+  const chunks = deps.records.metricChunks;
+  let read = 0;
+  const readMany: typeof chunks.readMany = (ids, ...rest) => {
+    read += ids.length;
+    return chunks.readMany(ids, ...rest);
+  };
+  const counting = { ...deps, records: { ...deps.records, metricChunks: { ...chunks, readMany } } };
+  const page = { points: 5_000, bytes: 1e9, bytesOf: () => 1 };
+  const values: number[] = [];
+  let position: Awaited<ReturnType<typeof readHistory>>["next"];
+  do {
+    const { points, next } = await readHistory(counting, run, { keys: [], range: {}, position }, page);
+    values.push(...points.map((point) => point.value));
+    position = next;
+  } while (position !== undefined);
+  expect(values).toEqual(Array.from({ length: size }, (_, index) => index));
+  // Eight chunks; six pages that each began with the first of them would read 48.
+  expect(read).toBeLessThan(40);
+}, 60_000);
+
 it("reads long series packed into full chunks as the model has them, also when an attempt resumes in their middle", async () => {
   const world = await begin();
   const { model, runId } = world;

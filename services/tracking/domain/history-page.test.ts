@@ -9,7 +9,7 @@ const points = fc.array(
     step: fc.integer({ min: -2, max: 4 }),
     value: fc.double({ noNaN: true }),
     timeMs: fc.nat({ max: 2 }),
-    rank: fc.constant(0),
+    rank: fc.nat({ max: 1 }),
     attempt: fc.constant(1),
   }),
 );

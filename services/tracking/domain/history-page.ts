@@ -1,11 +1,28 @@
 import { comparePoints, type MetricPoint } from "./metric-point.ts";
 
-/** Where a page of a history begins: at the points of a metric at a step, behind so many of them. */
-export interface HistoryPosition {
-  readonly step: number;
-  readonly key: string;
+/**
+ * Where a page of a history begins: at the points with this place, behind so many of them. The place goes down to the time
+ * and the rank, so that a metric with a million points at one step, as MLflow's clients log by default, is read page by page.
+ */
+export interface HistoryPosition extends HistoryPlace {
+  readonly attempt: number;
+  readonly rank: number;
   readonly skip: number;
 }
+
+/** What a history is ordered by first. */
+export interface HistoryPlace {
+  readonly step: number;
+  readonly key: string;
+  readonly timeMs: number;
+}
+
+/** Order of places. */
+export function comparePlaces(a: HistoryPlace, b: HistoryPlace): number {
+  return a.step - b.step || compareTexts(a.key, b.key) || a.timeMs - b.timeMs;
+}
+
+const compareTexts = (a: string, b: string) => Number(a > b) - Number(a < b);
 
 /** How much a page may hold. */
 export interface PageLimits {
@@ -27,9 +44,14 @@ export function compareByStep(a: MetricPoint, b: MetricPoint): number {
 }
 
 /** Whether a page that begins there may hold the point. */
-export function isFrom(position: HistoryPosition | undefined, { step, key }: MetricPoint): boolean {
-  if (position === undefined || step > position.step) return true;
-  return step === position.step && key >= position.key;
+export function isFrom(position: HistoryPosition | undefined, point: MetricPoint): boolean {
+  return position === undefined || compareToPosition(point, position) >= 0;
+}
+
+type Placed = Omit<HistoryPosition, "skip">;
+
+function compareToPosition(point: Placed, position: Placed): number {
+  return comparePlaces(point, position) || point.attempt - position.attempt || point.rank - position.rank;
 }
 
 /** The first points from the position on. `points` are all those from there, in any order, or at least the first of them. */
@@ -49,7 +71,7 @@ export function firstPage(
   const last = ordered[end - 1];
   if (end === ordered.length || last === undefined) return { points: shown };
   let first = end - 1;
-  while (first > 0 && ordered[first - 1]?.step === last.step && ordered[first - 1]?.key === last.key)
-    first -= 1;
-  return { points: shown, next: { step: last.step, key: last.key, skip: end - first } };
+  while (first > 0 && compareToPosition(ordered[first - 1] ?? last, last) === 0) first -= 1;
+  const { step, key, timeMs, attempt, rank } = last;
+  return { points: shown, next: { step, key, timeMs, attempt, rank, skip: end - first } };
 }

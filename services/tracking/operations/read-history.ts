@@ -1,8 +1,10 @@
 import type { Deps } from "../deps.ts";
 import {
   compareByStep,
+  comparePlaces,
   firstPage,
   type HistoryPage,
+  type HistoryPlace,
   type HistoryPosition,
   isFrom,
   type PageLimits,
@@ -13,6 +15,7 @@ import { isInRange, type PointRange } from "../domain/point-range.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import { visibleEnd, visibleHistory } from "../domain/visible-history.ts";
 import type { StoredBatch } from "../store/metric-batches.ts";
+import type { ChunkHead } from "../store/metric-chunks.ts";
 
 /** Which points of a run, and from where on. */
 export interface HistoryQuery {
@@ -26,8 +29,9 @@ export interface HistoryQuery {
 const CHUNKS_AT_ONCE = 16;
 
 /**
- * One page of the visible points of some metrics, the first by step. Chunks are read in the order of their lowest step and
- * no further than the page needs, so memory and time follow the page and not the run.
+ * One page of the visible points of some metrics, the first by step. Chunks are read in the order of the lowest place that
+ * they may hold, not those that end before the page, and no further than it needs, so memory and time follow the page and
+ * not the run.
  */
 export async function readHistory(
   deps: Deps,
@@ -53,11 +57,14 @@ export async function readHistory(
   await deps.store.snapshot(async (moment) => {
     points = [];
     for await (const batch of metrics.read(found, moment)) take(batch);
-    const heads = await metricChunks.heads({ ...found, range }, moment);
+    const heads = (await metricChunks.heads({ ...found, range }, moment))
+      .filter((head) => position === undefined || comparePlaces(highest(head), position) >= 0)
+      .sort((a, b) => comparePlaces(lowest(a), lowest(b)));
     for (let from = 0; from < heads.length; from += CHUNKS_AT_ONCE) {
-      const next = heads[from]?.stepLow ?? 0;
-      if (points.reduce((count, { step }) => count + Number(step < next), 0) >= enough) break;
-      const ids = heads.slice(from, from + CHUNKS_AT_ONCE).map(({ id }) => id);
+      const some = heads.slice(from, from + CHUNKS_AT_ONCE);
+      const [next] = some;
+      if (next !== undefined && countBelow(points, lowest(next)) >= enough) break;
+      const ids = some.map(({ id }) => id);
       for await (const batch of metricChunks.readMany(ids, wanted, moment)) take(batch);
     }
   });
@@ -67,4 +74,17 @@ export async function readHistory(
 function fromStep({ position, range }: HistoryQuery): PointRange {
   if (position === undefined) return {};
   return { minStep: Math.max(position.step, range.minStep ?? position.step) };
+}
+
+/** No point of the chunk has a lower place, or a higher one. */
+function lowest({ stepLow, timeLow, keys }: ChunkHead): HistoryPlace {
+  return { step: stepLow, key: keys[0] ?? "", timeMs: timeLow };
+}
+
+function highest({ stepHigh, timeHigh, keys }: ChunkHead): HistoryPlace {
+  return { step: stepHigh, key: keys.at(-1) ?? "", timeMs: timeHigh };
+}
+
+function countBelow(points: readonly MetricPoint[], place: HistoryPlace): number {
+  return points.reduce((count, point) => count + Number(comparePlaces(point, place) < 0), 0);
 }

@@ -11,7 +11,7 @@ import { decodeSegments, decodeStatistics, encodeSegments, encodeStatistics } fr
 import type { StoredBatch } from "./metric-batches.ts";
 import { type Scope, within } from "./session.ts";
 
-/** Points of one rank, by metric, packed out of batches. See ADR 0013. */
+/** Points of one rank, by metric, packed out of batches. See ADR 0014. */
 interface MetricChunkDocument extends RankSource, PointExtent {
   readonly _id: string;
   readonly schemaVersion: 1;
