@@ -1,7 +1,8 @@
 /**
  * Writes all that the containers of docker-compose.yml read: secrets, public keys, the bus's configuration with its users,
- * the database's key file, and the agent's own folder. Idempotent: what is there stays as it is.
+ * the database's key file, the agent's own folder, and the folder given as its argument, which is a bucket of the S3 server. Idempotent: what is there stays as it is.
  */
+import { mkdirSync } from "node:fs";
 import { preparePlatform } from "@trainyard/local";
 import { stateDir } from "../state-dir.ts";
 import { writeAgentFiles } from "./agent-files.ts";
@@ -17,4 +18,6 @@ const platform = await preparePlatform(stateDir(), { hosts: composeHosts, listen
 await platform.addAgent(composeNodeId);
 await platform.writeServerFiles();
 writeAgentFiles(platform, composeNodeId, agentDir);
+const bucketDir = process.argv[2];
+if (bucketDir !== undefined) mkdirSync(bucketDir, { recursive: true });
 process.stdout.write(`prepared ${platform.dir} and ${agentDir}\n`);

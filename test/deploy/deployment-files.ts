@@ -45,7 +45,8 @@ const settingReaders = ["libs/service/base-config.ts", "libs/local/find-program.
 
 /** True when the service's settings (or the scripts that start it) have one that is read from that variable. */
 export function isKnownVariable(variable: string, service: string): boolean {
-  if (/^OTEL_EXPORTER_OTLP_ENDPOINT$/.test(variable)) return true;
+  // Read by libraries: OpenTelemetry's, and the S3 client's.
+  if (/^(OTEL_EXPORTER_OTLP_ENDPOINT|AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY)$/.test(variable)) return true;
   const key = variable
     .replace(/^TRAINYARD_/, "")
     .toLowerCase()
