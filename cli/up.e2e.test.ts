@@ -7,6 +7,7 @@ import { startUp, trainyard } from "./testing/command-line.ts";
 
 const data = tempDir("up");
 const code = tempDir("code");
+const hostData = tempDir("host-data");
 writeFileSync(join(code, "good.py"), "print('hello from a rank')\n");
 writeFileSync(join(code, "bad.py"), "raise ValueError('the learning rate is wrong')\n");
 
@@ -21,7 +22,7 @@ async function jobNames(): Promise<string[]> {
 
 describe("a platform on one machine", () => {
   it("starts, runs a job that succeeds and one that fails, and leaves nothing behind when it stops", async () => {
-    const up = await startUp(data);
+    const up = await startUp(data, [], { TRAINYARD_DATA_ROOTS: hostData });
 
     const good = await run(["run", "--framework", "process", "--", "good.py"]);
     expect(good).toMatchObject({ code: 0 });
@@ -36,6 +37,7 @@ describe("a platform on one machine", () => {
     expect(status.stdout).toContain("ValueError: the learning rate is wrong");
 
     await runsAndExperiments();
+    await untrackedData();
 
     const second = await trainyard(["up", "--data", data, "--ports", "free"]);
     expect(second).toMatchObject({ code: 1 });
@@ -56,7 +58,7 @@ describe("a platform on one machine", () => {
 
   it("finds everything again after a stop, and after being killed", async () => {
     const again = await startUp(data);
-    expect(await jobNames()).toEqual(["bad", "good"]);
+    expect(await jobNames()).toEqual(["bad", "elsewhere", "good", "hosted"]);
 
     await again.kill("SIGKILL");
     await waitFor("the servers die with it", () =>
@@ -64,7 +66,7 @@ describe("a platform on one machine", () => {
     );
 
     const third = await startUp(data);
-    expect(await jobNames()).toEqual(["bad", "good"]);
+    expect(await jobNames()).toEqual(["bad", "elsewhere", "good", "hosted"]);
     expect(await run(["run", "--framework", "process", "--", "good.py"])).toMatchObject({ code: 0 });
     expect(await third.kill("SIGTERM")).toMatchObject({ code: 0 });
   });
@@ -103,7 +105,7 @@ describe("what is wrong with a job file is told before anything is sent", () => 
 async function runsAndExperiments(): Promise<void> {
   const listed = async (...args: string[]) => {
     const { stdout } = await run(["runs", "--columns", "name,status,tags.kind", ...args]);
-    return stdout.trimEnd().split("\n");
+    return stdout.replace(/\n$/, "").split("\n");
   };
   expect(await listed("--order-by", "run_name")).toEqual(["bad\tfailed\t", "good\tcompleted\t"]);
   const { stdout } = await run(["runs", "--filter", "status = 'FAILED'", "--json"]);
@@ -131,6 +133,50 @@ async function runsAndExperiments(): Promise<void> {
     { name: "by hand 2", lifecycle: "LIFECYCLE_ACTIVE" },
   ]);
   expect(await run(["experiments", "show", "none"])).toMatchObject({ code: 3 });
+}
+
+/** A job that reads a host path is marked, and what it makes is promoted with a waiver only. */
+async function untrackedData(): Promise<void> {
+  writeFileSync(join(hostData, "weights"), "3");
+  writeFileSync(
+    join(code, "host.py"),
+    `import trainyard
+run = trainyard.init()
+with open(run.data_paths[0] + "/weights") as data, open("model.txt", "w") as model:
+    model.write(data.read())
+run.model("model.txt", {"inputs": [], "outputs": []})
+run.finish()
+`,
+  );
+  const job = (name: string, path: string) =>
+    `name: ${name}\nframework: process\nentrypoint: [host.py]\nretries: 0\ndata: {paths: [${path}]}\nmodel: {name: hosted}\n`;
+  writeFileSync(join(code, "host.yaml"), job("hosted", hostData));
+  const submitted = await run(["submit", "host.yaml", "--follow", "--as", "submitter"]);
+  expect(submitted).toMatchObject({ code: 0 });
+  const found = await run(["runs", "--filter", "tags.`trainyard.untracked_data` = 'true'", "--json"]);
+  const [marked] = (JSON.parse(found.stdout) as { runs: { id: string; untrackedData: boolean }[] }).runs;
+  expect(marked).toMatchObject({ untrackedData: true });
+  expect((await run(["runs", "show", marked?.id ?? ""])).stdout).toContain(`untracked data: ${hostData}`);
+  await waitFor("its model version", async () => (await run(["models", "show", "hosted@1"])).code === 0);
+
+  const promote = () => run(["promote", "hosted@1", "--stage", "canary", "--as", "approver"]);
+  const refused = await promote();
+  expect(refused.code).not.toBe(0);
+  expect(refused.stderr).toContain("trainyard models waive");
+  const waive = (as: string) => run(["models", "waive", "hosted@1", "--reason", "made by hand", "--as", as]);
+  expect((await waive("submitter")).code).not.toBe(0);
+  const waived = await waive("approver");
+  expect(waived).toMatchObject({ code: 0 });
+  expect(waived.stdout).toMatch(/data waived by \S+, .*: made by hand/);
+  // Its data stands in the way no more; that nothing has judged it does.
+  expect((await promote()).stderr).toContain("it has not been evaluated");
+
+  const elsewhere = tempDir("elsewhere");
+  writeFileSync(join(code, "host.yaml"), `${job("elsewhere", elsewhere)}failureBudgets: {data: 0}\n`);
+  const denied = await run(["submit", "host.yaml", "--follow"]);
+  expect(denied.stdout).toContain(
+    `${elsewhere} is in none of the folders that this node allows: ${hostData}`,
+  );
 }
 
 function jobIdIn(text: string): string {

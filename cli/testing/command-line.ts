@@ -89,9 +89,13 @@ export interface UpProcess {
 }
 
 /** Starts `up` on the folder and waits until it is ready; stopped when the test file ends. */
-export async function startUp(dataDir: string, more: readonly string[] = []): Promise<UpProcess> {
+export async function startUp(
+  dataDir: string,
+  more: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<UpProcess> {
   const args = ["up", "--data", dataDir, "--ports", "free", "--json", ...more];
-  const { child, output, ended } = start(args, {});
+  const { child, output, ended } = start(args, { env });
   const kill = (signal: NodeJS.Signals) => {
     child.kill(signal);
     return ended;

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { checkpointBench } from "./checkpoint.ts";
+import { feedBench } from "./feed.ts";
 import { launchBench } from "./launch.ts";
 import { logMetricBench } from "./log-metric.ts";
 import { machine } from "./machine.ts";
@@ -25,6 +26,7 @@ const benches: readonly Bench[] = [
   nodeLossBench,
   overheadBench,
   checkpointBench,
+  feedBench,
   sdkBench,
   ingestBench,
   queryBench,
@@ -65,7 +67,7 @@ const report = {
   machine: machine(),
   results: results.map((result) => ({
     ...result,
-    ...(result.aim === undefined ? {} : { met: isMet(result) }),
+    ...(result.aim === undefined || result.notRun !== undefined ? {} : { met: isMet(result) }),
   })),
 };
 console.log(values.json ? JSON.stringify(report) : table(results));
@@ -75,6 +77,7 @@ function table(rows: readonly Measurement[]): string {
   const width = Math.max(...rows.map(({ metric }) => metric.length)) + 2;
   return rows
     .map((row) => {
+      if (row.notRun !== undefined) return `${row.metric.padEnd(width)}not run: ${row.notRun}`;
       const value = `${row.value < 10 ? row.value.toFixed(2) : row.value.toFixed(0)} ${row.unit}`.padEnd(18);
       const aim =
         row.aim === undefined ? "" : `aim ${row.aim.op} ${row.aim.value}: ${isMet(row) ? "met" : "not met"}`;

@@ -7,6 +7,8 @@ export interface Measurement {
   readonly samples?: readonly number[];
   /** The same work done by another tool in the same call. */
   readonly peer?: { readonly name: string; readonly version: string; readonly value: number };
+  /** Why it could not be measured here; the value means nothing then. */
+  readonly notRun?: string;
   /** What we want it to be. */
   readonly aim?: { readonly op: "<" | "<=" | ">" | ">="; readonly value: number };
 }
@@ -20,7 +22,8 @@ export interface Bench {
 }
 
 /** Whether the aim is met; undefined without one. */
-export function isMet({ value, aim }: Measurement): boolean | undefined {
+export function isMet({ value, aim, notRun }: Measurement): boolean | undefined {
+  if (notRun !== undefined) return undefined;
   switch (aim?.op) {
     case "<":
       return value < aim.value;

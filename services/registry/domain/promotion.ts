@@ -19,12 +19,12 @@ export function obstacles(version: ModelVersion, to: Stage): readonly Obstacle[]
     return [{ reason: "TRANSITION_NOT_ALLOWED", allowed: nextStages(version.stage) }];
   }
   const found: Obstacle[] = [];
+  if (needsGate(to) && lacksWaiver(version)) {
+    found.push({ reason: "DATA_UNTRACKED", paths: version.origin.untrackedDataPaths ?? [] });
+  }
   if (needsGate(to) && version.gate === undefined) found.push({ reason: "GATE_MISSING" });
   if (needsGate(to) && version.gate?.passed === false) {
     found.push({ reason: "GATE_FAILED", messages: version.gate.messages });
-  }
-  if (needsGate(to) && lacksWaiver(version)) {
-    found.push({ reason: "DATA_UNTRACKED", paths: version.origin.untrackedDataPaths ?? [] });
   }
   if (needsApproval(to) && !isApproved(version, to)) found.push({ reason: "APPROVAL_MISSING" });
   return found;
