@@ -4,11 +4,8 @@ A step that is lost, or done twice, or taken up from another state breaks it.
 """
 
 import hashlib
-import os
 import sys
 import time
-
-import torch
 
 import trainyard
 
@@ -16,21 +13,16 @@ import trainyard
 def main() -> None:
     """Go on from the newest checkpoint, and print the chain's end."""
     run = trainyard.init()
-    chain, done = "start", 0
-    resume = os.environ.get("TRAINYARD_RESUME_DIR")
-    if resume is not None:
-        # Rank 0's, since there may be more ranks now than then.
-        state = torch.load(os.path.join(resume, "rank-0", "state.pt"), weights_only=True)
-        chain, done = state["chain"], state["step"]
-    run.state(model=None, optimizer=None)
+    state = {"chain": "start"}
+    done = run.resume(state=state)
     for step in range(done + 1, int(run.params["steps"]) + 1):
-        chain = hashlib.sha256(f"{chain}:{step}".encode()).hexdigest()
-        run.log({"value": int(chain[:12], 16)}, step=step)
+        state["chain"] = hashlib.sha256(f"{state['chain']}:{step}".encode()).hexdigest()
+        run.log({"value": int(state["chain"][:12], 16)}, step=step)
         if run.should_checkpoint(step):
-            run.checkpoint(step, state={"chain": chain, "step": step})
+            run.checkpoint(step, state=state)
         time.sleep(float(run.params["stepMs"]) / 1000)
     run.finish()
-    sys.stdout.write(f"digest {chain}\n")
+    sys.stdout.write(f"digest {state['chain']}\n")
 
 
 main()

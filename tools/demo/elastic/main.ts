@@ -67,7 +67,8 @@ async function story(stage: Stage): Promise<object> {
   };
   const lastStep = async () => {
     const { run } = await user.tracking.getRun({ runId });
-    const steps = Object.values(run?.metrics ?? {}).map((metric) => Number(metric.lastStep));
+    const own = Object.entries(run?.metrics ?? {}).filter(([key]) => key.startsWith("sample/"));
+    const steps = own.map(([, metric]) => Number(metric.lastStep));
     return Math.max(0, ...steps);
   };
   await until("the second epoch", async () => (await lastStep()) >= CUT_AT_STEP);
