@@ -26,7 +26,7 @@ import { splitIds, takenByEpoch } from "./consumed.ts";
 
 const EPOCHS = 12;
 const STEP_MS = 50;
-/** In the middle of the second epoch: four ranks take 32 of 1,257 samples a step. */
+/** In the middle of the second epoch: four ranks take 32 of 1,258 samples a step. */
 const CUT_AT_STEP = 55;
 /** How long the smaller gang works before the link is healed. */
 const SMALLER_STEPS = 20;
