@@ -8,6 +8,13 @@ const PARTS_AT_ONCE = 3;
 /** Content that can be read at any place: `read(start, bytes)`. */
 export type ReadAt = (start: number, bytes: number) => Promise<Uint8Array>;
 
+/** How content is sent, and who is told. */
+export interface UploadInPartsOptions extends Pick<PutOptions, "pin"> {
+  readonly onPart?: () => void;
+  /** Parts in flight. With 1 they are read in their order, and each is sent before the next is read. */
+  readonly atOnce?: number;
+}
+
 /**
  * Stores content in parts. Done again after a crash it sends only what has not arrived: a part that is there with its
  * digest is left as it is. `onPart` is called as each part is stored or found.
@@ -16,7 +23,7 @@ export async function uploadInParts(
   store: BlobStore,
   announced: Announced,
   read: ReadAt,
-  { pin, onPart = () => undefined }: Pick<PutOptions, "pin"> & { readonly onPart?: () => void } = {},
+  { pin, onPart = () => undefined, atOnce = PARTS_AT_ONCE }: UploadInPartsOptions = {},
 ): Promise<PutResult> {
   const { sizeBytes } = announced;
   const partBytes = partBytesFor(sizeBytes);
@@ -36,7 +43,7 @@ export async function uploadInParts(
       onPart();
     }
   };
-  const senders = Array.from({ length: Math.min(PARTS_AT_ONCE, count) }, () =>
+  const senders = Array.from({ length: Math.min(atOnce, count) }, () =>
     sendParts().catch((error: unknown) => {
       failed = true;
       throw error;

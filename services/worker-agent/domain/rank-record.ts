@@ -30,9 +30,18 @@ export interface CheckpointRecord {
   readonly recordsOffset: number;
   /** Folder of its files, relative to the attempt's directory. */
   readonly dir: string;
-  readonly files: readonly { readonly path: string; readonly sizeBytes: number }[];
+  readonly files: readonly CheckpointFile[];
+  /** Whether the files are pipes that the rank serves from memory: nothing of them is on the disk. */
+  readonly stream: boolean;
   readonly worldSize: number;
   readonly metrics: Readonly<Record<string, number>>;
+}
+
+export interface CheckpointFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** SHA-256, told of files that are served from memory; empty otherwise. */
+  readonly digest: string;
 }
 
 /** What the death of a rank costs the run, as its script uses the SDK. */
@@ -149,8 +158,10 @@ function checkpointOf(value: Json): CheckpointRecord {
       return {
         path: asText("files[].path", file.path),
         sizeBytes: asCount("files[].sizeBytes", file.sizeBytes),
+        digest: value.stream === true ? asDigest("files[].digest", file.digest) : "",
       };
     }),
+    stream: value.stream === true,
     worldSize: asCount("worldSize", value.worldSize),
     metrics: asMetrics(value.metrics),
   };
@@ -234,6 +245,10 @@ function asText(field: string, value: unknown): string {
   return typeof value === "string" && value !== "" && value.length <= MAX_RECORD_TEXT
     ? value
     : fail(field, `1 to ${MAX_RECORD_TEXT} characters`);
+}
+
+function asDigest(field: string, value: unknown): string {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value) ? value : fail(field, "64 hex digits");
 }
 
 function asFinite(field: string, value: unknown): number {

@@ -8,6 +8,7 @@ import { assertArtifactPath } from "@trainyard/domain";
 import { crashPoint } from "@trainyard/failpoint";
 import { relativePathProblem } from "../domain/placed-path.ts";
 import {
+  type CheckpointFile,
   type CheckpointRecord,
   type FactsRecord,
   type HandoverRecord,
@@ -17,6 +18,7 @@ import {
   type RecoveryRecord,
 } from "../domain/rank-record.ts";
 import { UnusableFileError } from "./open-inside.ts";
+import { passFile } from "./pass-file.ts";
 import type { RankIdentity } from "./rank-stream.ts";
 import { uploadFile } from "./upload-file.ts";
 
@@ -28,6 +30,8 @@ export interface ActDeps {
   readonly tracking: TrackingClient;
   readonly attemptDir: string;
   readonly signal: AbortSignal;
+  /** Whether every process of the attempt is dead. */
+  readonly ended: () => boolean;
 }
 
 type StoredFile = { readonly path: string; readonly digest: string; readonly sizeBytes: bigint };
@@ -88,11 +92,15 @@ async function reportCheckpoint(
   record: CheckpointRecord,
 ): Promise<void> {
   const files: StoredFile[] = [];
-  for (const { path, sizeBytes } of record.files) {
+  for (const file of record.files) {
+    const { path, sizeBytes } = file;
     const problem = relativePathProblem(path);
     if (problem !== undefined)
       throw new UnusableFileError(`the path ${JSON.stringify(path.slice(0, 200))} ${problem}`);
-    files.push(await upload(deps, of, path, join(record.dir, path), sizeBytes));
+    const place = join(record.dir, path);
+    files.push(
+      record.stream ? await pass(deps, of, file, place) : await upload(deps, of, path, place, sizeBytes),
+    );
   }
   crashPoint("agent.upload.uploaded");
   const request = create(tracking.ReportCheckpointPartRequestSchema, {
@@ -190,10 +198,27 @@ async function upload(
   const stored = await uploadFile(deps.blobs, {
     folder: deps.attemptDir,
     path,
-    holder: `attempt:${of.runId}:${of.attempt}`,
+    holder: holderOf(of),
     ...(sizeBytes === undefined ? {} : { sizeBytes }),
   });
   return { path: name, digest: stored.digest, sizeBytes: BigInt(stored.sizeBytes) };
+}
+
+/** As `upload`, of what the rank serves from its memory. */
+async function pass(
+  deps: ActDeps,
+  of: RankIdentity,
+  { path, sizeBytes, digest }: CheckpointFile,
+  place: string,
+): Promise<StoredFile> {
+  const { blobs, attemptDir, signal, ended } = deps;
+  const served = { folder: attemptDir, path: place, sizeBytes, ended, signal };
+  await passFile(blobs, served, { digest, holder: holderOf(of) });
+  return { path, digest, sizeBytes: BigInt(sizeBytes) };
+}
+
+function holderOf({ runId, attempt }: RankIdentity): string {
+  return `attempt:${runId}:${attempt}`;
 }
 
 /** The plain files below a model's folder, by their path in it. Links are left out; the folder itself may be none. */

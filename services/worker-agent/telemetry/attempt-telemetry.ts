@@ -206,7 +206,7 @@ export class AttemptTelemetry {
   #actorOf(rank: number): RecordActor {
     const { assignment, spool, blobs, tracking, source, onFenced, onChange, logger } = this.#options;
     return new RecordActor({
-      deps: { blobs, tracking, attemptDir: spool.dir, signal: source.signal },
+      deps: { blobs, tracking, attemptDir: spool.dir, signal: source.signal, ended: source.ended },
       of: rankIdentity(assignment, rank),
       spool,
       traceparent: assignment.traceparent,

@@ -8,7 +8,7 @@ import { type Logger, recordSpan, withSpan } from "@trainyard/telemetry";
 import { type ActOutcome, outcomeOf } from "../domain/act-outcome.ts";
 import { backoffMs } from "../domain/backoff.ts";
 import { parseRankRecord, type RankRecord, RecordError } from "../domain/rank-record.ts";
-import { readJsonIfThere, writeDurably } from "../ranks/durable-file.ts";
+import { isDiskFull, readJsonIfThere, writeDurably } from "../ranks/durable-file.ts";
 import type { Spool } from "../ranks/spool.ts";
 import { type ActDeps, actOnRecord, cleanUpAfter } from "./act-on-record.ts";
 import type { HaltWatch } from "./halt-watch.ts";
@@ -104,10 +104,17 @@ export class RecordActor {
 
   async #noteActed(path: string, offset: number): Promise<void> {
     const checkpointStep = this.#checkpointStep;
-    await writeDurably(
-      path,
-      JSON.stringify({ offset, ...(checkpointStep === undefined ? {} : { checkpointStep }) }),
-    );
+    const acted = JSON.stringify({ offset, ...(checkpointStep === undefined ? {} : { checkpointStep }) });
+    try {
+      await writeDurably(path, acted);
+    } catch (error) {
+      // It only spares work; and what is stored elsewhere by now frees the disk next.
+      if (!isDiskFull(error)) throw error;
+      this.#options.logger.warn(
+        { ...this.#options.of, offset, err: error },
+        "how far records are acted upon is not noted: the disk is full",
+      );
+    }
   }
 
   #parse(offset: number, json: string): RankRecord | undefined {

@@ -5,11 +5,11 @@ import { crashPoint } from "@trainyard/failpoint";
 import { openInside, UnusableFileError } from "./open-inside.ts";
 
 /** How long a blob is kept for the report that follows its upload: longer than tracking may be away. */
-const PIN_TTL_MS = 7 * 24 * 60 * 60 * 1000;
+export const PIN_TTL_MS = 7 * 24 * 60 * 60 * 1000;
 const CHUNK_BYTES = 1024 * 1024;
 
 /** From here on a file goes over a network in parts, so that what has arrived is not sent again after a failure. */
-const IN_PARTS_FROM_BYTES = 32 * 1024 * 1024;
+export const IN_PARTS_FROM_BYTES = 32 * 1024 * 1024;
 
 export interface StoredBlob {
   readonly digest: string;
