@@ -1,5 +1,6 @@
 """What the tests share: attempts on disk, run by the real shim in real processes."""
 
+import itertools
 import json
 import os
 import signal
@@ -120,12 +121,16 @@ def gone(pid: int) -> bool:
         return True
 
 
-@pytest.fixture
-def attempt(tmp_path: Path) -> Any:
-    """Make attempts; whatever still runs of them at the end of the test is ended."""
-    made: list[Attempt] = []
+class Attempts:
+    """Makes attempts, from any thread; whatever still runs of them at the end is ended."""
 
-    def make(
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._numbers = itertools.count()
+        self._made: list[Attempt] = []
+
+    def __call__(
+        self,
         script: str,
         *,
         ranks: int = 1,
@@ -136,17 +141,26 @@ def attempt(tmp_path: Path) -> Any:
         torch: bool = False,
     ) -> Attempt:
         framework = {} if torch else {"TRAINYARD_FRAMEWORK": "none"}
-        place = tmp_path / f"attempt-{len(made)}"
-        made.append(Attempt(place, script, ranks, {**framework, **(env or {})}, argv, grace_ms, handover_ms))
-        return made[-1]
+        place = self._folder / f"attempt-{next(self._numbers)}"
+        one = Attempt(place, script, ranks, {**framework, **(env or {})}, argv, grace_ms, handover_ms)
+        self._made.append(one)
+        return one
 
-    yield make
-    for one in made:
-        if one.process is not None and one.process.poll() is None:
-            one.process.send_signal(signal.SIGKILL)  # its ranks die with it
-            one.process.wait()
-        if one.shim_pid is not None and one.json("done.json") is None and not gone(one.shim_pid):
-            os.kill(one.shim_pid, signal.SIGKILL)
+    def end(self) -> None:
+        for one in self._made:
+            if one.process is not None and one.process.poll() is None:
+                one.process.send_signal(signal.SIGKILL)  # its ranks die with it
+                one.process.wait()
+            if one.shim_pid is not None and one.json("done.json") is None and not gone(one.shim_pid):
+                os.kill(one.shim_pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def attempt(tmp_path: Path) -> Any:
+    """Make attempts."""
+    made = Attempts(tmp_path)
+    yield made
+    made.end()
 
 
 class Launcher:

@@ -3,9 +3,12 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from conftest import Attempts
 
 from trainyard.records import Entry, Metrics, read_records
 
@@ -144,7 +147,7 @@ class Gangs:
 
     def resume_from(self, one) -> Path:
         """Put a checkpoint's parts together as the agents of the next attempt would."""
-        place = self._folder / f"resume-{len(list(self._folder.glob('resume-*')))}"
+        place = one.directory / "resume"
         for rank in range(one.ranks):
             (part,) = checkpoints(one, rank)
             source = one.directory / part["dir"]
@@ -154,9 +157,12 @@ class Gangs:
         return place
 
 
-@pytest.fixture
-def gangs(attempt, launcher, dataset, tmp_path) -> Gangs:
-    return Gangs(attempt, launcher, dataset, tmp_path)
+@pytest.fixture(scope="module")
+def gangs(launcher, dataset, tmp_path_factory) -> Iterator[Gangs]:
+    folder = tmp_path_factory.mktemp("gangs")
+    attempts = Attempts(folder)
+    yield Gangs(attempts, launcher, dataset, folder)
+    attempts.end()
 
 
 def records(one, rank: int) -> list[Metrics | Entry]:
@@ -183,49 +189,67 @@ def ends(one) -> list[str]:
     return [one.text(rank).split("digest ")[1] for rank in range(one.ranks)]
 
 
-unbroken: dict[tuple[str, int], list[str]] = {}
+# What dies where, and the step that survives: (kind, ranks, KILL, step).
+DEATHS = [
+    ("plain", 2, "1:17:forward", 17),
+    ("plain", 2, "0:17:backward", 17),
+    ("plain", 2, "1:17:step", 18),
+    ("plain", 2, "0:17:stepped", 18),
+    ("plain", 2, "0:17:after", 18),
+    ("plain", 2, "0:18:logged", 18),
+    ("plain", 2, "1:12:forward", 12),
+    ("plain", 3, "0,2:17:backward", 17),
+    ("streams", 3, "1:9:backward", 9),
+    ("accumulate", 2, "1:9:backward", 9),
+    ("amp", 2, "0:4:backward", 4),
+    ("amp", 2, "1:4:step", 5),
+    ("bfloat16", 2, "1:17:backward", 17),
+    ("state", 2, "1:17:backward", 17),
+]
 
 
-def unbroken_ends(gangs: Gangs, kind: str, ranks: int) -> list[str]:
-    if (kind, ranks) not in unbroken:
-        unbroken[kind, ranks] = ends(gangs.run(kind, ranks))
-    return unbroken[kind, ranks]
+class Stories:
+    """Runs the gangs of this file a few at a time: much of a gang's life is waiting, and the tests only read what they left."""
+
+    def __init__(self, gangs: Gangs, pool: ThreadPoolExecutor):
+        self.gangs = gangs
+        # First, since the others are held against them.
+        self._unbroken = {key: pool.submit(gangs.run, *key) for key in {death[:2] for death in DEATHS}}
+        self._broken = {death: pool.submit(self._break, *death) for death in DEATHS}
+
+    def _break(self, kind: str, ranks: int, kill: str, step: int):
+        broken = self.gangs.run(kind, ranks, kill=kill)
+        told = handover(broken)
+        assert (told["saved"], told["step"]) == (True, step), (told, broken.text(1, "stderr"))
+        return broken, self.gangs.run(kind, ranks, resume=self.gangs.resume_from(broken))
+
+    def unbroken_ends(self, kind: str, ranks: int) -> list[str]:
+        return ends(self._unbroken[kind, ranks].result())
+
+    def of(self, death: tuple) -> tuple:
+        """Return the gang that lost a rank, and the one that went on."""
+        return self._broken[death].result()
 
 
-@pytest.mark.parametrize(
-    ("kind", "ranks", "kill", "step"),
-    [
-        ("plain", 2, "1:17:forward", 17),
-        ("plain", 2, "0:17:backward", 17),
-        ("plain", 2, "1:17:step", 18),
-        ("plain", 2, "0:17:stepped", 18),
-        ("plain", 2, "0:17:after", 18),
-        ("plain", 2, "0:18:logged", 18),
-        ("plain", 2, "1:12:forward", 12),
-        ("plain", 3, "0,2:17:backward", 17),
-        ("streams", 3, "1:9:backward", 9),
-        ("accumulate", 2, "1:9:backward", 9),
-        ("amp", 2, "0:4:backward", 4),
-        ("amp", 2, "1:4:step", 5),
-        ("bfloat16", 2, "1:17:backward", 17),
-        ("state", 2, "1:17:backward", 17),
-    ],
-)
-def test_no_step_is_lost_and_the_bits_are_those_of_an_unbroken_run(gangs, kind, ranks, kill, step):
-    expected = unbroken_ends(gangs, kind, ranks)
-    broken = gangs.run(kind, ranks, kill=kill)
-    told = handover(broken)
-    assert (told["saved"], told["step"]) == (True, step), (told, broken.text(1, "stderr"))
+@pytest.fixture(scope="module")
+def stories(gangs) -> Iterator[Stories]:
+    with ThreadPoolExecutor(3) as pool:
+        yield Stories(gangs, pool)
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("death", DEATHS, ids=str)
+def test_no_step_is_lost_and_the_bits_are_those_of_an_unbroken_run(stories, death):
+    kind, ranks, kill, step = death
+    broken, resumed = stories.of(death)
     victims = [int(rank) for rank in kill.split(":")[0].split(",")]
     assert [broken.exit_of(rank)["signal"] for rank in victims] == [9] * len(victims)
-    resumed = gangs.run(kind, ranks, resume=gangs.resume_from(broken))
     assert f"from {step}\n" in resumed.text(0)
-    assert ends(resumed) == expected
+    assert ends(resumed) == stories.unbroken_ends(kind, ranks)
 
 
-def test_points_are_neither_lost_nor_doubled(gangs):
-    broken = gangs.run("plain", 2, kill="1:17:forward")
-    resumed = gangs.run("plain", 2, resume=gangs.resume_from(broken))
+def test_points_are_neither_lost_nor_doubled(stories):
+    broken, resumed = stories.of(DEATHS[0])
     for rank in (0, 1):
         (part,) = checkpoints(broken, rank)
         before = [
@@ -237,24 +261,24 @@ def test_points_are_neither_lost_nor_doubled(gangs):
         assert before + after == list(range(1, 49))
 
 
-def test_a_survivor_takes_the_place_of_one_that_dies_while_it_saves(gangs):
-    expected = unbroken_ends(gangs, "plain", 3)
+def test_a_survivor_takes_the_place_of_one_that_dies_while_it_saves(stories, gangs):
+    expected = stories.unbroken_ends("plain", 3)
     broken = gangs.run("plain", 3, kill="2:9:backward", fault="writer-dies")
     assert handover(broken)["step"] == 9
     assert [broken.exit_of(rank)["signal"] for rank in range(3)] == [9, None, 9]
     assert ends(gangs.run("plain", 3, resume=gangs.resume_from(broken))) == expected
 
 
-def test_a_survivor_that_no_collective_tells_ends_between_two_steps(gangs):
-    expected = unbroken_ends(gangs, "plain", 2)
+def test_a_survivor_that_no_collective_tells_ends_between_two_steps(stories, gangs):
+    expected = stories.unbroken_ends("plain", 2)
     broken = gangs.run("plain", 2, kill="1:9:after", fault="busy")
     assert "PeerLostError" in broken.text(0, "stderr")
     assert handover(broken)["step"] == 10
     assert ends(gangs.run("plain", 2, resume=gangs.resume_from(broken))) == expected
 
 
-def test_a_rank_that_fails_by_itself_is_named_and_no_step_is_lost(gangs):
-    expected = unbroken_ends(gangs, "plain", 2)
+def test_a_rank_that_fails_by_itself_is_named_and_no_step_is_lost(stories, gangs):
+    expected = stories.unbroken_ends("plain", 2)
     broken = gangs.run("plain", 2, fault="user-error")
     exits = [broken.exit_of(rank) for rank in (0, 1)]
     assert [one["code"] for one in exits] == [1, 1]
@@ -283,7 +307,8 @@ def test_what_cannot_be_saved_exactly_is_left_to_the_last_checkpoint(gangs, kill
     assert broken.json("done.json")["reason"] == "failed"
 
 
-def test_a_gang_says_what_the_death_of_a_rank_costs_it(gangs):
-    assert [one["mode"] for one in objects(gangs.run("plain", 2), 0, "recovery")] == ["just-in-time"]
+def test_a_gang_says_what_the_death_of_a_rank_costs_it(stories, gangs):
+    broken, _ = stories.of(DEATHS[0])
+    assert [one["mode"] for one in objects(broken, 0, "recovery")] == ["just-in-time"]
     (alone,) = objects(gangs.run("plain", 1), 0, "recovery")
     assert (alone["mode"], alone["reason"]) == ("last-checkpoint", "ONE_RANK")
