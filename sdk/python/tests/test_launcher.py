@@ -63,6 +63,24 @@ def test_a_forked_rank_is_what_a_cold_one_is(attempt, launcher, tmp_path):
     assert [sorted(text[2:]) for text in lines] == [["a thread", "at exit"]] * 2
 
 
+def test_a_script_with_torchelastics_record_writes_its_error_file_itself(attempt, launcher):
+    script = """
+from torch.distributed.elastic.multiprocessing.errors import record
+@record
+def main():
+    raise ValueError("no such layer")
+main()
+"""
+    one = attempt(script, env={"TORCHELASTIC_ERROR_FILE": "error-by-record.json"}, torch=True)
+    assert launcher.launch(one) == {"start": "warm"}
+    one.wait_done()
+    assert one.exit_of(0)["code"] == 1
+    message = one.json("work/error-by-record.json")["message"]
+    assert message["message"] == "ValueError: no such layer"
+    assert "in wrapper\n" in message["extraInfo"]["py_callstack"]  # the decorator's own frame: it was torch that wrote it
+    assert one.text(0, "stderr").endswith("ValueError: no such layer\n")
+
+
 def test_nothing_that_a_script_left_open_is_lost_at_its_end(attempt, launcher):
     script = (
         "import atexit, ctypes, threading, cycle, helper\n"

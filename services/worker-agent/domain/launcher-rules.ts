@@ -16,10 +16,14 @@ export const MAX_LAUNCHER_JOBS = 200;
 export const MAX_LAUNCHER_GROWTH_BYTES = 256 * 1024 * 1024;
 
 /** Why a launcher is to be replaced by a new one; undefined when it is good. `label` is what it should have. */
-export function whyReplace(condition: LauncherCondition, label: string): string | undefined {
+export function whyReplace(
+  condition: LauncherCondition,
+  label: string,
+  maxJobs = MAX_LAUNCHER_JOBS,
+): string | undefined {
   if (!condition.current) return "its code is not that on disk";
   if (condition.label !== label) return "it was started with another interpreter or environment";
-  if (condition.jobs >= MAX_LAUNCHER_JOBS) return `it has started ${condition.jobs} attempts`;
+  if (condition.jobs >= maxJobs) return `it has started ${condition.jobs} attempts`;
   if (condition.grownBytes >= MAX_LAUNCHER_GROWTH_BYTES)
     return `its memory grew by ${Math.round(condition.grownBytes / 2 ** 20)} MiB`;
   return undefined;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { checkoutRoot, findPython } from "@trainyard/local";
 import { atFileEnd, tempDir, testLogger, waitFor } from "@trainyard/testing";
 import { describe, expect, it } from "vitest";
+import type { ShimStart } from "../domain/launcher-rules.ts";
 import { isAlive, signalProcess } from "../ranks/processes.ts";
 import { askLauncher } from "./ask-launcher.ts";
 import { Launcher, type LauncherOptions } from "./launcher.ts";
@@ -70,7 +71,7 @@ async function attempt(): Promise<string> {
 const outputOf = (dir: string) =>
   waitFor("the output", () => readFileSync(join(dir, "rank-0/stdout.log"), "utf8") || undefined);
 
-describe("the agent's launcher", { timeout: 120_000 }, () => {
+describe("the agent's launcher", { timeout: 240_000 }, () => {
   it("starts cold until it is ready, warm then, and outlives a leaving agent for the next one", async () => {
     // Deeper than a Unix socket's path may be long.
     const dir = join(tempDir("agent"), "deep".repeat(30), "launcher");
@@ -104,14 +105,29 @@ describe("the agent's launcher", { timeout: 120_000 }, () => {
     const third = await agentsLauncher(dir, {
       command: { python: findPython(), env: { ...env, LANG: "C.UTF-8" } },
       onStop: "stop",
+      maxJobs: 1,
     });
     expect((await third.startShim(await attempt())).start).toBe("cold");
     await waitFor("the successor", async () => (await readLauncherRecord(dir))?.pid !== old?.pid, READY);
     await waitFor("the end of the old one", () => old !== undefined && !isAlive(old), READY);
 
+    // After so many attempts: the worn one serves until the next is ready, so that no start is cold.
+    await warmAttempt(third);
+    const worn = await readLauncherRecord(dir);
+    const starts: ShimStart[] = [];
+    await waitFor(
+      "the next launcher",
+      async () => {
+        starts.push(await third.startShim(await attempt()));
+        return (await readLauncherRecord(dir))?.pid !== worn?.pid;
+      },
+      { ...READY, intervalMs: 500 },
+    );
+    expect(new Set(starts.map(({ start }) => start))).toEqual(new Set(["warm"]));
+
     const last = await readLauncherRecord(dir);
     if (last === undefined) throw new Error("no record");
-    expect(await askLauncher(dir, last.socket, { ping: true }, 5_000)).toMatchObject({ threads: 1, jobs: 0 });
+    expect(await askLauncher(dir, last.socket, { ping: true }, 5_000)).toMatchObject({ threads: 1 });
     await third.stop();
     await waitFor("the end with the agent", () => !isAlive(last));
   });

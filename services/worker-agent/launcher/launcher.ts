@@ -33,6 +33,8 @@ export interface LauncherOptions {
   readonly logger: Logger;
   /** Of a Python that may not have torch at all: it is given up at the first launcher that does not start. */
   readonly optional?: boolean;
+  /** Attempts after which it is replaced; see `MAX_LAUNCHER_JOBS`. */
+  readonly maxJobs?: number;
 }
 
 /**
@@ -103,12 +105,20 @@ export class Launcher implements Part {
       return { start: "cold", reason: why };
     }
     try {
-      const answer = await askLauncher(this.#options.dir, record.socket, { attemptDir }, START_TIMEOUT_MS);
-      return shimStartFrom(answer) ?? { start: "cold", reason: "the launcher's answer is not understood" };
+      return await this.#ask(record, attemptDir);
     } catch (error) {
       this.#wake.resolve();
-      return { start: "cold", reason: error instanceof Error ? error.message : String(error) };
+      // Its successor may have taken over since the last look: it was begun by this agent, or it would not be there.
+      const successor = this.#next === undefined ? undefined : await readLauncherRecord(this.#options.dir);
+      if (successor !== undefined && successor.pid !== record.pid)
+        return this.#ask(successor, attemptDir).catch(coldBecause);
+      return coldBecause(error);
     }
+  }
+
+  async #ask({ socket }: LauncherRecord, attemptDir: string): Promise<ShimStart> {
+    const answer = await askLauncher(this.#options.dir, socket, { attemptDir }, START_TIMEOUT_MS);
+    return shimStartFrom(answer) ?? { start: "cold", reason: "the launcher's answer is not understood" };
   }
 
   async #live(): Promise<void> {
@@ -136,7 +146,7 @@ export class Launcher implements Part {
     this.#missedPings = 0;
     if (this.#serving?.pid !== record.pid) this.#servingSinceMs = performance.now();
     if (performance.now() - this.#servingSinceMs > SETTLED_MS) this.#failures = 0;
-    const why = whyReplace(condition, this.#label);
+    const why = whyReplace(condition, this.#label, this.#options.maxJobs);
     const fits = condition.current && condition.label === this.#label;
     if (fits && this.#serving?.pid !== record.pid)
       this.#options.logger.info({ pid: record.pid }, "the launcher is ready");
@@ -191,4 +201,8 @@ export class Launcher implements Part {
     if (this.#failures === 1) this.#options.logger.warn(fields, text);
     else this.#options.logger.debug(fields, text);
   }
+}
+
+function coldBecause(error: unknown): ShimStart {
+  return { start: "cold", reason: error instanceof Error ? error.message : String(error) };
 }
