@@ -1,6 +1,7 @@
 import type { IndexSpec, Store, Tx } from "@trainyard/store";
 import type { MetricPoint } from "../domain/metric-point.ts";
 import { type MetricSummary, meanOf } from "../domain/metric-summary.ts";
+import { summaryId } from "../domain/search/plan.ts";
 import { type Scope, within } from "./session.ts";
 
 /**
@@ -85,12 +86,12 @@ export function createMetricSummaries(store: Store): MetricSummaries {
   return {
     async ofRun(runId, keys, scope) {
       const filter =
-        keys.length === 0 ? ofRunFilter(runId) : { _id: { $in: keys.map((key) => idOf(runId, key)) } };
+        keys.length === 0 ? ofRunFilter(runId) : { _id: { $in: keys.map((key) => summaryId(runId, key)) } };
       const found = await documents.find(filter, within(scope)).toArray();
       return new Map(found.map((document) => [document.key, summaryOf(document)]));
     },
     async ofRuns(runIds, keys) {
-      const ids = runIds.flatMap((runId) => keys.map((key) => idOf(runId, key)));
+      const ids = runIds.flatMap((runId) => keys.map((key) => summaryId(runId, key)));
       const byRun = new Map<string, Map<string, MetricSummary>>();
       for await (const document of documents.find({ _id: { $in: ids } })) {
         const ofRun = byRun.get(document.runId) ?? new Map<string, MetricSummary>();
@@ -117,15 +118,13 @@ export function createMetricSummaries(store: Store): MetricSummaries {
   };
 }
 
-const idOf = (runId: string, key: string) => `${runId}:${key}`;
-
 /** Every id of the run: ";" follows ":". */
 const ofRunFilter = (runId: string) => ({ _id: { $gte: `${runId}:`, $lt: `${runId};` } });
 
 function documentOf(owner: SummaryOwner, summary: MetricSummary, updatedAt: Date): MetricSummaryDocument {
   const { first, last, min, max, count, nanCount, sum } = summary;
   return {
-    _id: idOf(owner.runId, last.key),
+    _id: summaryId(owner.runId, last.key),
     schemaVersion: 1,
     ...owner,
     key: last.key,

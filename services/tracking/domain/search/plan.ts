@@ -26,6 +26,8 @@ export interface Search {
   readonly scope: Condition;
   /** Which summaries may be joined: their experiments. */
   readonly metricScope: Condition;
+  /** Only these are looked at; absent means all. */
+  readonly among?: readonly string[];
   readonly comparisons: readonly Comparison[];
   /** With what decides between equals in the end. */
   readonly order: readonly OrderKey[];
@@ -37,8 +39,9 @@ export interface Search {
 /** Characters of a text that decide its place in an order; texts may be long, and a page token holds them. */
 export const ORDERED_CHARACTERS = 256;
 
-/** The collection that the metrics' summaries lie in. */
-const SUMMARIES = "metric_summaries";
+/** The collection that the metrics' summaries lie in, and the id of one. */
+export const SUMMARIES = "metric_summaries";
+export const summaryId = (runId: string, key: string) => `${runId}:${key}`;
 
 interface MetricUse {
   readonly key: string;
@@ -52,7 +55,8 @@ export function planSearch(search: Search): readonly Stage[] {
   const { things, order, limit } = search;
   const own = search.comparisons.filter(isOwn).map((each) => compileComparison(things, each));
   const metrics = metricUses(search);
-  const match = { $and: [search.scope, ...own] };
+  const among = search.among === undefined ? [] : [{ _id: { $in: [...search.among] } }];
+  const match = { $and: [...among, search.scope, ...own] };
   const plain = order.every((key) => plainPath(things, key.column) !== undefined);
   if (plain && metrics.length === 0) return plainPipeline(search, match);
   const ranked = order.map(({ column }) => plainPath(things, column) === undefined);
@@ -181,12 +185,16 @@ function joinMetrics(search: Search, metrics: readonly MetricUse[]): Stage[] {
 }
 
 /** One metric's rows that pass every test on it. */
-function branch({ metricScope }: Search, { key, columns, tests }: MetricUse, index: number): Stage[] {
+function branch({ metricScope, among }: Search, { key, columns, tests }: MetricUse, index: number): Stage[] {
+  const rows =
+    among === undefined
+      ? [metricScope, { key }]
+      : [{ _id: { $in: among.map((runId) => summaryId(runId, key)) } }];
   const passed = tests.flatMap(({ aggregate, test }) =>
     test.is === "null" || test.is === "not null" ? [] : [{ [aggregate]: valueTest(test) }],
   );
   return [
-    { $match: { $and: [metricScope, { key }, ...passed] } },
+    { $match: { $and: [...rows, ...passed] } },
     {
       $project: {
         _id: "$runId",
