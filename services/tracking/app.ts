@@ -18,6 +18,7 @@ import { idleWatch } from "./operations/idle-watch.ts";
 import { logArchiver } from "./operations/log-archiver.ts";
 import { createLogTrimmer } from "./operations/log-trimmer.ts";
 import { metricWorker } from "./operations/metric-worker.ts";
+import { createRunRoom } from "./operations/run-room.ts";
 import { createRunSignals } from "./run-signals.ts";
 import { migrations } from "./store/migrations.ts";
 import { createRecords, recordIndexes } from "./store/records.ts";
@@ -40,9 +41,11 @@ export async function build(
   const foundation = await layFoundation(name, config, logger, recordIndexes);
   const { store, bus, health } = foundation;
   await runMigrations(store, migrations, { holder: name });
+  const records = createRecords(store);
   const deps: Deps = {
     store,
-    records: createRecords(store),
+    records,
+    runRoom: createRunRoom(records.runs, config.maxRunsPerExperiment),
     blobs: openBlobStore(config.blobUrl),
     blobMaxBytes: config.blobMaxBytes,
     retention: retentionOf(config),

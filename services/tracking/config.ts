@@ -1,6 +1,6 @@
 import { baseConfigShape, blobMaxBytes, intVar, parseConfig } from "@trainyard/service";
 import { z } from "zod";
-import { DEFAULT_LOG_LIMIT_BYTES, MIN_LOG_LIMIT_BYTES } from "./domain/limits.ts";
+import { DEFAULT_LOG_LIMIT_BYTES, MAX_RUNS_PER_EXPERIMENT, MIN_LOG_LIMIT_BYTES } from "./domain/limits.ts";
 
 const schema = z.object({
   ...baseConfigShape,
@@ -14,6 +14,8 @@ const schema = z.object({
   checkpointDays: intVar(0, 36_500).default(0),
   /** The newest so many runs of each experiment lose nothing, whatever their age. */
   keepNewestRuns: intVar(0, 1_000_000).default(0),
+  /** Runs of an experiment that outside clients may open. */
+  maxRunsPerExperiment: intVar(1, 100_000_000).default(MAX_RUNS_PER_EXPERIMENT),
   /** Most bytes kept of one output of one rank: half of its beginning, half of its end. */
   logLimitBytes: intVar(MIN_LOG_LIMIT_BYTES, Number.MAX_SAFE_INTEGER).default(DEFAULT_LOG_LIMIT_BYTES),
   /** How long after a run's end its outputs are moved into the blob store. */

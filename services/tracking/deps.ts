@@ -2,6 +2,7 @@ import type { BlobStore } from "@trainyard/blob";
 import type { Store } from "@trainyard/store";
 import type { Logger } from "@trainyard/telemetry";
 import type { RetentionPolicy } from "./domain/retention.ts";
+import type { RunRoom } from "./operations/run-room.ts";
 import type { RunSignals } from "./run-signals.ts";
 import type { Records } from "./store/records.ts";
 
@@ -16,6 +17,7 @@ export interface Deps {
   readonly retention: RetentionPolicy;
   /** How long after a run's end its outputs are moved into the blob store. */
   readonly archiveLogsAfterMs: number;
+  readonly runRoom: RunRoom;
   readonly signals: RunSignals;
   readonly logger: Logger;
   readonly now: () => Date;

@@ -15,7 +15,7 @@ let viewer: Caller;
 let stranger: Caller;
 
 beforeAll(async () => {
-  service = await startTracking();
+  service = await startTracking({ maxRunsPerExperiment: 40 });
   [ada, bob, viewer, stranger] = await Promise.all([
     asUser(service, "ada"),
     asUser(service, "bob"),
@@ -93,6 +93,14 @@ describe("an outside run", () => {
     expect(again.id).toBe(first.id);
     const runs = await Promise.all(Array.from({ length: 10 }, () => aRun({ experiment: "shared" })));
     expect(new Set(runs.map(({ experimentId }) => experimentId)).size).toBe(1);
+  });
+
+  it("is one too many for an experiment that is full, by the limit's name", async () => {
+    for (let n = 0; n < 40; n++) await aRun({ experiment: "full" });
+    const error = await errorOf(aRun({ experiment: "full" }));
+    expect(error).toMatchObject({ code: "resource_exhausted", reason: "LIMIT_EXCEEDED" });
+    expect(error.metadata).toMatchObject({ limit: "MAX_RUNS_PER_EXPERIMENT", maximum: "40", got: "41" });
+    await aRun({ experiment: "not full" });
   });
 
   it("ends, is resumed, and ends again, as its client says", async () => {

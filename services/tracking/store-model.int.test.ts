@@ -22,6 +22,7 @@ import { readHistory } from "./operations/read-history.ts";
 import { readSeries } from "./operations/read-series.ts";
 import { reportCheckpointPart } from "./operations/report-checkpoint-part.ts";
 import { runMetrics } from "./operations/run-metrics.ts";
+import { createRunRoom } from "./operations/run-room.ts";
 import { storeTelemetry } from "./operations/store-telemetry.ts";
 import { createRunSignals } from "./run-signals.ts";
 import { createRecords, recordIndexes } from "./store/records.ts";
@@ -39,11 +40,13 @@ let deps: Deps;
 beforeAll(async () => {
   const store: Store = await testStore();
   await ensureIndexes(store, recordIndexes);
+  const records = createRecords(store);
   deps = {
     store,
-    records: createRecords(store),
+    records,
     blobs: await openBlobStore(new URL(`file://${tempDir("blobs")}`).href),
     blobMaxBytes: 1024 ** 2,
+    runRoom: createRunRoom(records.runs, 1_000_000),
     retention: {
       purgeDeletedAfterDays: 30,
       artifactDays: 0,

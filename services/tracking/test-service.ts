@@ -36,7 +36,11 @@ export type TestTracking = Awaited<ReturnType<typeof startTracking>>;
 
 /** Starts the service in this process with a database of its own on the test file's bus. */
 export async function startTracking(
-  options: { readonly start?: boolean; readonly archiveLogsAfterMs?: number } = {},
+  options: {
+    readonly start?: boolean;
+    readonly archiveLogsAfterMs?: number;
+    readonly maxRunsPerExperiment?: number;
+  } = {},
 ): Promise<{
   readonly config: TrackingConfig;
   readonly bus: Bus;
@@ -69,6 +73,7 @@ export async function startTracking(
     artifactDays: 0,
     checkpointDays: 0,
     keepNewestRuns: 0,
+    maxRunsPerExperiment: options.maxRunsPerExperiment ?? 1_000_000,
     listenHost: "127.0.0.1",
     listenPort: 0,
     keyFile: testKeys().keyFile("tracking"),

@@ -64,6 +64,8 @@ export const MAX_FAVOURITES = 1_000;
 /** Seconds that an outside run may be silent, when it does not say and at most. */
 export const DEFAULT_IDLE_LIMIT_SECONDS = 86_400;
 export const MAX_IDLE_LIMIT_SECONDS = 31_536_000;
+/** Runs of an experiment that outside clients may open, unless configured; those of jobs are always recorded. */
+export const MAX_RUNS_PER_EXPERIMENT = 1_000_000;
 /** Runs above a nested one: who goes up the line of parents must come to an end. */
 export const MAX_NESTING = 100;
 /** Parts of an upload that one call tells where to send. */

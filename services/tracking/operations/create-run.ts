@@ -36,6 +36,7 @@ export async function createRun(deps: Deps, tx: Tx, request: NewRun): Promise<Ru
   const { id, project, actor, status } = request;
   const experiment = await experimentOf(deps, tx, request);
   await assertParent(deps, tx, request);
+  await deps.runRoom.take(tx, experiment.id);
   const createdAt = deps.now();
   const params = mergeTexts([], request.params);
   const tags = mergeTexts([], request.tags);

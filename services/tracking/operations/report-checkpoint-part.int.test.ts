@@ -8,6 +8,7 @@ import { createRunSignals } from "../run-signals.ts";
 import { createRecords, recordIndexes } from "../store/records.ts";
 import { openAttempt } from "./open-attempt.ts";
 import { reportCheckpointPart } from "./report-checkpoint-part.ts";
+import { createRunRoom } from "./run-room.ts";
 
 let deps: Deps;
 let run: { runId: string; jobId: string; project: string; actor: string };
@@ -15,11 +16,13 @@ let run: { runId: string; jobId: string; project: string; actor: string };
 beforeEach(async () => {
   const store = await testStore();
   await ensureIndexes(store, recordIndexes);
+  const records = createRecords(store);
   deps = {
     store,
-    records: createRecords(store),
+    records,
     blobs: await openBlobStore(new URL(`file://${tempDir("blobs")}`).href),
     blobMaxBytes: 1024 ** 3,
+    runRoom: createRunRoom(records.runs, 1_000_000),
     retention: {
       purgeDeletedAfterDays: 30,
       artifactDays: 0,

@@ -74,6 +74,8 @@ export interface Runs {
   list(filter: RunFilter, limit: number): Promise<RunRecord[]>;
   /** Those of these runs that are there, in no order, with these of their larger parts; the others are empty. */
   columns(ids: readonly string[], columns: RunColumns): Promise<RunRecord[]>;
+  /** Runs of an experiment, deleted ones too, counted no further than `most`. */
+  count(experimentId: string, most: number, scope?: Scope): Promise<number>;
   /** Every run, oldest first. */
   all(): AsyncIterable<RunRecord>;
   /** Creates or replaces the whole record. */
@@ -110,6 +112,9 @@ export function createRuns(store: Store): Runs {
         { $set: { params: chosen("params", columns.params), tags: chosen("tags", columns.tags) } },
       ]);
       return (await found.toArray()).map((document) => recordOf({ ...leftOut, ...document }));
+    },
+    async count(experimentId, most, scope) {
+      return await documents.countDocuments({ experimentId }, { ...within(scope), limit: most });
     },
     async *all() {
       for await (const document of documents.find().sort({ _id: 1 })) yield recordOf(document);

@@ -15,7 +15,7 @@ export interface SeededRuns {
   readonly runIds: readonly string[];
 }
 
-const BATCH = 10_000;
+const BATCH = 5_000;
 export const metricKey = (n: number) => `group${n % 10}/metric_${n}`;
 
 /**
@@ -95,12 +95,19 @@ function* summaryDocuments(template: Stored, runIds: readonly string[], metrics:
   }
 }
 
+/** A few batches at once: the database works while the next one is made. */
 async function insertAll(collection: Collection<Stored>, all: Iterable<Stored>): Promise<void> {
-  const batch: Stored[] = [];
-  for (const document of all) {
-    batch.push(document);
-    if (batch.length < BATCH) continue;
-    await collection.insertMany(batch.splice(0), { ordered: false });
-  }
-  if (batch.length > 0) await collection.insertMany(batch, { ordered: false });
+  const documents = all[Symbol.iterator]();
+  const inserter = async () => {
+    for (;;) {
+      const batch: Stored[] = [];
+      for (let next = documents.next(); next.done !== true; next = documents.next()) {
+        batch.push(next.value);
+        if (batch.length === BATCH) break;
+      }
+      if (batch.length === 0) return;
+      await collection.insertMany(batch, { ordered: false });
+    }
+  };
+  await Promise.all([inserter(), inserter(), inserter()]);
 }

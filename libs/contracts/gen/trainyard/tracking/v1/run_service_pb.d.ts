@@ -1090,7 +1090,7 @@ export declare const LifecycleViewSchema: GenEnum<LifecycleView>;
 export declare const RunService: GenService<{
   /**
    * CreateRun opens an outside run. Role: submitter. Errors: FAILED_PRECONDITION (EXPERIMENT_DELETED), NOT_FOUND (EXPERIMENT_NOT_FOUND,
-   * PARENT_RUN_NOT_FOUND).
+   * PARENT_RUN_NOT_FOUND), RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) in an experiment of 1,000,000 runs.
    *
    * @generated from rpc trainyard.tracking.v1.RunService.CreateRun
    */
