@@ -4,9 +4,10 @@ import type { StreamName } from "./rank-stream.ts";
 export const TAIL_INTERVAL_MS = 50;
 /**
  * What a rank records or prints is shipped at most so often, unless there is more than a message holds: a message costs the bus,
- * tracking and its database about the same with one point as with a hundred, and their processors are the ranks' too.
+ * tracking and its database about the same with one point as with a hundred, and their processors are the ranks' too. No less
+ * often, since a live tail shall show a point within 100 ms, of which the way behind the agent takes a part.
  */
-const SHIP_INTERVAL_MS = 100;
+const SHIP_INTERVAL_MS = 60;
 
 /** Until the next moment to ship: the same for all ranks of a node, so that what they send is stored together. */
 export function untilShipping(): number {
