@@ -2,15 +2,17 @@ import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { DomainError } from "@trainyard/domain";
 import { type ArtifactPlaces, artifactFiles } from "./artifact-place.ts";
-import type {
-  MlflowExperiment,
-  MlflowFile,
-  MlflowInput,
-  MlflowModel,
-  MlflowPoint,
-  MlflowRun,
-  MlflowSource,
-  MlflowStatus,
+import {
+  type LeftOut,
+  leftOutReasons,
+  type MlflowExperiment,
+  type MlflowFile,
+  type MlflowInput,
+  type MlflowModel,
+  type MlflowPoint,
+  type MlflowRun,
+  type MlflowSource,
+  type MlflowStatus,
 } from "./mlflow-source.ts";
 import { doubleOf, timeOf, wholeOf } from "./numbers.ts";
 
@@ -101,6 +103,20 @@ export class MlflowDatabase implements MlflowSource {
     }
   }
 
+  async leftOut(): Promise<LeftOut[]> {
+    const deleted = "lifecycle_stage <> 'active'";
+    const asked = [
+      ["experiments", "experiments", deleted, leftOutReasons.deleted],
+      ["runs", "runs", deleted, leftOutReasons.deleted],
+      ["logged models", "logged_models", "lifecycle_stage = 'active'", leftOutReasons.loggedModels],
+      ["traces", "trace_info", "true", leftOutReasons.traces],
+    ] as const;
+    return asked.flatMap(([what, table, where, why]) => {
+      const count = this.#has(table) ? this.#count(table, where) : 0;
+      return count === 0 ? [] : [{ what, why, count }];
+    });
+  }
+
   async close(): Promise<void> {
     this.#database.close();
   }
@@ -125,7 +141,7 @@ export class MlflowDatabase implements MlflowSource {
 
   #inputs(runId: string): MlflowInput[] {
     // Of before MLflow 2.4 there are no inputs.
-    if (this.#rows("SELECT 1 FROM sqlite_master WHERE name = 'inputs'").length === 0) return [];
+    if (!this.#has("inputs")) return [];
     const rows = this.#rows(
       `SELECT d.*, i.input_uuid FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id
        WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' AND i.destination_id = ? ORDER BY d.name, d.digest`,
@@ -144,6 +160,14 @@ export class MlflowDatabase implements MlflowSource {
         ),
       ),
     }));
+  }
+
+  #has(table: string): boolean {
+    return this.#rows("SELECT 1 FROM sqlite_master WHERE name = ?", table).length > 0;
+  }
+
+  #count(table: string, where: string): number {
+    return Number(this.#rows(`SELECT count(*) AS n FROM ${table} WHERE ${where}`)[0]?.n ?? 0);
   }
 
   #texts(table: string, column: string, of: unknown): Record<string, string> {

@@ -1,11 +1,12 @@
 import { createReadStream } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { open, readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { createInterface } from "node:readline";
 import { parse } from "yaml";
 import { z } from "zod";
 import { type ArtifactPlaces, artifactFiles } from "./artifact-place.ts";
 import type {
+  LeftOut,
   MlflowExperiment,
   MlflowFile,
   MlflowInput,
@@ -15,7 +16,7 @@ import type {
   MlflowSource,
   MlflowStatus,
 } from "./mlflow-source.ts";
-import { mlflowTags } from "./mlflow-source.ts";
+import { leftOutReasons, mlflowTags } from "./mlflow-source.ts";
 import { doubleOf, timeOf, wholeOf } from "./numbers.ts";
 
 /** No file that MLflow writes beside metrics and artifacts is larger. */
@@ -73,6 +74,9 @@ const statuses: Readonly<Record<number, MlflowStatus>> = {
 export class FileStore implements MlflowSource {
   readonly #root: string;
   readonly #places: ArtifactPlaces;
+  /** Lines of metric files that were passed over, by file. */
+  readonly #unreadable = new Map<string, number>();
+  readonly #deleted = new Set<string>();
 
   constructor(root: string, served: string | undefined) {
     this.#root = resolve(root);
@@ -108,12 +112,10 @@ export class FileStore implements MlflowSource {
     const dir = join(this.#folder(run), "metrics");
     for (const file of await filesBelow(dir)) {
       const key = nameOf(dir, file);
-      const lines = createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
-      for await (const line of lines) {
-        const [time, value, step] = line.split(" ");
-        // The last line of a run that was killed may be cut short; so may lines of before there were steps.
-        if (time === undefined || value === undefined || value === "") continue;
-        yield { key, timeMs: Number(wholeOf(time)), value: doubleOf(value), step: wholeOf(step || "0") };
+      for await (const line of wholeLines(file)) {
+        const point = pointOf(key, line);
+        if (point !== undefined) yield point;
+        else this.#unreadable.set(file, (this.#unreadable.get(file) ?? 0) + 1);
       }
     }
   }
@@ -154,6 +156,25 @@ export class FileStore implements MlflowSource {
     }
   }
 
+  async leftOut(): Promise<LeftOut[]> {
+    const found: LeftOut[] = [...this.#unreadable].map(([file, count]) => ({
+      what: `lines of ${relative(this.#root, file)}`,
+      why: "they are no time, value and step",
+      count,
+    }));
+    const add = (what: string, why: string, count: number) => {
+      if (count > 0) found.push({ what, why, count });
+    };
+    const ids = (await folders(this.#root)).filter((name) => name !== "models");
+    const within = async (name: string) =>
+      (await Promise.all(ids.map((id) => folders(join(this.#root, id, name))))).flat().length;
+    add("experiments", leftOutReasons.deleted, (await folders(join(this.#root, ".trash"))).length);
+    add("runs", leftOutReasons.deleted, this.#deleted.size);
+    add("logged models", leftOutReasons.loggedModels, await within("models"));
+    add("traces", leftOutReasons.traces, await within("traces"));
+    return found;
+  }
+
   async close(): Promise<void> {}
 
   #folder(run: MlflowRun): string {
@@ -163,7 +184,11 @@ export class FileStore implements MlflowSource {
   async #read(experimentId: string, id: string): Promise<MlflowRun | undefined> {
     const dir = join(this.#root, experimentId, id);
     const meta = runMeta.safeParse(await yamlIn(join(dir, "meta.yaml"))).data;
-    if (meta === undefined || meta.lifecycle_stage !== "active") return undefined;
+    if (meta === undefined) return undefined;
+    if (meta.lifecycle_stage !== "active") {
+      this.#deleted.add(id);
+      return undefined;
+    }
     const tags = await textsBelow(join(dir, "tags"));
     return {
       id,
@@ -198,6 +223,43 @@ export class FileStore implements MlflowSource {
       });
     }
     return inputs;
+  }
+}
+
+/** The lines of a file; one at its end that is still being written, or was cut short by a crash, is left for another time. */
+async function* wholeLines(file: string): AsyncGenerator<string> {
+  const lines = createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
+  let before: string | undefined;
+  for await (const line of lines) {
+    if (before !== undefined) yield before;
+    before = line;
+  }
+  if (before !== undefined && (await endsWithNewline(file))) yield before;
+}
+
+async function endsWithNewline(file: string): Promise<boolean> {
+  const handle = await open(file, "r");
+  try {
+    const { size } = await handle.stat();
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
+    return bytesRead === 1 && buffer[0] === 0x0a;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** "TIME VALUE STEP", before MLflow had steps without one; undefined for anything else. */
+function pointOf(key: string, line: string): MlflowPoint | undefined {
+  const [time, value, step] = line.split(" ");
+  try {
+    return {
+      key,
+      timeMs: Number(wholeOf(time)),
+      value: doubleOf(value || undefined),
+      step: wholeOf(step || "0"),
+    };
+  } catch {
+    return undefined;
   }
 }
 

@@ -88,11 +88,13 @@ class Importer {
     for (const name of wanted)
       if (!this.#names.has(name))
         this.#deps.problems.add(`experiment ${name}`, "it is not there, or deleted");
-    if (!flags.models) return;
-    this.#totals.modelVersions = await importModels(this.#deps, this.#source, {
-      runs: this.#runs,
-      artifactUris: this.#artifactUris,
-    });
+    if (flags.models)
+      this.#totals.modelVersions = await importModels(this.#deps, this.#source, {
+        runs: this.#runs,
+        artifactUris: this.#artifactUris,
+      });
+    for (const { what, why, count } of await this.#source.leftOut())
+      this.#deps.problems.add(what, why, count);
   }
 
   /** Tells what was done, and what could not be. */

@@ -5,7 +5,13 @@ import { retryUnavailable } from "../client/retry.ts";
 import type { Problems } from "../moving/problems.ts";
 import { requestId } from "../moving/run-writer.ts";
 import type { ImportDeps } from "./import-run.ts";
-import type { MlflowModel, MlflowModelVersion, MlflowSource } from "./mlflow-source.ts";
+import {
+  leftOutReasons,
+  type MlflowModel,
+  type MlflowModelVersion,
+  type MlflowSource,
+  mlflowTags,
+} from "./mlflow-source.ts";
 
 /** What was brought over before: runs here by their ids there, and where their files were there. */
 export interface BroughtRuns {
@@ -25,7 +31,8 @@ export async function importModels(
   let registered = 0;
   for await (const model of source.models()) {
     deps.signal.throwIfAborted();
-    registered += await importModel(deps, model, brought);
+    if (model.tags[mlflowTags.prompt] === "true") deps.problems.add("prompts", leftOutReasons.prompts);
+    else registered += await importModel(deps, model, brought);
   }
   return registered;
 }

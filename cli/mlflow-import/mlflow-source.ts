@@ -68,6 +68,21 @@ export interface MlflowModel {
   readonly versions: readonly MlflowModelVersion[];
 }
 
+/** Something that a source holds and does not give. */
+export interface LeftOut {
+  readonly what: string;
+  readonly why: string;
+  readonly count: number;
+}
+
+/** Why these are not taken. */
+export const leftOutReasons = {
+  deleted: "they are deleted there",
+  loggedModels: "models that are in no registry come only as the files of their run",
+  traces: "traces have no place here",
+  prompts: "prompts have no place here",
+} as const;
+
 /** Something that holds what MLflow tracked; deleted experiments and runs are left out. */
 export interface MlflowSource {
   experiments(): AsyncIterable<MlflowExperiment>;
@@ -79,6 +94,8 @@ export interface MlflowSource {
   /** The run's files. Throws ARTIFACTS_UNREACHABLE when they are where this machine cannot look. */
   files(run: MlflowRun): AsyncIterable<MlflowFile>;
   models(): AsyncIterable<MlflowModel>;
+  /** What it holds and did not give; asked when everything else was. */
+  leftOut(): Promise<readonly LeftOut[]>;
   close(): Promise<void>;
 }
 
@@ -87,4 +104,5 @@ export const mlflowTags = {
   parent: "mlflow.parentRunId",
   note: "mlflow.note.content",
   context: "mlflow.data.context",
+  prompt: "mlflow.prompt.is_prompt",
 } as const;

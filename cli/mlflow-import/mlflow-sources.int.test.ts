@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, renameSync, rmSync } from "node:fs";
+import { appendFileSync, cpSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "@trainyard/testing";
 import { describe, expect, it } from "vitest";
@@ -108,7 +108,37 @@ describe.each([
       [1, long?.id, "first", { k: "v" }],
       [2, long?.id, "", {}],
     ]);
+    // One experiment and one run were deleted; the database also counts the run that went with its experiment.
+    const left = await source.leftOut();
+    expect(left.map(({ what, why }) => [what, why])).toEqual([
+      ["experiments", "they are deleted there"],
+      ["runs", "they are deleted there"],
+    ]);
     await source.close();
+  });
+});
+
+describe("a file of points", () => {
+  it("is read up to what was cut short or damaged, and that is told", async () => {
+    const root = unpackFileStore();
+    const source = new FileStore(root, undefined);
+    const [vision] = (await all(source.experiments())).filter(({ name }) => name !== "Default");
+    const run = (await all(source.runs(vision ?? { id: "", name: "", tags: {} }))).find(
+      ({ name }) => name === "child",
+    );
+    if (run === undefined) throw new Error("no run");
+    const file = join(root, run.experimentId, run.id, "metrics", "loss");
+    appendFileSync(
+      file,
+      "1760000000009 0.25 3\n\0\0\0\0\n1760000000010 x 4\n1760000000011 0.5\n1760000000012 0.1",
+    );
+    const points = (await all(source.points(run))).map(({ timeMs, value, step }) => [timeMs, value, step]);
+    expect(points.slice(1)).toEqual([
+      [1760000000009, 0.25, 3n],
+      [1760000000011, 0.5, 0n],
+    ]);
+    const lines = (await source.leftOut()).filter(({ what }) => what.startsWith("lines"));
+    expect(lines).toMatchObject([{ count: 2, what: expect.stringMatching(/metrics\/loss$/) }]);
   });
 });
 

@@ -1,13 +1,15 @@
 import { Readable } from "node:stream";
 import { DomainError, type ErrorCode } from "@trainyard/domain";
 import { z } from "zod";
-import type {
-  MlflowExperiment,
-  MlflowFile,
-  MlflowModel,
-  MlflowPoint,
-  MlflowRun,
-  MlflowSource,
+import {
+  type LeftOut,
+  leftOutReasons,
+  type MlflowExperiment,
+  type MlflowFile,
+  type MlflowModel,
+  type MlflowPoint,
+  type MlflowRun,
+  type MlflowSource,
 } from "./mlflow-source.ts";
 import { doubleOf, timeOf, wholeOf } from "./numbers.ts";
 
@@ -94,6 +96,8 @@ const versionsPage = z.object({
     .default([]),
   next_page_token: next,
 });
+
+const loggedModelsPage = z.object({ models: z.array(z.unknown()).default([]), next_page_token: next });
 
 type Run = MlflowRun & { readonly metricKeys: readonly string[] };
 
@@ -193,6 +197,21 @@ export class MlflowServer implements MlflowSource {
         };
       }
     }
+  }
+
+  async leftOut(): Promise<LeftOut[]> {
+    let count = 0;
+    try {
+      for await (const { id } of this.experiments()) {
+        const query = { experiment_ids: [id], max_results: 50 };
+        for await (const { models } of this.#pages("POST", "logged-models/search", query, loggedModelsPage))
+          count += models.length;
+      }
+    } catch (error) {
+      // A server of before MLflow 3 has none.
+      if (!(error instanceof DomainError) || error.reason !== "MLFLOW_REFUSED") throw error;
+    }
+    return count === 0 ? [] : [{ what: "logged models", why: leftOutReasons.loggedModels, count }];
   }
 
   async close(): Promise<void> {}
