@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import type { tracking } from "@trainyard/contracts";
 import { checkoutRoot } from "@trainyard/local";
 import { atFileEnd, tempDir, waitFor } from "@trainyard/testing";
@@ -145,18 +146,19 @@ describe("a run recorded without a platform", () => {
 
 describe("what MLflow tracked", () => {
   const database = unpackDatabase();
+  const running = truth.database["still running"]?.id ?? "";
+  addPoints(database, running, [10, 20]);
   const args = ["import", "mlflow", "--from", database];
 
   it("is brought over whole and once, though the import is killed at every edge, and repeated", async () => {
     const edges = ["import.run.opened", "import.batch.sent", "import.points.sent", "import.run.ended"];
     await throughDeaths(args, edges);
-    expect(await answer(args)).toMatchObject({
-      runsNew: 0,
-      runsContinued: 1,
-      runsKnown: 3,
-      points: 0,
-      files: 0,
-    });
+    // The run that goes on there logs one point more, and one between those that are here.
+    addPoints(database, running, [30, 15]);
+    const again = { runsNew: 0, runsContinued: 1, runsKnown: 3, points: 2, files: 0 };
+    expect(await answer(args)).toMatchObject(again);
+    const grown = await pointsOf((await onlyRunFrom(running)).id, "late");
+    expect(grown).toEqual([10, 15, 20, 30].map((time) => `0 ${time} ${time / 2}`));
     for (const [name, expected] of Object.entries(truth.database)) {
       const run = await onlyRunFrom(expected.id);
       expect(run).toMatchObject({ name, paramTexts: expected.params, tags: expected.tags });
@@ -180,7 +182,7 @@ describe("what MLflow tracked", () => {
       "--no-models",
     ];
     const told = await answer(from, { MLFLOW_TRACKING_TOKEN: address.token });
-    expect(told).toMatchObject({ runsNew: 4, points: 1110, files: 3, problems: [] });
+    expect(told).toMatchObject({ runsNew: 4, points: 1114, files: 3, problems: [] });
     const original = await onlyRunFrom(truth.database.long?.id ?? "");
     await expectSame(original.id, (await onlyRunFrom(original.id)).id);
   });
@@ -236,6 +238,16 @@ describe("a bundle", () => {
     expect(experiments.map(({ name }) => name)).not.toContain("refused");
   });
 });
+
+/** Logs points of metric "late", all at step 0, as MLflow's server does. */
+function addPoints(file: string, runId: string, timesMs: readonly number[]): void {
+  const database = new DatabaseSync(file);
+  const insert = database.prepare(
+    "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) VALUES ('late', ?, ?, ?, 0, 0)",
+  );
+  for (const timeMs of timesMs) insert.run(timeMs / 2, timeMs, runId);
+  database.close();
+}
 
 /** What `runs compare --json` says of runs. */
 interface Compared {
