@@ -49,14 +49,22 @@ export interface Upstreams {
   ): AsyncIterable<MessageShape<O>>;
 }
 
+interface Upstream {
+  readonly name: UpstreamName;
+  readonly unary: Transport;
+  readonly streaming: Transport;
+}
+
 /** Connections are made when first needed, and shared. */
 export function createUpstreams(
   urls: Readonly<Record<UpstreamName, string>>,
   assertions: Assertions,
 ): Upstreams {
-  const byService = new Map<string, { readonly name: UpstreamName; readonly transport: Transport }>(
+  const byService = new Map<string, Upstream>(
     upstreamNames.flatMap((name) => {
-      const upstream = { name, transport: rpcTransport(urls[name], { name: "gateway", timeoutMs: 0 }) };
+      const options = { name: "gateway", timeoutMs: 0 };
+      const unary = rpcTransport(urls[name], { ...options, protocol: "connect" });
+      const upstream = { name, unary, streaming: rpcTransport(urls[name], options) };
       return upstreamServices[name].map(({ typeName }): [string, typeof upstream] => [typeName, upstream]);
     }),
   );
@@ -79,17 +87,11 @@ export function createUpstreams(
 
   /** The run that a logged model is of; empty where there is no such model. */
   async function runOfModel(id: string, call: UpstreamCall): Promise<string> {
-    const { transport } = upstreamOf(getLoggedModel.parent.typeName);
+    const { unary } = upstreamOf(getLoggedModel.parent.typeName);
     const request = create(getLoggedModel.input, { id, allowDeleted: true });
     try {
       const header = await headersOf(call);
-      const { message } = await transport.unary(
-        getLoggedModel,
-        call.signal,
-        UNARY_TIMEOUT_MS,
-        header,
-        request,
-      );
+      const { message } = await unary.unary(getLoggedModel, call.signal, UNARY_TIMEOUT_MS, header, request);
       return message.model?.sourceRunId ?? "";
     } catch (error) {
       if (ConnectError.from(error).code === Code.NotFound) return "";
@@ -100,23 +102,23 @@ export function createUpstreams(
   return {
     async unary(method, request, call) {
       await assertOwn(call.principal, method, request, (id) => runOfModel(id, call));
-      const { name, transport } = upstreamOf(method.parent.typeName);
+      const { name, unary } = upstreamOf(method.parent.typeName);
       const header = await headersOf(call);
       try {
         const timeoutMs = call.timeoutMs ?? UNARY_TIMEOUT_MS;
-        return (await transport.unary(method, call.signal, timeoutMs, header, request)).message;
+        return (await unary.unary(method, call.signal, timeoutMs, header, request)).message;
       } catch (error) {
         throw asSeenHere(error, name, call.signal);
       }
     },
 
     async clientStream(method, requests, call) {
-      const { name, transport } = upstreamOf(method.parent.typeName);
+      const { name, streaming } = upstreamOf(method.parent.typeName);
       const header = await headersOf(call);
       try {
         const timeoutMs = call.timeoutMs ?? UNARY_TIMEOUT_MS;
         // The answer is the only message of the stream that comes back.
-        const { message } = await transport.stream(method, call.signal, timeoutMs, header, requests);
+        const { message } = await streaming.stream(method, call.signal, timeoutMs, header, requests);
         for await (const answer of message) return answer;
         throw new ConnectError("no answer", Code.Internal);
       } catch (error) {
@@ -126,10 +128,10 @@ export function createUpstreams(
 
     async *serverStream(method, request, call) {
       assertOwnRun(call.principal, request);
-      const { name, transport } = upstreamOf(method.parent.typeName);
+      const { name, streaming } = upstreamOf(method.parent.typeName);
       const header = await headersOf(call);
       try {
-        const { message } = await transport.stream(
+        const { message } = await streaming.stream(
           method,
           call.signal,
           call.timeoutMs,

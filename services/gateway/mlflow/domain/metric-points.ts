@@ -36,7 +36,7 @@ export function columnsOf(points: readonly MetricPoint[]) {
   for (const { key, value, timestamp, step } of points) {
     const index = keys.get(key) ?? keys.size;
     if (index === keys.size) keys.set(key, index);
-    const identity = `${index} ${step} ${timestamp} ${value}`;
+    const identity = `${index} ${step} ${timestamp} ${exact(value)}`;
     if (seen?.has(identity) === true) continue;
     seen?.add(identity);
     columns.keyIndex.push(index);
@@ -52,10 +52,14 @@ export function columnsOf(points: readonly MetricPoint[]) {
  * keeps a point once however often it is logged. So the same points are the same request.
  */
 export function pointsId(points: readonly MetricPoint[]): string {
-  const hash = createHash("sha256");
-  for (const { key, value, timestamp, step } of points) hash.update(`${key} ${step} ${timestamp} ${value}\n`);
-  return `mlflow-${hash.digest("base64url")}`;
+  const named = points.map(
+    ({ key, value, timestamp, step }) => `${key} ${step} ${timestamp} ${exact(value)}`,
+  );
+  return `mlflow-${createHash("sha256").update(named.join("\n")).digest("base64url")}`;
 }
+
+/** A float so that no other reads the same: there are two zeros. */
+const exact = (value: number) => (Object.is(value, -0) ? "-0" : String(value));
 
 /** A float as Python prints it. */
 export function pythonFloat(value: number): string {

@@ -52,7 +52,10 @@ async function serve(
   response: HttpResponse,
 ): Promise<void> {
   const gone = new AbortController();
-  response.once("close", () => gone.abort());
+  // An answer that is out needs no call to be given up, and to give up costs an exception.
+  response.once("close", () => {
+    if (!response.writableFinished) gone.abort();
+  });
   const [path = "", search = ""] = splitUrl(request.url ?? "");
   try {
     if (open.has(path)) return sendText(response, path === "/version" ? options.version : "OK");

@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { columnsOf, pointsId } from "./metric-points.ts";
+
+const point = (key: string, step: number, value = 1) => ({ key, value, timestamp: 1_000, step });
+
+describe("points of a batch", () => {
+  it("are stored once each, under a dictionary of their keys", () => {
+    const points = [
+      point("a", 1),
+      point("b", 1),
+      point("a", 1),
+      point("a", 1, Number.NaN),
+      point("a", 1, Number.NaN),
+    ];
+    expect(columnsOf(points)).toEqual({
+      keys: ["a", "b"],
+      keyIndex: [0, 1, 0],
+      steps: [1n, 1n, 1n],
+      timesMs: [1_000, 1_000, 1_000],
+      values: [1, 1, Number.NaN],
+    });
+  });
+
+  it("are the same request exactly when they are the same points", () => {
+    expect(pointsId([point("a", 1), point("b", 2)])).toBe(pointsId([point("a", 1), point("b", 2)]));
+    const others = [
+      [point("a", 1)],
+      [point("a", 2), point("b", 2)],
+      [point("b", 2), point("a", 1)],
+      [point("a", 1, 2), point("b", 2)],
+    ];
+    for (const other of others) expect(pointsId(other)).not.toBe(pointsId([point("a", 1), point("b", 2)]));
+    expect(pointsId([point("a", 1, -0)])).not.toBe(pointsId([point("a", 1, 0)]));
+  });
+});
