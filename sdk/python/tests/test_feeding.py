@@ -9,11 +9,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from trainyard.data.order import EpochOrder
+from trainyard.data.order import EpochOrder, block_of
 from trainyard.data.prefetch import Prefetched
 from trainyard.data.rows import Rows
 from trainyard.dataset import Dataset, Position
-from trainyard.manifest import DatasetError, Split, find_split
+from trainyard.manifest import DatasetError, Shard, Split, find_split
 
 ROWS = 1003
 
@@ -52,15 +52,37 @@ def ids(batches) -> list[int]:
 
 @pytest.mark.parametrize("total", [0, 1, 63, 64, 65, 128, 777, 1000])
 def test_in_windows_each_row_comes_once_and_any_cut_of_the_order_gives_the_same(total):
-    order = EpochOrder(total, 3, 1, block=16, window=64)
+    order = EpochOrder(total, 3, 1, block=4)
     whole = order.rows(0, total).tolist()
     assert sorted(whole) == list(range(total))
     cuts = sorted(np.random.default_rng(total).integers(0, total + 1, 9).tolist())
-    pieces = [EpochOrder(total, 3, 1, block=16, window=64).rows(a, b) for a, b in zip([0, *cuts], [*cuts, total], strict=True)]
+    pieces = [EpochOrder(total, 3, 1, block=4).rows(a, b) for a, b in zip([0, *cuts], [*cuts, total], strict=True)]
     assert np.concatenate(pieces).tolist() == whole
     if total > 64:
-        assert whole != EpochOrder(total, 3, 2, block=16, window=64).rows(0, total).tolist()
-        assert max(len(np.unique(np.array(whole[at : at + 64]) // 16)) for at in range(0, total - 64, 64)) <= 8
+        assert whole != EpochOrder(total, 3, 2, block=4).rows(0, total).tolist()
+        blocks = [len(np.unique(np.array(whole[at : at + 64]) // 4)) for at in range(0, total - 64, 64)]
+        assert max(blocks) <= 32, "64 samples lie in two windows of 16 blocks at most"
+
+
+@pytest.mark.parametrize(("sample_bytes", "block"), [(1, 65536), (1024, 65536), (1025, 32768), (150_000, 256), (1 << 40, 64)])
+def test_blocks_of_larger_samples_have_fewer_of_them(sample_bytes, block):
+    assert block_of(sample_bytes) == block
+
+
+def test_only_a_windows_shards_are_made_ready_before_the_first_batch(tmp_path, monkeypatch):
+    monkeypatch.setattr("trainyard.data.order.BLOCK_BYTES", 1)
+    shards = []
+    for index in range(40):
+        path = str(tmp_path / f"{index}.parquet")
+        pyarrow.parquet.write_table(pyarrow.table({"id": np.arange(64 * index, 64 * (index + 1))}), path)
+        shards.append(Shard(path, "", 64))
+    split = Split("train", shards, None, "")
+    data = Dataset(split, 0, 1, 7)
+    data._rows = Rows(split, str(tmp_path / "arrow"), 0)
+    loop = data.batches(32, prefetch=0)
+    taken = ids([next(loop)])
+    assert len(list((tmp_path / "arrow").glob("*.arrow"))) <= 16
+    assert sorted(taken + ids(loop)) == list(range(2560))
 
 
 def test_rows_read_by_memory_map_are_those_of_the_parquet_files(manifest):
@@ -227,8 +249,6 @@ def test_a_torch_data_loader_gives_the_same_batches_and_an_exact_position(manife
 def test_an_empty_shard_is_no_harm(tmp_path):
     for index, count in enumerate([0, 3, 0]):
         pyarrow.parquet.write_table(pyarrow.table({"id": np.arange(count)}), tmp_path / f"{index}.parquet")
-    from trainyard.manifest import Shard
-
     split = Split("train", [Shard(str(tmp_path / f"{index}.parquet"), "", None) for index in range(3)], None, "")
     for limit in (0, 1 << 30):
         data = Dataset(split, 0, 1, 7)

@@ -157,7 +157,7 @@ class Dataset:
         from trainyard.data.order import EpochOrder
 
         total = self.total_rows
-        order = EpochOrder(total, self._seed if seed is None else seed, epoch, shuffle=shuffle)
+        order = EpochOrder(total, self._seed if seed is None else seed, epoch, shuffle=shuffle, block=self.rows.block)
         return order.rows(0, total // self.world_size * self.world_size)[self.rank :: self.world_size]
 
     def batches(

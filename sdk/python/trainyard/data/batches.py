@@ -91,7 +91,7 @@ def make_batches(rows: Rows, wish: Wish, at: Position, place: tuple[int, int], e
     import numpy
 
     rank, world_size = place
-    order = EpochOrder(rows.total, at.seed, at.epoch, shuffle=wish.shuffle)
+    order = EpochOrder(rows.total, at.seed, at.epoch, shuffle=wish.shuffle, block=rows.block)
     steps = plan_steps(rows.total, at.offset, world_size, wish)
     for first, last in itertools.islice(steps, every[0], None, every[1]):
         chosen = order.rows(first, last)[rank::world_size]

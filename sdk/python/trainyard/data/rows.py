@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainyard.data.arrow_file import arrow_file, open_parquet, read_groups
 from trainyard.data.columns import take, view, whole
+from trainyard.data.order import block_of
 from trainyard.manifest import Split
 
 if TYPE_CHECKING:
@@ -57,6 +58,16 @@ class Rows:
         self._held: OrderedDict[int, None] = OrderedDict()
         self._chosen = _share(int(self._bounds[-1]), split.share) if split.share is not None else None
         self.total = int(self._bounds[-1]) if self._chosen is None else len(self._chosen)
+
+    @property
+    def block(self) -> int:
+        """The size of a block when these rows are shuffled, by what the first shard with rows says of theirs."""
+        for shard in self._shards:
+            metadata = open_parquet(shard.path).metadata
+            if metadata.num_rows > 0:
+                size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+                return block_of(size / metadata.num_rows)
+        return block_of(1)
 
     def take(self, rows: numpy.ndarray[Any, Any], names: Sequence[str]) -> dict[str, numpy.ndarray[Any, Any]]:
         """Return these rows (int64, in any order) of the named columns, each as an array of its own.
