@@ -8,6 +8,7 @@ import { eventsOf, faultsOf } from "../../flow/event-log.ts";
 import { deadLetters, livingRanks, unpublished } from "../../flow/leftovers.ts";
 import { readyNodes, type Stage } from "../../flow/stage.ts";
 import type { Submitted, Unbroken } from "./jobs.ts";
+import { wrongPoints } from "./wrong-points.ts";
 
 /** One broken promise, in words. */
 export type Broken = string;
@@ -107,34 +108,7 @@ async function wrongJob(
   const digest = await digestOf(user, runId, job.attempts.length).catch(() => "none");
   if (digest !== unbroken?.digest)
     broken.push(`it ended with ${digest}, an unbroken run with ${unbroken?.digest}`);
-  return [...broken, ...(await wrongPoints(user, runId, kind.steps, unbroken))];
-}
-
-/**
- * Each step is there, with the unbroken run's value, and none twice. A rank that is killed between a step and its `log` has
- * never said that point, so one rank's may be missing where another's is there.
- */
-async function wrongPoints(
-  user: FlowClients,
-  runId: string,
-  steps: number,
-  unbroken: Unbroken | undefined,
-): Promise<readonly Broken[]> {
-  const broken: Broken[] = [];
-  const seen = new Set<string>();
-  const told = new Set<number>();
-  for (const { rank, step: at, value } of await historyOf(user, runId)) {
-    const step = Number(at);
-    if (seen.has(`${rank} ${step}`)) broken.push(`the point of rank ${rank} at step ${step} is there twice`);
-    seen.add(`${rank} ${step}`);
-    told.add(step);
-    const expected = unbroken?.valueAt(rank, step);
-    if (expected !== value)
-      broken.push(`rank ${rank} said ${value} at step ${step}, and ${expected} in an unbroken run`);
-  }
-  const missing = Array.from({ length: steps }, (_, index) => index + 1).filter((step) => !told.has(step));
-  if (missing.length > 0) broken.push(`no rank's point of the steps ${missing.join(", ")}`);
-  return broken.slice(0, 10);
+  return [...broken, ...wrongPoints(await historyOf(user, runId), kind.steps, unbroken)];
 }
 
 /** Every visible point of "value". */
