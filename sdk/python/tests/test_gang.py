@@ -69,6 +69,11 @@ def records(one, rank: int) -> list[Metrics | Entry]:
     return list(read_records(file.read_bytes())) if file.exists() else []
 
 
+def points(one, rank: int) -> list[Metrics]:
+    """What the script logged; the SDK records more by the clock."""
+    return [record for record in records(one, rank) if isinstance(record, Metrics) and "loss" in record.values]
+
+
 def checkpoints(one, rank: int) -> list[dict]:
     found = [record.value for record in records(one, rank) if isinstance(record, Entry)]
     # What the survivors save when rank 1 dies is another test's concern.
@@ -144,3 +149,21 @@ def test_rank_0_may_leave_first_and_the_store_stays_for_the_others(attempt, laun
     assert [one.exit_of(rank)["code"] for rank in (0, 1)] == [0, 0], one.text(1, "stderr")
     assert one.text(1) == "hello\n"
     assert one.json("rendezvous.json")["host"] == "127.0.0.1"
+
+
+def test_ranks_checkpoint_at_the_same_steps_by_time_and_by_the_best_value(attempt, launcher, environment):
+    cadence = {
+        "TRAINYARD_CHECKPOINT_EVERY_STEPS": "0",
+        "TRAINYARD_CHECKPOINT_EVERY_SECONDS": "1",
+        "TRAINYARD_CHECKPOINT_BEST": "min:loss",
+    }
+    one = attempt(SCRIPT, ranks=2, env={**environment, **cadence, "STEP_DELAY": "0.03"}, torch=True)
+    launcher.launch(one)
+    one.wait_done()
+    steps = [[part["step"] for part in checkpoints(one, rank)] for rank in (0, 1)]
+    assert steps[0] == steps[1], one.text(0, "stderr")
+    assert len(steps[0]) >= 2
+    losses = {record.step: record.values["loss"] for record in points(one, 0)}
+    # The first logged value is the best so far, so a checkpoint follows it.
+    assert steps[0][0] <= 3
+    assert checkpoints(one, 0)[0]["metrics"]["loss"] == losses[steps[0][0]]
