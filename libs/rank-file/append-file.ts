@@ -25,8 +25,11 @@ export class AppendFile {
   /** Up to `length` bytes at `offset`; fewer (or none) at its end. */
   async read(offset: number, length: number): Promise<Uint8Array> {
     const file = await this.#open();
-    if (file === undefined || length <= 0) return new Uint8Array();
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset);
+    if (file === undefined) return new Uint8Array();
+    // No more memory than there is to read: megabytes a second outside the heap have the collector run without a pause.
+    const there = Math.min(length, fstatSync(file.fd).size - offset);
+    if (there <= 0) return new Uint8Array();
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(there), 0, there, offset);
     return buffer.subarray(0, bytesRead);
   }
 
