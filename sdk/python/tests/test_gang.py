@@ -93,6 +93,11 @@ def test_a_killed_rank_costs_nothing_the_resumed_run_ends_bit_identical(attempt,
     assert broken.exit_of(1)["signal"] == 9
     assert broken.exit_of(1)["order"] == 1
     assert broken.exit_of(0)["code"] != 0
+    timed = [one.values for one in records(broken, 1) if isinstance(one, Metrics) and "trainyard/step/seconds" in one.values]
+    parts = ("data", "compute", "communication", "checkpoint")
+    for told in timed:
+        assert sum(told[f"trainyard/step/{part}_seconds"] for part in parts) == pytest.approx(told["trainyard/step/seconds"])
+    assert any(told["trainyard/step/communication_seconds"] > 0 for told in timed), "DDP says what its exchange takes"
 
     step = checkpoints(broken, 0)[-1]["step"]
     step = step if any(part["step"] == step for part in checkpoints(broken, 1)) else step - 13

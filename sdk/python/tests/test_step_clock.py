@@ -89,28 +89,25 @@ for step in range(1, 5):
 """
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_rank_records_its_steps_and_what_is_watched(tmp_path: Path, rank):
-    env = {**os.environ, "TRAINYARD_RANK_DIR": str(tmp_path), "TRAINYARD_ATTEMPT_DIR": str(tmp_path), "RANK": str(rank)}
-    subprocess.run([sys.executable, "-c", SCRIPT], check=True, env={**env, "WORLD_SIZE": "2"}, timeout=240)
-    records = [one for one in read_records((tmp_path / "records.bin").read_bytes()) if isinstance(one, Metrics)]
-    found = {(one.step, key): value for one in records for key, value in one.values.items()}
-    steps = {step for step, key in found if key == "trainyard/step/seconds"}
-    assert 3 in steps
-    assert found[3, "trainyard/step/compute_seconds"] > 0.5
-    assert {step for step, key in found if key == "trainyard/watch/rss_bytes"} == {2, 4}
-    assert found[2, "trainyard/watch/rss_bytes"] > 1 << 20
-    norms = {key: value for (step, key), value in found.items() if step == 4 and "grad_norm" in key}
-    if rank == 0:
-        assert norms == pytest.approx(
-            {
-                "trainyard/watch/grad_norm": 54**0.5,
-                "trainyard/watch/grad_norm/body": 6.0,
-                "trainyard/watch/grad_norm/1": 18**0.5,
-            }
-        )
-    else:
-        assert norms == {}
+def test_ranks_record_their_steps_and_what_is_watched(tmp_path: Path):
+    folders = [tmp_path / str(rank) for rank in (0, 1)]
+    ranks = []
+    for rank, folder in enumerate(folders):
+        folder.mkdir()
+        own = {"TRAINYARD_RANK_DIR": str(folder), "TRAINYARD_ATTEMPT_DIR": str(folder), "RANK": str(rank), "WORLD_SIZE": "2"}
+        ranks.append(subprocess.Popen([sys.executable, "-c", SCRIPT], env={**os.environ, **own}))
+    assert [rank.wait(timeout=240) for rank in ranks] == [0, 0]
+    norms = []
+    for folder in folders:
+        records = [one for one in read_records((folder / "records.bin").read_bytes()) if isinstance(one, Metrics)]
+        found = {(one.step, key): value for one in records for key, value in one.values.items()}
+        assert found[3, "trainyard/step/compute_seconds"] > 0.5
+        assert {step for step, key in found if key == "trainyard/watch/rss_bytes"} == {2, 4}
+        assert found[2, "trainyard/watch/rss_bytes"] > 1 << 20
+        norms.append({key: value for (step, key), value in found.items() if step == 4 and "grad_norm" in key})
+    prefix = "trainyard/watch/grad_norm"
+    assert norms[0] == pytest.approx({prefix: 54**0.5, f"{prefix}/body": 6.0, f"{prefix}/1": 18**0.5})
+    assert norms[1] == {}
 
 
 def test_asking_whether_a_second_has_passed_costs_less_than_a_microsecond_or_two():
@@ -122,3 +119,29 @@ def test_asking_whether_a_second_has_passed_costs_less_than_a_microsecond_or_two
             clock.stepped(batch * 1000 + step, 0.0)
         times.append((time.perf_counter() - begun) / 1000)
     assert min(times) < 2e-6
+
+
+def test_collectives_that_a_script_calls_are_timed_and_give_what_they_gave():
+    import torch
+    import torch.distributed as dist
+
+    from trainyard import communication
+
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    clock = StepClock()
+    clock.stepped(0, 0.0)
+    try:
+        communication.watch_communication(torch.nn.Linear(1, 1), clock)
+        total = torch.ones(1000)
+        dist.all_reduce(total)
+        work = dist.all_reduce(total, async_op=True)
+        work.wait()
+        objects = [None]
+        dist.all_gather_object(objects, {"a": 1})
+    finally:
+        for name in communication._COLLECTIVES:
+            setattr(dist, name, getattr(dist, name).__wrapped__)
+        dist.destroy_process_group()
+    assert (total.sum().item(), objects) == (1000, [{"a": 1}])
+    figures = told(clock.stepped(1, 10.0))
+    assert 0 < figures["communication_seconds"] < 5
