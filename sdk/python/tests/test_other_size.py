@@ -9,6 +9,7 @@ import pytest
 
 from trainyard.checkpoint import CheckpointError
 from trainyard.other_size import facts_at_other_size
+from trainyard.records import Entry, read_records
 
 # Each rank prints the rows it took. What all ranks have in common is printed by rank 0 at the end.
 SCRIPT = """
@@ -102,6 +103,11 @@ def rows_of(one) -> list[int]:
     return [int(word) for line in lines for word in line.split()[1:]]
 
 
+def objects(one, kind: str) -> list[dict]:
+    found = read_records((one.directory / "rank-0" / "records.bin").read_bytes())
+    return [record.value for record in found if isinstance(record, Entry) and record.value["kind"] == kind]
+
+
 def word(one, what: str) -> str:
     (line,) = [line for line in one.text(0).splitlines() if line.startswith(f"{what} ")]
     return line.removeprefix(f"{what} ")
@@ -115,6 +121,9 @@ def test_an_epoch_on_four_then_two_then_three_ranks_has_each_row_once_and_the_sa
     three = sizes.run(kind, 3, 1000, resume=two)
     for before, after in ((four, two), (two, three)):
         assert word(after, "from") == word(before, "at")
+    # What the death of a rank costs: shards of a dead rank are gone, replicas are not.
+    recovery = (("last-checkpoint", "SHARDED") if kind == "sharded" else ("just-in-time", ""),)
+    assert tuple((told["mode"], told["reason"]) for told in objects(four, "recovery")) == recovery
     taken = [rows_of(one) for one in (four, two, three)]
     assert [len(rows) for rows in taken] == [80, 80, 81]
     assert sorted(taken[0] + taken[1] + taken[2]) == list(range(ROWS))

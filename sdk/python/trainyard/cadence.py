@@ -87,7 +87,7 @@ class Cadence:
         by_steps = step > 0 and self._policy.every_steps > 0 and step % self._policy.every_steps == 0
         if self._alone:
             return by_steps or self._wanted()
-        if self._board is None:
+        if self._board is None or not (self._policy.every_seconds or self._policy.best):
             return by_steps
         return self._agreed(step, self._board) or by_steps
 
