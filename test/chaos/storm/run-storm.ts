@@ -25,6 +25,8 @@ export interface StormOptions {
   /** How long things go wrong. */
   readonly forMs: number;
   readonly nodes: number;
+  /** How long faults last, from 0 to 1 of their longest; all of it unless told. */
+  readonly severity?: number;
   /** How long a job takes when nothing goes wrong. */
   readonly jobSeconds: number;
   readonly say: (line: string) => void;
@@ -176,7 +178,7 @@ async function ended(user: Stage["user"], jobId: string, over?: AbortSignal): Pr
 /** Strikes until the storm is over, and waits until every fault has passed. */
 async function strikeOnAndOn(
   stage: Stage,
-  { seed, say }: StormOptions,
+  { seed, say, severity = 1 }: StormOptions,
   over: AbortSignal,
   struck: Record<string, number>,
 ): Promise<void> {
@@ -193,7 +195,7 @@ async function strikeOnAndOn(
   };
   while (!over.aborted) {
     const fault = drawFault(possible, random());
-    const drawn = { whom: random(), howLong: random() };
+    const drawn = { whom: random(), howLong: random() * severity };
     const pauseMs = PAUSE_MS[0] + random() * (PAUSE_MS[1] - PAUSE_MS[0]);
     const running = strike(fault, drawn).finally(() => underWay.delete(running));
     // Rejections surface when all are awaited below.
