@@ -46,7 +46,7 @@ export function createSearches(store: Store): { find(search: Search): Promise<Fo
 
   return {
     async find(search) {
-      for (const count of candidateCounts(search.limit)) {
+      for (const count of candidateCounts(search)) {
         const among = await candidates(search, count);
         if (among === undefined || among.length < search.limit) break;
         const found = await findAmong({ ...search, among });

@@ -14,12 +14,15 @@ export interface CandidateQuery {
   readonly direction: 1 | -1;
 }
 
-/** Runs asked first for each row of the page, and once more when their other columns have not let enough of them pass. */
-const CANDIDATES_PER_ROW = [4, 32];
+/** Runs asked for each row of the page, first and then: more where other columns may let only some of them pass. */
+const CANDIDATES_PER_ROW = { all: [4, 32], some: [12, 48] } as const;
 
 /** How many to ask, first and then. */
-export function candidateCounts(limit: number): readonly number[] {
-  return CANDIDATES_PER_ROW.map((each) => each * limit);
+export function candidateCounts({
+  comparisons,
+  limit,
+}: Pick<Search, "comparisons" | "limit">): readonly number[] {
+  return CANDIDATES_PER_ROW[comparisons.length === 0 ? "all" : "some"].map((each) => each * limit);
 }
 
 /** The rows to take candidates from; `undefined` for an order that begins with no metric, or a page past all its numbers. */
