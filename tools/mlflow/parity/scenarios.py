@@ -301,6 +301,7 @@ def run_search(c: MlflowClient, o: Observer, _: Path) -> None:
         "tag.kind = 'even'",
         "attributes.status = 'FAILED'",
         "status != 'FAILED'",
+        "status LIKE 'FAI%'",
         "attributes.status = 'RUNNING' and tags.kind = 'odd'",
         "run_name = 'run 1'",
         "`run name` = 'run 1'",

@@ -74,13 +74,7 @@ const entityNames: Readonly<Record<EntityType, string>> = {
   dataset: "dataset",
 };
 
-/** MLflow's words for a run's status, in the tracking service's. */
-const statusNames: ReadonlyMap<string, string> = new Map([
-  ["SCHEDULED", "QUEUED"],
-  ["FINISHED", "COMPLETED"],
-]);
-
-/** A filter of runs, in the tracking service's words. Throws INVALID_PARAMETER_VALUE in MLflow's. */
+/** A filter of runs, in the tracking service's words; statuses it knows by MLflow's. Throws INVALID_PARAMETER_VALUE in MLflow's. */
 export function runFilter(filter: string | undefined): string {
   return parseFilter(filter, grammar).map(written).join(" AND ");
 }
@@ -94,10 +88,9 @@ export function runOrder(clause: string): string {
 function written({ type, key, comparator, value }: Comparison): string {
   const name = nameOf(type, key);
   if (value === undefined) return `${name} ${comparator}`;
-  const translate = (text: string) => (name === "attributes.status" ? (statusNames.get(text) ?? text) : text);
   if (typeof value === "number") return `${name} ${comparator} ${value}`;
-  if (typeof value === "string") return `${name} ${comparator} ${quoted(translate(value))}`;
-  return `${name} ${comparator} (${value.map((item) => quoted(translate(item))).join(", ")})`;
+  if (typeof value === "string") return `${name} ${comparator} ${quoted(value)}`;
+  return `${name} ${comparator} (${value.map(quoted).join(", ")})`;
 }
 
 function nameOf(type: EntityType, key: string): string {
