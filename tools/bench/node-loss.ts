@@ -16,7 +16,7 @@ import { type Bench, type Measurement, median, quantile } from "./result.ts";
 const TRIALS = Number(process.env.TRAINYARD_BENCH_TRIALS ?? 5);
 const STEP_MS = 10;
 const CHECKPOINT_EVERY_STEPS = 40;
-/** Some checkpoints have been committed by then. */
+/** The kill falls when so many steps are done and a checkpoint is committed. */
 const KILL_AT_STEP = 150;
 const PEER_TIMEOUT_MS = 180_000;
 const wait = { timeoutMs: 120_000, intervalMs: 20 };
@@ -99,6 +99,11 @@ async function lossOfNode(stage: Stage): Promise<Loss> {
     return Number(run?.metrics.loss?.lastStep ?? 0n);
   };
   await waitFor("the gang's steps", async () => (await lastStep()) >= KILL_AT_STEP, wait);
+  await waitFor(
+    "a checkpoint",
+    async () => (await user.tracking.listCheckpoints({ runId: job?.runId ?? "" })).checkpoints.length > 0,
+    wait,
+  );
   const [placement] = (await now())?.attempts.at(-1)?.placements ?? [];
   const node = nodes.find(({ id }) => id === placement?.nodeId);
   if (node === undefined) throw new Error("the gang is on no node of the stage");
