@@ -21,8 +21,9 @@ export async function measureSeriesQueries(
   say(`a series of ${LONG} points, and one of ${HISTORY}`);
   const long = await storedSeries(stage, LONG);
   const short = await storedSeries(stage, HISTORY);
-  say(`${BUCKETS} buckets of each of its parts`);
-  const charts = await timed(CALLS, (n) => chart(stage, long, n));
+  say(`${BUCKETS} buckets of the whole, and of halves of it`);
+  const charts = await timed(CALLS, () => chart(stage, long, 0, LONG));
+  const halves = await timed(CALLS, (n) => chart(stage, long, (n * 7_919) % (LONG / 2), LONG / 2));
   const histories = await timed(READS, () => wholeHistory(stage, short));
   say("the same history in MLflow's server");
   const home = join(stage.dir, "mlflow-series");
@@ -38,6 +39,13 @@ export async function measureSeriesQueries(
         value: quantile(charts, 0.95),
         samples: charts,
         aim: { op: "<", value: 100 },
+      },
+      {
+        // Its blocks are too wide for the buckets, so points are read.
+        metric: "series_half_a_million_to_2000_buckets_p95",
+        unit: "ms",
+        value: quantile(halves, 0.95),
+        samples: halves,
       },
       {
         metric: "history_100000_points_p95",
@@ -65,15 +73,13 @@ async function storedSeries(stage: TrackingStage, steps: number): Promise<string
   return runId;
 }
 
-/** The whole series, or a half of it that begins somewhere else each time, by step or by time. */
-async function chart(stage: TrackingStage, runId: string, n: number): Promise<void> {
-  const minStep = n % 2 === 0 ? 0 : (n * 7_919) % (LONG / 2);
+async function chart(stage: TrackingStage, runId: string, minStep: number, steps: number): Promise<void> {
   const { series } = await stage.metrics.getSeries({
     runIds: [runId],
     keys: ["loss"],
     buckets: BUCKETS,
     minStep: BigInt(minStep),
-    maxStep: BigInt(minStep === 0 ? LONG : minStep + LONG / 2),
+    maxStep: BigInt(minStep + steps),
   });
   const buckets = series[0]?.buckets?.counts.length ?? 0;
   if (buckets !== BUCKETS) throw new Error(`${buckets} buckets, expected ${BUCKETS}`);
