@@ -7,10 +7,18 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { scheduler } from "@trainyard/contracts";
 import { checkoutRoot, findPython, freePort } from "@trainyard/local";
 import { recoveryJob } from "@trainyard/test/flow/recovery.ts";
-import { endAll, launchersServe, readyNodes, type Stage, setStage } from "@trainyard/test/flow/stage.ts";
+import {
+  endAll,
+  endProcess,
+  launchersServe,
+  readyNodes,
+  type Stage,
+  setStage,
+} from "@trainyard/test/flow/stage.ts";
 import { closeAll, waitFor } from "@trainyard/testing";
 import { torchVersion } from "./launch.ts";
-import { endGroup, nextAttempt, stepsIn } from "./recovery.ts";
+import { descendants } from "./processes.ts";
+import { nextAttempt, stepsIn } from "./recovery.ts";
 import { type Bench, type Measurement, median, quantile } from "./result.ts";
 
 const TRIALS = Number(process.env.TRAINYARD_BENCH_TRIALS ?? 5);
@@ -180,7 +188,8 @@ async function torchrunLoss(dir: string): Promise<Loss | undefined> {
       limits,
     );
     const killedAtMs = Date.now();
-    endGroup(second);
+    // Its rank is in a session of its own.
+    for (const pid of descendants(second.pid ?? 0)) endProcess(pid);
     const next = await waitFor("torchrun's next step", () => nextAttempt(dir, before.begun), limits);
     const done = stepsIn(dir).filter(({ begun }) => begun === before.begun);
     return {
@@ -190,6 +199,6 @@ async function torchrunLoss(dir: string): Promise<Loss | undefined> {
   } catch {
     return undefined;
   } finally {
-    for (const node of nodes) endGroup(node);
+    for (const { pid } of nodes) if (pid !== undefined) for (const each of descendants(pid)) endProcess(each);
   }
 }
