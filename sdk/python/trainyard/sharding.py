@@ -8,6 +8,7 @@ put together, those of all parts describe the whole, and any number of ranks rea
 from __future__ import annotations
 
 import dataclasses
+import enum
 import os
 import pickle
 import sys
@@ -157,12 +158,21 @@ def _together(root: str, saved_world_size: int) -> Any:
     return whole
 
 
+def _member(of: Any, name: str) -> Any:
+    """Return a member of an enumeration, as `getattr` would; nothing else is a checkpoint's to ask for."""
+    if isinstance(of, enum.EnumMeta) and name in of.__members__:
+        return of[name]
+    raise CheckpointError(f"cannot resume: the checkpoint's metadata asks for {name} of {of!r}, which it never does")
+
+
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         import torch
 
         if module == _METADATA or (module, name) in _ADMITTED:
             return super().find_class(module, name)
+        if (module, name) == ("builtins", "getattr"):
+            return _member  # how Python up to 3.11.3 writes a member of an enumeration
         if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
             return getattr(torch, name)
         raise CheckpointError(f"cannot resume: the checkpoint's metadata names {module}.{name}, which it never does")
