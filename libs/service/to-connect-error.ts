@@ -93,8 +93,21 @@ function durationOf(ms: number): Pick<Duration, "seconds" | "nanos"> {
  */
 function isDependencyAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return AWAY.has(error.name) || ("code" in error && BROKEN_SOCKET.has(String(error.code)));
+  if (AWAY.has(error.name)) return true;
+  if (!("code" in error)) return false;
+  return (
+    BROKEN_SOCKET.has(String(error.code)) ||
+    (error.name.startsWith("Mongo") && STARTING_OR_STOPPING.has(Number(error.code)))
+  );
 }
+
+/**
+ * Codes by which a database says that it is there and cannot answer now, because it starts, stops or elects: as in the
+ * driver's specification of retryable writes, and 11601 for an operation that a shutdown interrupted.
+ */
+const STARTING_OR_STOPPING = new Set([
+  6, 7, 89, 91, 189, 9001, 10058, 10107, 11600, 11601, 11602, 13435, 13436,
+]);
 
 /** What a connection that breaks in the middle of a write fails with; the database's driver lets it through as it is. */
 const BROKEN_SOCKET = new Set(["EPIPE", "ECONNRESET", "ECONNREFUSED"]);

@@ -249,6 +249,8 @@ function duplicatesIn(
   inserted: readonly MetricBatchDocument[],
 ): ReadonlySet<string> | undefined {
   if (!(error instanceof MongoBulkWriteError)) return undefined;
+  // Then what was inserted beside them may not be durable.
+  if (error.result.getWriteConcernError() !== undefined) return undefined;
   const failures = [error.writeErrors].flat();
   if (failures.length === 0 || failures.some(({ code }) => code !== DUPLICATE_KEY)) return undefined;
   return new Set(failures.map(({ index }) => inserted[index]?._id ?? ""));
