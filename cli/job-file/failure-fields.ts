@@ -47,12 +47,15 @@ export const failureFields = {
 };
 
 /** The number of ranks, or the fewest and the most of an elastic gang. */
-export const ranksField = z.union([
-  z.int().min(1).max(4096),
-  z
-    .strictObject({
-      min: z.int().min(1).max(4096).describe("Fewest ranks."),
-      max: z.int().min(1).max(4096).describe("Most ranks."),
-    })
-    .refine(({ min, max }) => min <= max, { message: "expected min to be at most max" }),
-]);
+export const ranksField = z.union(
+  [
+    z.int().min(1).max(4096),
+    z
+      .strictObject({
+        min: z.int().min(1).max(4096).describe("Fewest ranks."),
+        max: z.int().min(1).max(4096).describe("Most ranks."),
+      })
+      .refine(({ min, max }) => min <= max, { message: "expected min to be at most max" }),
+  ],
+  { error: "expected a whole number from 1 to 4096, or min and max of an elastic gang" },
+);

@@ -192,6 +192,12 @@ describe("curl", () => {
         created_by: expect.stringMatching(/^user:/),
         created_at: expect.stringMatching(/^20\d\d-.*Z$/),
         traceparent: expect.any(String),
+        tags: {},
+        logged_model_id: "",
+        source_run_id: "",
+        untracked_data_paths: [],
+        waiver: null,
+        updated_at: expect.stringMatching(/^20\d\d-.*Z$/),
       },
     });
     expect(await submitter("POST", "/api/v1/models/register", body)).toMatchObject({

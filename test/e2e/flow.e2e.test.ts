@@ -138,7 +138,10 @@ describe("a training that is reproduced", () => {
     const moved = await moveAndCompare(fleet, dir, report.original.runId);
     expect(moved.lineage.filter(({ differs }) => differs)).toEqual([]);
     expect(moved.lineage.map(({ name }) => name)).toEqual(expect.arrayContaining(["code", "seed", "ranks"]));
-    expect(moved.metrics.filter(({ differs }) => differs)).toEqual([]);
+    // Of what the node measured, the ranks' points are told apart by rank only, which an import does not keep.
+    const logged = moved.metrics.filter(({ key }) => !key.startsWith("trainyard/"));
+    expect(logged.length).toBeGreaterThan(0);
+    expect(logged.filter(({ differs }) => differs)).toEqual([]);
     const environment = moved.environment.map(({ name }) => name);
     expect(environment).toEqual(expect.arrayContaining(["packages.torch", "reproducibility.seed"]));
     expect(moved.environment.filter(({ differs }) => differs)).toEqual([]);

@@ -37,7 +37,7 @@ export function jobFileCases(under: () => UnderTest): void {
       [
         "a wrong type",
         `${minimal}ranks: two\n`,
-        /job\.yaml:4:8: ranks: expected a number, found text "two"/,
+        /job\.yaml:4:8: ranks: expected a whole number from 1 to 4096, or min and max/,
         "JOB_INVALID",
       ],
     ])(

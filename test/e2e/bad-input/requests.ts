@@ -63,7 +63,7 @@ export function requestCases(under: () => UnderTest): void {
 
   describe("a name", () => {
     it.each(["größe", "数字", "a b", "../x", ".hidden", "-flag", "", "x".repeat(129), "é"])(
-      "such as %j is refused with what a name is, for jobs, models, datasets and experiments",
+      "such as %j is refused with what a name is, for jobs, models and datasets",
       async (name) => {
         const { user, dir } = under();
         const spec = await scriptSpec(user, dir, "", { name });
@@ -71,7 +71,6 @@ export function requestCases(under: () => UnderTest): void {
         const calls: readonly (readonly [string, () => Promise<unknown>])[] = [
           ["spec.name", () => user.scheduler.submitJob({ requestId, spec })],
           ["model", () => register(name)],
-          ["name", () => user.tracking.createExperiment({ requestId, name })],
           [
             "name",
             () =>
