@@ -14,6 +14,8 @@ export interface Check {
   /** As given on the command line: `npm test -- unit`. */
   readonly name: string;
   readonly title: string;
+  /** It mostly waits for processes of its own, so it runs beside the others and not in their row. */
+  readonly beside?: boolean;
   /** Must not throw: a failure is a result. Ends, as failed, when the signal fires. */
   readonly run: (signal: AbortSignal) => Promise<CheckResult>;
 }

@@ -6,6 +6,7 @@ export function pytestCheck(name: string, title: string, python: string): Check 
   return {
     name,
     title,
+    beside: true,
     run: async (signal) =>
       countPytest(await runProgram(python, ["-m", "pytest", "--color=no"], { signal, cwd: "sdk/python" })),
   };

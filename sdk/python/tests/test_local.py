@@ -25,15 +25,10 @@ def python(code: str, cwd, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_importing_costs_under_20_ms_and_no_heavy_library(tmp_path):
-    code = (
-        "import sys, time\nbegin = time.process_time()\nimport trainyard\nrun = trainyard.init()\n"
-        "print((time.process_time() - begin) * 1000, *sorted({'torch', 'numpy', 'pyarrow', 'asyncio'} & set(sys.modules)))"
-    )
-    # Processor time, and the best of three, as the machine may be busy with other things.
-    outputs = [python(code, tmp_path).stdout.split() for _ in range(3)]
-    assert all(len(words) == 1 for words in outputs), outputs
-    assert min(float(words[0]) for words in outputs) < 20
+def test_importing_loads_no_heavy_library(tmp_path):
+    heavy = {"torch", "numpy", "pyarrow", "asyncio", "http.client", "ssl", "multiprocessing", "unittest", "xml"}
+    code = f"import sys, trainyard\nrun = trainyard.init()\nprint(*sorted({heavy!r} & set(sys.modules)))"
+    assert python(code, tmp_path).stdout == "\n"
 
 
 def test_a_script_runs_on_its_own_and_prints_nothing(tmp_path):
