@@ -9,6 +9,12 @@ describe("what a caller sees of a database's error", () => {
     ["not primary", databaseError("MongoServerError", 10107)],
     ["shutting down", databaseError("MongoBulkWriteError", 91)],
     ["interrupted at shutdown", databaseError("MongoServerError", 11600)],
+    [
+      "an election, as the driver labels it",
+      Object.assign(databaseError("MongoBulkWriteError", 11000), {
+        hasErrorLabel: (label: string) => label === "RetryableWriteError",
+      }),
+    ],
     ["a socket that broke", Object.assign(new Error("write EPIPE"), { code: "EPIPE" })],
   ])("is that it is away: %s", (_case, error) => {
     const seen = toConnectError(error);

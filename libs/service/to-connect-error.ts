@@ -93,12 +93,19 @@ function durationOf(ms: number): Pick<Duration, "seconds" | "nanos"> {
  */
 function isDependencyAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (AWAY.has(error.name)) return true;
+  if (AWAY.has(error.name) || isRetryable(error)) return true;
   if (!("code" in error)) return false;
   return (
     BROKEN_SOCKET.has(String(error.code)) ||
     (error.name.startsWith("Mongo") && STARTING_OR_STOPPING.has(Number(error.code)))
   );
+}
+
+/** What the driver labels so would have gone well a moment earlier or later. */
+function isRetryable(error: Error): boolean {
+  if (!("hasErrorLabel" in error) || typeof error.hasErrorLabel !== "function") return false;
+  const has = error.hasErrorLabel.bind(error) as (label: string) => boolean;
+  return has("RetryableWriteError") || has("TransientTransactionError");
 }
 
 /**
@@ -117,6 +124,10 @@ const AWAY = new Set([
   "MongoNetworkTimeoutError",
   "MongoServerSelectionError",
   "MongoPoolClearedError",
+  "MongoPoolClosedError",
+  "MongoStalePrimaryError",
+  "MongoTopologyClosedError",
+  "MongoWaitQueueTimeoutError",
   "PoolClearedOnNetworkError",
   "MongoNotPrimaryError",
   "MongoNotConnectedError",

@@ -237,7 +237,8 @@ async function insertUnlessThere(
     } catch (error) {
       const there = duplicatesIn(error, inserted);
       if (there !== undefined) return there;
-      if (!(error instanceof MongoNetworkError) || tries >= MAX_TRIES) throw error;
+      const isOutage = error instanceof MongoNetworkError || error instanceof MongoBulkWriteError;
+      if (!isOutage || tries >= MAX_TRIES) throw error;
       await delay(OUTAGE_PAUSE_MS * tries);
     }
   }
