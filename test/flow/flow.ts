@@ -36,7 +36,7 @@ const suiteYaml = async () =>
     .replace(/(metric: latency_p95_ms.*value: )[\d.]+/, "$11000")
     .replace(/(metric: recall.*value: )[\d.]+/, "$10");
 
-const training: ShortTraining = { epochs: 3, stepDelayMs: 20, checkpointEverySteps: 15 };
+const training: ShortTraining = { epochs: 3, stepDelayMs: 40, checkpointEverySteps: 15 };
 
 /** From data to champion against a fleet, by calls that are repeated while the platform is away. */
 export function digitsFlow(fleet: Fleet, dir: string, short: ShortTraining = training): Flow {
