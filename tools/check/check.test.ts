@@ -68,4 +68,31 @@ describe("counting tests", () => {
   ])("vitest: %s", (_case, code, report, passed, failed) => {
     expect(countVitest({ code, output: "" }, report)).toMatchObject({ passed, failed });
   });
+
+  it("says first which tests failed and why, before vitest's own long text", () => {
+    const report = JSON.stringify({
+      numPassedTests: 1,
+      numFailedTests: 1,
+      testResults: [
+        {
+          name: "services/a.test.ts",
+          message: "",
+          assertionResults: [
+            { fullName: "a job runs", status: "passed", failureMessages: [] },
+            { fullName: "a job ends", status: "failed", failureMessages: ["expected 1 to be 2\n at a.ts:3"] },
+          ],
+        },
+        { name: "services/b.test.ts", message: "cannot find ./c.ts", assertionResults: [] },
+      ],
+    });
+    const { output } = countVitest({ code: 1, output: "RUN" }, report);
+    expect(output.split("\n")).toEqual([
+      "FAILED services/a.test.ts: a job ends",
+      "    expected 1 to be 2",
+      "     at a.ts:3",
+      "FAILED services/b.test.ts",
+      "    cannot find ./c.ts",
+      "RUN",
+    ]);
+  });
 });

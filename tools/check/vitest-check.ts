@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Check, CheckResult, Counts } from "./check.ts";
+import { checkoutRoot } from "../checkout.ts";
+import type { Check, CheckResult } from "./check.ts";
 import { type ProgramResult, runProgram } from "./run-program.ts";
 
 /** The tests of one vitest project, counted one by one. */
@@ -45,20 +46,52 @@ function readReport(file: string): string | undefined {
 /**
  * Counts from vitest's JSON report. A run that fails without a failed test (a file that does not load, a server that does
  * not start, an unhandled rejection, no report at all) counts as one failure: exit code and count never disagree.
+ * The output begins with what failed and why: who reads only the beginning of a long log sees it.
  */
 export function countVitest(result: ProgramResult, report: string | undefined): CheckResult {
-  const counts = report === undefined ? { passed: 0, failed: 0 } : countsOf(JSON.parse(report));
-  const failed = result.code === 0 ? counts.failed : Math.max(1, counts.failed);
-  return { passed: counts.passed, failed, output: result.output };
+  const parsed: VitestReport = report === undefined ? {} : JSON.parse(report);
+  const { numPassedTests: passed = 0, numFailedTests = 0 } = parsed;
+  const failed = result.code === 0 ? numFailedTests : Math.max(1, numFailedTests);
+  return { passed, failed, output: [...failuresOf(parsed), result.output].join("\n") };
 }
 
-function countsOf(report: unknown): Counts {
-  const field = (name: string): number => {
-    const value =
-      typeof report === "object" && report !== null
-        ? Object.entries(report).find(([key]) => key === name)
-        : undefined;
-    return typeof value?.[1] === "number" ? value[1] : 0;
-  };
-  return { passed: field("numPassedTests"), failed: field("numFailedTests") };
+/** The part of vitest's JSON report that is read here; it has the shape of Jest's. */
+interface VitestReport {
+  readonly numPassedTests?: number;
+  readonly numFailedTests?: number;
+  readonly testResults?: readonly {
+    readonly name: string;
+    /** Why the file itself failed; empty when only tests in it did. */
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages?: readonly string[];
+    }[];
+  }[];
+}
+
+/** Lines of an error that tell what was wrong; its stack goes on below them. */
+const shownLines = 12;
+
+function failuresOf({ testResults = [] }: VitestReport): readonly string[] {
+  return testResults.flatMap(({ name, message, assertionResults }) => {
+    const file = name.startsWith(checkoutRoot) ? name.slice(checkoutRoot.length + 1) : name;
+    const ofFile = message === "" ? [] : [`FAILED ${file}\n${beginning(message)}`];
+    const ofTests = assertionResults
+      .filter(({ status }) => status === "failed")
+      .map(
+        ({ fullName, failureMessages = [] }) =>
+          `FAILED ${file}: ${fullName}\n${beginning(failureMessages.join("\n"))}`,
+      );
+    return [...ofFile, ...ofTests];
+  });
+}
+
+function beginning(message: string): string {
+  const lines = message.split("\n");
+  return lines
+    .slice(0, shownLines)
+    .map((line) => `    ${line}`)
+    .join("\n");
 }
