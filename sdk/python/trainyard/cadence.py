@@ -15,7 +15,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from trainyard.environment import Environment
 
 FILE = "checkpoint-due"
 LATE = "checkpoint-late"
@@ -222,3 +225,14 @@ def board_for(attempt_dir: str, local_world_size: int, world_size: int) -> Board
         return None
     store = distributed.distributed_c10d._get_default_store()
     return StoreBoard(store)
+
+
+def cadence_for(environment: Environment) -> Cadence:
+    """Return the cadence of one rank, as the job's `checkpoint` says and with what its gang can agree by."""
+    policy = Policy(environment.every_steps, environment.every_seconds, environment.best)
+    if environment.world_size == 1:
+        return Cadence(policy, 0, None).for_one_rank()
+    board = None
+    if not environment.local:
+        board = board_for(environment.attempt_dir, environment.local_world_size, environment.world_size)
+    return Cadence(policy, environment.rank, board)

@@ -21,6 +21,8 @@ from trainyard.step_clock import StepClock
 
 #: DDP's own default is 100; on a CPU measuring costs nothing, on a GPU it waits for the device.
 _EVERY_ON_CPU = 10
+#: The attribute that marks a function as wrapped already.
+_TIMED = "trainyard_timed"
 _COLLECTIVES = (
     "all_gather",
     "all_gather_into_tensor",
@@ -77,10 +79,10 @@ def _wrap(distributed: Any, clock: StepClock) -> None:
                 inside[0] = False
                 clock.communicated(time.perf_counter() - begun)
 
-        call.trainyard_timed = True  # type: ignore[attr-defined]
+        setattr(call, _TIMED, True)
         return call
 
     for name in _COLLECTIVES:
         function = getattr(distributed, name, None)
-        if function is not None and not hasattr(function, "trainyard_timed"):
+        if function is not None and not hasattr(function, _TIMED):
             setattr(distributed, name, timed(function))

@@ -62,7 +62,7 @@ def write(state: dict[str, Any], directory: str) -> list[str]:
     import torch.distributed.checkpoint as dcp
     from torch.distributed.checkpoint.default_planner import DefaultSavePlanner, create_default_global_save_plan
 
-    class Planner(DefaultSavePlanner):  # type: ignore[misc]
+    class Planner(DefaultSavePlanner):
         """Plans for this rank alone. That the shards make up whole tensors is found by who puts the parts together."""
 
         def create_global_plan(self, all_plans: list[Any]) -> tuple[list[Any], Any]:
@@ -71,7 +71,7 @@ def write(state: dict[str, Any], directory: str) -> list[str]:
             self.metadata = dataclasses.replace(metadata, planner_data=all_plans[0].planner_data)
             return plans, self.metadata
 
-    class Writer(dcp.FileSystemWriter):  # type: ignore[misc]
+    class Writer(dcp.FileSystemWriter):
         """Writes nothing that differs between two checkpoints of the same state."""
 
         def storage_meta(self) -> None:
@@ -100,11 +100,11 @@ def load(root: str, saved_world_size: int, model: Any, optimizer: Any) -> None:
     if problems:
         raise CheckpointError(f"cannot resume: the checkpoint in {root} is not whole: {problems[0]}")
 
-    class Reader(dcp.FileSystemReader):  # type: ignore[misc]
+    class Reader(dcp.FileSystemReader):
         def read_metadata(self, *_: Any, **__: Any) -> Any:
             return whole
 
-    class Planner(DefaultLoadPlanner):  # type: ignore[misc]
+    class Planner(DefaultLoadPlanner):
         def load_bytes(self, read_item: Any, value: Any) -> None:
             import torch
             from torch.distributed.checkpoint._nested_dict import set_element

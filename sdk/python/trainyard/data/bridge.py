@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trainyard.dataset import Dataset
 
 
-class Batches(IterableDataset):  # type: ignore[misc]
+class Batches(IterableDataset):
     """One rank's batches from a position on, as tensors; each worker process makes its share of them."""
 
     def __init__(self, dataset: Dataset, wish: Wish) -> None:
@@ -36,7 +36,7 @@ class Batches(IterableDataset):  # type: ignore[misc]
             yield Batch({name: tensor(column) for name, column in values.items()}, end)
 
 
-class EpochLoader(DataLoader):  # type: ignore[misc]
+class EpochLoader(DataLoader):
     """A DataLoader whose iterator is one epoch, or what is left of it, as dictionaries of tensors."""
 
     def __init__(self, dataset: Dataset, batch_size: int, *, loader: Mapping[str, Any], **named: Any) -> None:
