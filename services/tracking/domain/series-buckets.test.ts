@@ -70,6 +70,22 @@ describe("a series cut into buckets", () => {
     );
   });
 
+  it("comes to the same by columns as point by point, in order or not", () => {
+    const isOrdered = fc.boolean();
+    fc.assert(
+      fc.property(series, buckets, axes, isOrdered, (points, count, axis, ordered) => {
+        const given = ordered ? points.toSorted(inOrder(axis)) : points;
+        const positions = given.map((each) => along(axis, each));
+        const range = { low: Math.min(...positions), high: Math.max(...positions) };
+        const collected = new SeriesBuckets(axis, range, count);
+        const half = Math.floor(given.length / 2);
+        collected.addColumns(columnsOf(given.slice(half)));
+        collected.addColumns(columnsOf(given.slice(0, half)));
+        expect([...collected.statistics()]).toEqual(cut(axis, given, count));
+      }),
+    );
+  });
+
   it("keeps every extreme also when whole blocks go in by their statistics", () => {
     const long = fc.array(value, { minLength: 2 * BLOCK_POINTS, maxLength: 5 * BLOCK_POINTS });
     fc.assert(

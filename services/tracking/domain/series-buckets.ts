@@ -83,9 +83,29 @@ export class SeriesBuckets {
     const bucket = this.#bucketOf(this.#axis === "step" ? step : timeMs);
     this.#keep(bucket, step, timeMs, value);
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
-    if (Number.isFinite(value)) return;
-    const column = Number.isNaN(value) ? this.#nans : value > 0 ? this.#positives : this.#negatives;
-    column[bucket] = (column[bucket] ?? 0) + 1;
+    if (!Number.isFinite(value)) this.#countNotFinite(bucket, value);
+  }
+
+  /** Adds points; as they usually are, in the order of their steps and times, those of one bucket at once. */
+  addColumns({ steps, timesMs, values }: PointColumns): void {
+    const positions = this.#axis === "step" ? steps : timesMs;
+    const end = values.length;
+    for (let from = 0; from < end; ) {
+      const bucket = this.#bucketOf(positions[from] ?? 0);
+      let step = steps[from] ?? 0;
+      let timeMs = timesMs[from] ?? 0;
+      let to = from + 1;
+      for (; to < end; to++) {
+        const later = (steps[to] ?? 0) - step;
+        const laterMs = (timesMs[to] ?? 0) - timeMs;
+        if (later < 0 || laterMs < 0 || later + laterMs === 0) break;
+        if (this.#bucketOf(positions[to] ?? 0) !== bucket) break;
+        step = steps[to] ?? 0;
+        timeMs = timesMs[to] ?? 0;
+      }
+      this.#addAscending(bucket, { steps, timesMs, values }, from, to);
+      from = to;
+    }
   }
 
   /** Adds a stretch that is much narrower than a bucket, by its statistics, to the bucket of its first point. */
@@ -148,6 +168,43 @@ export class SeriesBuckets {
     if (!(value < max) && (value !== max || this.#isBefore(at + 3, step, timeMs, value))) {
       this.#set(at + 3, step, timeMs, value);
     }
+  }
+
+  /** Of points of one bucket, each after the one before it: the first, last, smallest and largest are enough. */
+  #addAscending(bucket: number, { steps, timesMs, values }: PointColumns, from: number, to: number): void {
+    let min = -1;
+    let max = -1;
+    let lowest = Number.POSITIVE_INFINITY;
+    let highest = Number.NEGATIVE_INFINITY;
+    for (let index = from; index < to; index++) {
+      const value = values[index] ?? 0;
+      // Of NaN and infinities this is NaN.
+      if (value - value !== 0) {
+        this.#countNotFinite(bucket, value);
+        continue;
+      }
+      if (value < lowest) {
+        lowest = value;
+        min = index;
+      }
+      if (value > highest) {
+        highest = value;
+        max = index;
+      }
+    }
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + to - from;
+    const keep = (index: number) =>
+      this.#keep(bucket, steps[index] ?? 0, timesMs[index] ?? 0, values[index] ?? 0);
+    keep(from);
+    keep(to - 1);
+    if (min === -1) return;
+    keep(min);
+    keep(max);
+  }
+
+  #countNotFinite(bucket: number, value: number): void {
+    const column = Number.isNaN(value) ? this.#nans : value > 0 ? this.#positives : this.#negatives;
+    column[bucket] = (column[bucket] ?? 0) + 1;
   }
 
   #isBefore(at: number, step: number, timeMs: number, value: number): boolean {

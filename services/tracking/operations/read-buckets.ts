@@ -87,10 +87,6 @@ function rangeOf({ stepLow, stepHigh, timeLow, timeHigh }: PointExtent, axis: Se
 }
 
 function fill(collected: SeriesBuckets, pieces = new SeriesPieces()): PointStatistics[] {
-  for (const { steps, timesMs, values } of pieces.pieces()) {
-    for (let index = 0; index < values.length; index++) {
-      collected.add(steps[index] ?? 0, timesMs[index] ?? 0, values[index] ?? 0);
-    }
-  }
+  for (const columns of pieces.pieces()) collected.addColumns(columns);
   return [...collected.statistics()];
 }

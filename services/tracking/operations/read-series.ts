@@ -82,27 +82,23 @@ export async function addChunks(
   history: VisibleHistory,
   scope: Scope,
 ): Promise<void> {
-  const byId = new Map(heads.map((head) => [head.id, head]));
-  const ids = heads.map(({ id }) => id);
-  for await (const { id, segments } of deps.records.metricChunks.segments(
-    ids,
-    new Set(byKey.keys()),
-    scope,
-  )) {
-    const head = byId.get(id);
-    if (head === undefined) continue;
-    const end = visibleEnd(history, head.source.attempt, head.source.rank);
-    const isWhole = head.offsetHigh < end && coversExtent(range, head);
-    for (const segment of segments) {
-      const pieces = byKey.get(segment.key);
-      if (isWhole) pieces?.addColumns(segment);
-      else {
-        segment.values.forEach((value, index) => {
-          const [step = 0, timeMs = 0] = [segment.steps[index], segment.timesMs[index]];
-          if ((segment.offsets[index] ?? 0) < end && isInRange(range, step, timeMs))
-            pieces?.add(step, timeMs, value);
-        });
-      }
+  const { metricChunks } = deps.records;
+  const wanted = new Set(byKey.keys());
+  const endOf = ({ source }: ChunkHead) => visibleEnd(history, source.attempt, source.rank);
+  const isWhole = (head: ChunkHead) => head.offsetHigh < endOf(head) && coversExtent(range, head);
+  for await (const columns of metricChunks.columns(heads.filter(isWhole), wanted, scope)) {
+    for (const each of columns) byKey.get(each.key)?.addColumns(each);
+  }
+  const cut = new Map(heads.filter((head) => !isWhole(head)).map((head) => [head.id, endOf(head)]));
+  if (cut.size === 0) return;
+  for await (const { id, segments } of metricChunks.segments([...cut.keys()], wanted, scope)) {
+    const end = cut.get(id) ?? 0;
+    for (const { key, steps, timesMs, values, offsets } of segments) {
+      const pieces = byKey.get(key);
+      values.forEach((value, index) => {
+        const [step = 0, timeMs = 0] = [steps[index], timesMs[index]];
+        if ((offsets[index] ?? 0) < end && isInRange(range, step, timeMs)) pieces?.add(step, timeMs, value);
+      });
     }
   }
 }

@@ -1,40 +1,15 @@
-import { openBlobStore } from "@trainyard/blob";
 import { newId } from "@trainyard/domain";
-import { ensureIndexes } from "@trainyard/store";
-import { tempDir, testLogger, testStore } from "@trainyard/testing";
 import { beforeEach, expect, it } from "vitest";
 import type { Deps } from "../deps.ts";
-import { createRunSignals } from "../run-signals.ts";
-import { createRecords, recordIndexes } from "../store/records.ts";
+import { testDeps } from "../test-deps.ts";
 import { openAttempt } from "./open-attempt.ts";
 import { reportCheckpointPart } from "./report-checkpoint-part.ts";
-import { createRunRoom } from "./run-room.ts";
 
 let deps: Deps;
 let run: { runId: string; jobId: string; project: string; actor: string };
 
 beforeEach(async () => {
-  const store = await testStore();
-  await ensureIndexes(store, recordIndexes);
-  const records = createRecords(store);
-  deps = {
-    store,
-    records,
-    blobs: await openBlobStore(new URL(`file://${tempDir("blobs")}`).href),
-    blobMaxBytes: 1024 ** 3,
-    runRoom: createRunRoom(records.runs, 1_000_000),
-    retention: {
-      purgeDeletedAfterDays: 30,
-      artifactDays: 0,
-      checkpointDays: 0,
-      keepNewestRuns: 0,
-      blobGraceMs: 86_400_000,
-    },
-    archiveLogsAfterMs: 0,
-    signals: createRunSignals(),
-    logger: testLogger(),
-    now: () => new Date(),
-  };
+  deps = await testDeps();
   run = { runId: newId("run"), jobId: newId("job"), project: "default", actor: "service:scheduler" };
   await openAttempt(deps, { ...run, attempt: 1 });
 });

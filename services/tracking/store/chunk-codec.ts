@@ -1,7 +1,7 @@
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { BlockStatistics } from "../domain/block-statistics.ts";
 import type { MetricSegment } from "../domain/metric-segment.ts";
-import type { SeriesPoint } from "../domain/series-buckets.ts";
+import type { PointColumns, SeriesPoint } from "../domain/series-buckets.ts";
 import { decodeColumn, encodeBits, encodeGrid } from "./column-codec.ts";
 
 /**
@@ -27,21 +27,57 @@ export function decodeSegments(
   counts: readonly number[],
   wanted?: ReadonlySet<string>,
 ): MetricSegment[] {
+  return encodedSegments(encoded, keys, counts, wanted).map((segment) => ({
+    ...decodePoints(segment),
+    offsets: decodeColumn(segment.offsets, segment.count),
+  }));
+}
+
+/** The same without the offsets, for whoever reads all of a chunk and need not know where its records stood. */
+export function decodePointColumns(
+  encoded: Uint8Array,
+  keys: readonly string[],
+  counts: readonly number[],
+  wanted?: ReadonlySet<string>,
+): KeyedColumns[] {
+  return encodedSegments(encoded, keys, counts, wanted).map(decodePoints);
+}
+
+/** Points of one metric. */
+export interface KeyedColumns extends PointColumns {
+  readonly key: string;
+}
+
+interface EncodedSegment {
+  readonly key: string;
+  readonly count: number;
+  readonly steps: Uint8Array;
+  readonly timesMs: Uint8Array;
+  readonly offsets: Uint8Array;
+  readonly values: Uint8Array;
+}
+
+function encodedSegments(
+  encoded: Uint8Array,
+  keys: readonly string[],
+  counts: readonly number[],
+  wanted: ReadonlySet<string> | undefined,
+): EncodedSegment[] {
   const next = columnReader(open(encoded));
-  const segments: MetricSegment[] = [];
-  keys.forEach((key, index) => {
-    const count = counts[index] ?? 0;
+  const segments = keys.map((key, index) => {
     const [steps, timesMs, offsets, values] = [next(), next(), next(), next()];
-    if (wanted !== undefined && !wanted.has(key)) return;
-    segments.push({
-      key,
-      steps: decodeColumn(steps, count),
-      timesMs: decodeColumn(timesMs, count),
-      offsets: decodeColumn(offsets, count),
-      values: decodeColumn(values, count),
-    });
+    return { key, count: counts[index] ?? 0, steps, timesMs, offsets, values };
   });
-  return segments;
+  return wanted === undefined ? segments : segments.filter(({ key }) => wanted.has(key));
+}
+
+function decodePoints({ key, count, steps, timesMs, values }: EncodedSegment): KeyedColumns {
+  return {
+    key,
+    steps: decodeColumn(steps, count),
+    timesMs: decodeColumn(timesMs, count),
+    values: decodeColumn(values, count),
+  };
 }
 
 const kept = ["first", "last", "min", "max"] as const;
