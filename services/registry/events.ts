@@ -79,3 +79,10 @@ export async function emitStageChange(
     data,
   });
 }
+
+/** The version as it was; the model's version is of the removal. */
+export async function emitDeleted(tx: Tx, model: Model, version: ModelVersion, actor: string): Promise<void> {
+  const removed = versionToProto({ ...version, aggregateVersion: model.version });
+  const data = create(registry.ModelVersionDeletedSchema, { modelVersion: removed });
+  await tx.emit({ schema: registry.ModelVersionDeletedSchema, ...envelope(model, version, actor), data });
+}

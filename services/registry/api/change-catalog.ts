@@ -13,6 +13,7 @@ import {
   withTexts,
 } from "../domain/catalog.ts";
 import type { Model, ModelVersion } from "../domain/model-version.ts";
+import { emitDeleted } from "../events.ts";
 import type { RegistryParts } from "./deps.ts";
 import { modelToProto, versionToProto } from "./to-proto.ts";
 
@@ -98,10 +99,12 @@ export async function deleteModel(
   const project = projectOf(context);
   return mutate(store, request, context, registry.DeleteModelResponseSchema, async (tx) => {
     const model = await repository.getModel(project, request.model, tx);
-    for (const version of await repository.versionsOf(project, model.name, tx))
-      assertRemovable(model, version);
-    await repository.saveModel({ ...model, version: model.version + 1 }, tx);
+    const versions = await repository.versionsOf(project, model.name, tx);
+    for (const version of versions) assertRemovable(model, version);
+    const after = { ...model, version: model.version + 1 };
+    await repository.saveModel(after, tx);
     await repository.deleteModel(model, tx);
+    for (const version of versions) await emitDeleted(tx, after, version, actorOf(principalOf(context)));
     return create(registry.DeleteModelResponseSchema);
   });
 }
@@ -138,17 +141,16 @@ export async function deleteVersion(
     const version = await repository.getVersion(project, request.model, request.version, tx);
     const model = await repository.getModel(project, version.model, tx);
     assertRemovable(model, version);
-    await repository.saveModel(
-      {
-        ...model,
-        version: model.version + 1,
-        versionCount: model.versionCount - 1,
-        lastNumber: model.lastNumber ?? model.versionCount,
-        aliases: (model.aliases ?? []).filter(({ number }) => number !== version.number),
-      },
-      tx,
-    );
+    const after: Model = {
+      ...model,
+      version: model.version + 1,
+      versionCount: model.versionCount - 1,
+      lastNumber: model.lastNumber ?? model.versionCount,
+      aliases: (model.aliases ?? []).filter(({ number }) => number !== version.number),
+    };
+    await repository.saveModel(after, tx);
     await repository.deleteVersion(version, tx);
+    await emitDeleted(tx, after, version, actorOf(principalOf(context)));
     return create(registry.DeleteModelVersionResponseSchema);
   });
 }

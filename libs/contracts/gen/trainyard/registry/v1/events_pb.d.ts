@@ -132,3 +132,23 @@ export declare type ModelVersionStageChanged = Message<"trainyard.registry.v1.Mo
  */
 export declare const ModelVersionStageChangedSchema: GenMessage<ModelVersionStageChanged>;
 
+/**
+ * ModelVersionDeleted: a version that was never in use was removed, alone or with its model. Aggregate: the model.
+ *
+ * @generated from message trainyard.registry.v1.ModelVersionDeleted
+ */
+export declare type ModelVersionDeleted = Message<"trainyard.registry.v1.ModelVersionDeleted"> & {
+  /**
+   * The version as it was; its aggregate_version is of the removal.
+   *
+   * @generated from field: trainyard.registry.v1.ModelVersion model_version = 1;
+   */
+  modelVersion?: ModelVersion | undefined;
+};
+
+/**
+ * Describes the message trainyard.registry.v1.ModelVersionDeleted.
+ * Use `create(ModelVersionDeletedSchema)` to create a new message.
+ */
+export declare const ModelVersionDeletedSchema: GenMessage<ModelVersionDeleted>;
+
