@@ -11,6 +11,7 @@ export interface GarbageFlags {
   readonly artifactsOlderThan?: number;
   readonly checkpointsOlderThan?: number;
   readonly keepNewest?: number;
+  readonly releaseArchivedAfter?: number;
 }
 
 /** Collects, telling each thing as it goes. */
@@ -26,12 +27,14 @@ export async function collect(session: Session, flags: GarbageFlags): Promise<vo
 }
 
 function policyOf(flags: GarbageFlags) {
-  const { purgeDeletedAfter, artifactsOlderThan, checkpointsOlderThan, keepNewest } = flags;
+  const { purgeDeletedAfter, artifactsOlderThan, checkpointsOlderThan, keepNewest, releaseArchivedAfter } =
+    flags;
   return {
     ...(purgeDeletedAfter === undefined ? {} : { purgeDeletedAfterDays: purgeDeletedAfter }),
     ...(artifactsOlderThan === undefined ? {} : { artifactDays: artifactsOlderThan }),
     ...(checkpointsOlderThan === undefined ? {} : { checkpointDays: checkpointsOlderThan }),
     ...(keepNewest === undefined ? {} : { keepNewestRuns: keepNewest }),
+    ...(releaseArchivedAfter === undefined ? {} : { archivedVersionDays: releaseArchivedAfter }),
   };
 }
 

@@ -149,13 +149,20 @@ export const addGarbageCommands: AddCommands = (program, action) => {
       "the newest runs of each experiment lose nothing",
       wholeNumber("the number", 0, 1_000_000),
     )
+    .option(
+      "--release-archived-after <days>",
+      "model versions archived longer ago hold their runs' files no more; 0 they do for ever",
+      days("the days"),
+    )
     .addHelpText(
       "after",
       `
 Needs an admin's token that is for all projects (--as admin). Without options the platform's own policy counts:
-TRAINYARD_PURGE_DELETED_AFTER_DAYS, TRAINYARD_ARTIFACT_DAYS, TRAINYARD_CHECKPOINT_DAYS, TRAINYARD_KEEP_NEWEST_RUNS of tracking; with
-TRAINYARD_GC_EVERY_HOURS it does this by itself. Runs tagged "trainyard.keep", and those of which a model version was made,
-lose nothing by age. It is safe beside running jobs, and can be stopped and repeated at any time.
+TRAINYARD_PURGE_DELETED_AFTER_DAYS, TRAINYARD_ARTIFACT_DAYS, TRAINYARD_CHECKPOINT_DAYS, TRAINYARD_KEEP_NEWEST_RUNS and
+TRAINYARD_ARCHIVED_VERSION_DAYS of tracking, which does this by itself every TRAINYARD_GC_EVERY_HOURS (24; 0 never). Runs tagged
+"trainyard.keep", and those of which a model version is in staging, canary or champion, lose nothing by age; one of which the
+versions are archived does after --release-archived-after, but for the versions' own files. It is safe beside running jobs,
+and can be stopped and repeated at any time.
 
 Example:
   $ npx trainyard --as admin gc --dry-run --artifacts-older-than 90 --keep-newest 20`,

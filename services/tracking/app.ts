@@ -5,12 +5,17 @@ import { eventConsumer, runMigrations } from "@trainyard/store";
 import type { Logger } from "@trainyard/telemetry";
 import { access } from "./api/access.ts";
 import { routes } from "./api/routes.ts";
-import { collector } from "./collector.ts";
+import { hourlyCollector } from "./collector.ts";
 import type { TrackingConfig } from "./config.ts";
 import { attemptEnded } from "./consumers/attempt-ended.ts";
 import { attemptStarted } from "./consumers/attempt-started.ts";
 import { jobEnded } from "./consumers/job-ended.ts";
 import { jobSubmitted } from "./consumers/job-submitted.ts";
+import {
+  modelVersionCreated,
+  modelVersionDeleted,
+  modelVersionStageChanged,
+} from "./consumers/model-version.ts";
 import { telemetryConsumer } from "./consumers/telemetry.ts";
 import type { Deps } from "./deps.ts";
 import type { RetentionPolicy } from "./domain/retention.ts";
@@ -61,23 +66,25 @@ export async function build(
     trimmer,
     telemetryStream(bus),
     jobsConsumer(deps, bus),
+    modelsConsumer(deps, bus),
     telemetryConsumer(deps, bus, trimmer),
     metricWorker(deps),
     logArchiver(deps, config.archiveTurnMs),
     idleWatch(deps, config.idleWatchMs),
-    collector(deps, config.gcEveryHours),
+    hourlyCollector(deps, config.gcEveryHours),
     server,
   ];
   return { ...createApp({ name, logger, parts, health }), server };
 }
 
 function retentionOf(config: TrackingConfig): RetentionPolicy {
-  const { purgeDeletedAfterDays, artifactDays, checkpointDays, keepNewestRuns } = config;
+  const { purgeDeletedAfterDays, artifactDays, checkpointDays, keepNewestRuns, archivedVersionDays } = config;
   return {
     purgeDeletedAfterDays,
     artifactDays,
     checkpointDays,
     keepNewestRuns,
+    archivedVersionDays,
     blobGraceMs: BLOB_GRACE_MS,
   };
 }
@@ -99,5 +106,16 @@ function jobsConsumer(deps: Deps, bus: Bus): Part {
     name: "tracking-jobs",
     from: "scheduler",
     handlers: [jobSubmitted(deps), attemptStarted(deps), attemptEnded(deps), jobEnded(deps)],
+  });
+}
+
+function modelsConsumer(deps: Deps, bus: Bus): Part {
+  return eventConsumer({
+    store: deps.store,
+    bus,
+    logger: deps.logger,
+    name: "tracking-models",
+    from: "registry",
+    handlers: [modelVersionCreated(deps), modelVersionStageChanged(deps), modelVersionDeleted(deps)],
   });
 }

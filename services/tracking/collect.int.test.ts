@@ -1,11 +1,18 @@
 import { readdirSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { tracking } from "@trainyard/contracts";
+import { registry, tracking } from "@trainyard/contracts";
 import { fromConnectError, rpcClient } from "@trainyard/service";
-import { freePort, spawnScript, tempDir, testSigner } from "@trainyard/testing";
+import { freePort, spawnScript, tempDir, testSigner, waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
-import { aMetricBatch, project, publishMetrics, startTracking, type TestTracking } from "./test-service.ts";
+import {
+  aMetricBatch,
+  project,
+  publishMetrics,
+  publishVersion,
+  startTracking,
+  type TestTracking,
+} from "./test-service.ts";
 
 let service: TestTracking;
 let admin: Awaited<ReturnType<typeof adminAt>>;
@@ -52,15 +59,19 @@ async function collect(options: { dryRun?: boolean; policy?: Record<string, numb
   const { artifacts } = from;
   const { dryRun = false, policy = {} } = options;
   const things: string[] = [];
+  const reasons: string[] = [];
   let summary: tracking.GarbageSummary | undefined;
   for await (const thing of artifacts.collectGarbage({
     dryRun,
     policy: { blobGraceMinutes: 0, ...policy },
   })) {
-    if (thing.summary === undefined) things.push(`${tracking.GarbageKind[thing.kind]} ${thing.id}`);
-    else summary = thing.summary;
+    if (thing.summary !== undefined) summary = thing.summary;
+    else {
+      things.push(`${tracking.GarbageKind[thing.kind]} ${thing.id}`);
+      reasons.push(thing.why);
+    }
   }
-  return { things, summary };
+  return { things, reasons, summary };
 }
 
 /** Everything in the database that still names the run. */
@@ -120,6 +131,62 @@ describe("a collection", () => {
     expect((await collect({ dryRun: true, policy })).things).toEqual([`ARTIFACTS ${old.runId}`]);
     expect((await collect({ policy })).things).toEqual([`ARTIFACTS ${old.runId}`, `BLOB ${old.digest}`]);
     expect((await admin.artifacts.listArtifactTree({ runId: old.runId })).entries).toEqual([]);
+  });
+
+  it("takes artifacts of runs by the stage of the model versions made of them", async () => {
+    const run = async (name: string) => {
+      const made = await aRun(name);
+      await runs().updateOne({ _id: made.runId }, { $set: { status: "completed", endedAt: at(20) } });
+      return made;
+    };
+    const [used, archived, fresh, gone] = [
+      await run("in use"),
+      await run("archived"),
+      await run("archived lately"),
+      await run("version deleted"),
+    ];
+    const { CANARY, ARCHIVED, STAGING } = registry.Stage;
+    const { ModelVersionCreatedSchema, ModelVersionStageChangedSchema, ModelVersionDeletedSchema } = registry;
+    const tell = async (
+      schema: Parameters<typeof publishVersion>[1],
+      { runId }: { runId: string },
+      stage: registry.Stage,
+      daysAgo: number,
+    ) => {
+      const isCreated = schema === ModelVersionCreatedSchema;
+      const version = { id: `mv_${runId}`, runId, stage, aggregateVersion: isCreated ? 1n : 2n };
+      await publishVersion(service.bus, schema, version, at(daysAgo));
+    };
+    await tell(ModelVersionCreatedSchema, used, STAGING, 19);
+    await tell(ModelVersionStageChangedSchema, used, CANARY, 18);
+    // The newer state comes first.
+    await tell(ModelVersionStageChangedSchema, archived, ARCHIVED, 11);
+    await tell(ModelVersionCreatedSchema, archived, STAGING, 19);
+    await tell(ModelVersionStageChangedSchema, fresh, ARCHIVED, 5);
+    await tell(ModelVersionDeletedSchema, gone, STAGING, 1);
+    await waitFor("every event to be taken", async () => {
+      const inbox = service.store.db.collection<{ _id: string }>("inbox");
+      return (await inbox.countDocuments({ _id: /^tracking-models\// })) === 6;
+    });
+    // The registry holds the files of a version that it has; it has told its stage, so that is what counts.
+    await service.blobs.pin(archived.digest, {
+      holder: `model:${project}:${archived.runId}`,
+      ttlMs: DAY_MS,
+    });
+    const policy = { artifactDays: 15, archivedVersionDays: 10 };
+    const { things, reasons } = await collect({ dryRun: true, policy });
+    expect(things.toSorted()).toEqual([`ARTIFACTS ${archived.runId}`, `ARTIFACTS ${gone.runId}`].toSorted());
+    expect(reasons.toSorted()).toEqual([
+      "the run ended 20 days ago, and 15 are kept; digits 1.0.0 was archived 11 days ago, and holds it for 10",
+      "the run ended 20 days ago, and 15 are kept; digits 1.0.0 was deleted 1 days ago",
+    ]);
+    expect((await collect({ dryRun: true, policy: { artifactDays: 15 } })).things).toEqual([
+      `ARTIFACTS ${gone.runId}`,
+    ]);
+    // What the version itself consists of stays in the blob store.
+    const freed = await collect({ policy });
+    expect(freed.things).toContain(`BLOB ${gone.digest}`);
+    expect(await service.blobs.stat(archived.digest)).toBeDefined();
   });
 
   it("takes off old pins of runs that are gone, and no young ones", async () => {

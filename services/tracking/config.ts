@@ -6,7 +6,7 @@ const schema = z.object({
   ...baseConfigShape,
   blobMaxBytes,
   /** Every so many hours what nobody needs is collected; 0: only when somebody asks. */
-  gcEveryHours: intVar(0, 8_760).default(0),
+  gcEveryHours: intVar(0, 8_760).default(24),
   /** Deleted runs can be restored for so long; 0: for ever. */
   purgeDeletedAfterDays: intVar(0, 36_500).default(30),
   /** Artifacts and checkpoints of runs that ended longer ago go; 0: never. */
@@ -14,6 +14,8 @@ const schema = z.object({
   checkpointDays: intVar(0, 36_500).default(0),
   /** The newest so many runs of each experiment lose nothing, whatever their age. */
   keepNewestRuns: intVar(0, 1_000_000).default(0),
+  /** Model versions that were archived longer ago hold what their runs keep no more; 0: they do for ever. */
+  archivedVersionDays: intVar(0, 36_500).default(0),
   /** Runs of an experiment that outside clients may open. */
   maxRunsPerExperiment: intVar(1, 100_000_000).default(MAX_RUNS_PER_EXPERIMENT),
   /** Most bytes kept of one output of one rank: half of its beginning, half of its end. */

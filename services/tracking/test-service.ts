@@ -8,6 +8,7 @@ import {
   encodeCloudEvent,
   eventSubject,
   eventTypeOf,
+  type registry,
   scheduler,
   tracking,
   workeragent,
@@ -54,6 +55,7 @@ export async function startTracking(
 }> {
   const bus = await testBus();
   await declareStream(bus, eventStreamSpec("scheduler"));
+  await declareStream(bus, eventStreamSpec("registry"));
   await declareStream(bus, deadLetterStreamSpec());
   const database = await testDatabase();
   const { server, seed } = await testNats();
@@ -73,6 +75,7 @@ export async function startTracking(
     artifactDays: 0,
     checkpointDays: 0,
     keepNewestRuns: 0,
+    archivedVersionDays: 0,
     maxRunsPerExperiment: options.maxRunsPerExperiment ?? 1_000_000,
     listenHost: "127.0.0.1",
     listenPort: 0,
@@ -187,6 +190,39 @@ export async function publishEvent<S extends JobEvent>(
   // Its own message id each time, so that a repetition reaches the consumer.
   await bus.publish(eventSubject(job.project, type, job.id), body, { msgId: `${id}-${++eventNumber}` });
   return id;
+}
+
+type VersionEvent =
+  | typeof registry.ModelVersionCreatedSchema
+  | typeof registry.ModelVersionStageChangedSchema
+  | typeof registry.ModelVersionDeletedSchema;
+
+/** Publishes what becomes of a version of the model digits, as the registry would. */
+export async function publishVersion(
+  bus: Bus,
+  schema: VersionEvent,
+  version: Pick<registry.ModelVersion, "id" | "runId" | "stage" | "aggregateVersion">,
+  time: Date,
+): Promise<void> {
+  const id = newId("evt");
+  // The three have their one field in common.
+  const common = schema as typeof registry.ModelVersionCreatedSchema;
+  const type = eventTypeOf(common);
+  const modelVersion = { ...version, project, model: "digits", version: "1.0.0" };
+  const body = encodeCloudEvent(common, {
+    specversion: "1.0",
+    id,
+    source: "/trainyard/registry",
+    type: type.type,
+    subject: "model_digits",
+    time: time.toISOString(),
+    datacontenttype: "application/json",
+    project,
+    actor: "user:ada",
+    aggregateversion: Number(version.aggregateVersion),
+    data: create(common, { modelVersion }),
+  });
+  await bus.publish(eventSubject(project, type, "model_digits"), body, { msgId: id });
 }
 
 /** Bytes that one record of the tests' rank files has. */

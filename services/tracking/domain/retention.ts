@@ -3,6 +3,8 @@ export interface RetentionPolicy {
   readonly purgeDeletedAfterDays: number;
   readonly artifactDays: number;
   readonly checkpointDays: number;
+  /** Model versions that were archived longer ago hold their run no more; 0: they do for ever. */
+  readonly archivedVersionDays: number;
   /** The newest so many runs of each experiment lose nothing. */
   readonly keepNewestRuns: number;
   /** Younger blobs are left alone: somebody may be about to refer to them. */
@@ -14,12 +16,24 @@ export const KEEP_TAG = "trainyard.keep";
 
 const DAY_MS = 24 * 60 * 60_000;
 
+/** Where a model version is in its life; `unknown` for one of which the registry has told nothing. */
+export type VersionStage = "staging" | "canary" | "champion" | "archived" | "deleted" | "unknown";
+
+/** A model version, as far as it holds what its run keeps. */
+export interface RunVersion {
+  /** Model and version, for people. */
+  readonly name: string;
+  readonly stage: VersionStage;
+  /** When it came to this stage. */
+  readonly since: Date;
+}
+
 /** What a decision about a run's data looks at. */
 export interface RetainedRun {
   readonly endedAt: Date | undefined;
   readonly isTaggedKeep: boolean;
-  /** A model version was made of it. */
-  readonly hasModelVersion: boolean;
+  /** The model versions that were made of it. */
+  readonly versions: readonly RunVersion[];
   /** How many runs of its experiment are newer. */
   readonly newerRuns: number;
 }
@@ -28,13 +42,28 @@ export interface RetainedRun {
 export function whyExpired(
   run: RetainedRun,
   days: number,
-  { keepNewestRuns }: Pick<RetentionPolicy, "keepNewestRuns">,
+  policy: Pick<RetentionPolicy, "keepNewestRuns" | "archivedVersionDays">,
   now: Date,
 ): string | undefined {
   if (days === 0 || run.endedAt === undefined) return undefined;
-  if (run.isTaggedKeep || run.hasModelVersion || run.newerRuns < keepNewestRuns) return undefined;
+  if (run.isTaggedKeep || run.newerRuns < policy.keepNewestRuns) return undefined;
   const age = daysSince(run.endedAt, now);
-  return age > days ? `the run ended ${age} days ago, and ${days} are kept` : undefined;
+  if (age <= days) return undefined;
+  const released = run.versions.map((version) => whyReleased(version, policy, now));
+  if (released.includes(undefined)) return undefined;
+  return [`the run ended ${age} days ago, and ${days} are kept`, ...released].join("; ");
+}
+
+/** Why a model version holds its run no more; `undefined` while it does: unless it is archived or gone, always. */
+function whyReleased(
+  { name, stage, since }: RunVersion,
+  { archivedVersionDays: days }: Pick<RetentionPolicy, "archivedVersionDays">,
+  now: Date,
+): string | undefined {
+  const age = daysSince(since, now);
+  if (stage === "deleted") return `${name} was deleted ${age} days ago`;
+  if (stage !== "archived" || days === 0) return undefined;
+  return age > days ? `${name} was archived ${age} days ago, and holds it for ${days}` : undefined;
 }
 
 /** Why a deleted run goes for good; `undefined` while it can be restored. */

@@ -26,9 +26,11 @@ export async function* collectBlobs(
   if (!dryRun) await deps.blobs.tidy();
   let counts: BlobCounts = { blobsSeen: 0, blobsFreed: 0, bytesFreed: 0, bytesKept: 0 };
   for (let part = 0; part < PARTS; part++) {
+    signal.throwIfAborted();
     const prefix = part.toString(16).padStart(2, "0");
     const held = await holdersOf(deps, prefix);
     for (const { digest, holder } of held.gone) {
+      signal.throwIfAborted();
       if (!dryRun) await deps.blobs.unpin(digest, holder);
       yield { kind: "pin", id: digest, why: `${holder} holds it, and there is no such run`, sizeBytes: 0 };
     }

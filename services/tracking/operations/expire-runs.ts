@@ -2,7 +2,7 @@ import { holderName } from "@trainyard/blob";
 import { crashPoint } from "@trainyard/failpoint";
 import type { Deps } from "../deps.ts";
 import { type Checkpoint, filesOf, totalBytes } from "../domain/checkpoint.ts";
-import { daysBefore, whyExpired } from "../domain/retention.ts";
+import { daysBefore, type RunVersion, whyExpired } from "../domain/retention.ts";
 import type { Artifact } from "../domain/run-record.ts";
 import type { EndedRun } from "../store/retained-runs.ts";
 import type { Collection, Garbage } from "./collect-garbage.ts";
@@ -67,7 +67,6 @@ async function* expireCheckpoints(
   }
 }
 
-/** A run of which a model version was made shows it by the version's pin on the run's files. */
 async function reason(
   deps: Deps,
   run: EndedRun,
@@ -75,14 +74,29 @@ async function reason(
   policy: Collection["policy"],
   files: readonly Pick<Artifact, "digest">[],
 ): Promise<string | undefined> {
-  const facts = { ...run, endedAt: run.endedAt, hasModelVersion: false };
-  const why = whyExpired(facts, days, policy, deps.now());
+  const facts = { ...run, endedAt: run.endedAt };
+  const why = whyExpired({ ...facts, versions: [] }, days, policy, deps.now());
   if (why === undefined) return undefined;
-  const hasModelVersion = await isHeldByModel(deps, run, files);
-  return whyExpired({ ...facts, hasModelVersion }, days, policy, deps.now());
+  const versions = await versionsOf(deps, run, files);
+  return whyExpired({ ...facts, versions }, days, policy, deps.now());
 }
 
-async function isHeldByModel(
+/**
+ * What the registry has told of the run's model versions. One of which it has told nothing, since it is older than the
+ * event stream, shows by its pin on the run's files.
+ */
+async function versionsOf(
+  deps: Deps,
+  run: EndedRun,
+  files: readonly Pick<Artifact, "digest">[],
+): Promise<RunVersion[]> {
+  const known = await deps.records.runVersions.ofRun(run);
+  if (known.some(({ isMadeOfRun }) => isMadeOfRun) || !(await isPinnedByRegistry(deps, run, files)))
+    return known;
+  return [...known, { name: `a model version of ${run.id}`, stage: "unknown", since: deps.now() }];
+}
+
+async function isPinnedByRegistry(
   deps: Deps,
   { id, project }: EndedRun,
   files: readonly Pick<Artifact, "digest">[],

@@ -14,7 +14,7 @@ export async function* purgeRuns(
   { dryRun, policy, signal }: Collection,
 ): AsyncGenerator<Garbage> {
   const { purgedRuns } = deps.records;
-  if (!dryRun) await finishPurges(deps);
+  if (!dryRun) await finishPurges(deps, signal);
   const days = policy.purgeDeletedAfterDays;
   if (days === 0) return;
   const now = deps.now();
@@ -25,15 +25,16 @@ export async function* purgeRuns(
     const sizeBytes = await artifactBytes(deps, id);
     if (!dryRun && !(await purgedRuns.take(id, before, now))) continue; // Restored meanwhile.
     crashPoint("tracking.purge.taken");
-    if (!dryRun) await finishPurges(deps);
+    if (!dryRun) await finishPurges(deps, signal);
     yield { kind: "run", id, why, sizeBytes };
   }
 }
 
 /** Ends what was begun, also by a collection that died. */
-async function finishPurges(deps: Deps): Promise<void> {
+async function finishPurges(deps: Deps, signal: AbortSignal): Promise<void> {
   const { purgedRuns, artifacts, checkpoints } = deps.records;
   for await (const { id, project, digests } of purgedRuns.all()) {
+    signal.throwIfAborted();
     const kept = await checkpoints.ofRun(id);
     const referred = new Set([
       ...digests,

@@ -24,6 +24,7 @@ const OF_ONE_RUN: Readonly<Record<string, (runId: string) => Filter<Document>>> 
   log_archiving: (runId) => ({ _id: runId as never }), // As above.
   stored_ranges: (runId) => ({ runId }),
   run_notes: (runId) => ({ runId }),
+  run_versions: (runId) => ({ runId }),
   favourites: (runId) => ({ runId }),
   artifacts: (runId) => ({ runId }),
   checkpoints: (runId) => ({ runId }),

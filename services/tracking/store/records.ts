@@ -1,6 +1,7 @@
 import type { IndexSpec, Store } from "@trainyard/store";
 import { type Artifacts, artifactIndexes, createArtifacts } from "./artifacts.ts";
 import { type Checkpoints, checkpointIndexes, createCheckpoints } from "./checkpoints.ts";
+import { type CollectionMarks, createCollectionMarks } from "./collection-marks.ts";
 import { createExperiments, type Experiments, experimentIndexes } from "./experiments.ts";
 import { createFavourites, type Favourites, favouriteIndexes } from "./favourites.ts";
 import { createIdleRuns, type IdleRuns, idleRunIndexes } from "./idle-runs.ts";
@@ -14,6 +15,7 @@ import { createMetricWorkers, type MetricWorkers, metricWorkerIndexes } from "./
 import { createPurgedRuns, type PurgedRuns, purgedRunIndexes } from "./purged-runs.ts";
 import { createRetainedRuns, type RetainedRuns } from "./retained-runs.ts";
 import { createRunNotes, type RunNotes, runNoteIndexes } from "./run-notes.ts";
+import { createRunVersions, type RunVersions, runVersionIndexes } from "./run-versions.ts";
 import { createRuns, type Runs, runIndexes } from "./runs.ts";
 import { createSearches, type Searches } from "./search.ts";
 import { createStoredRanges, type StoredRangesStore, storedRangesIndexes } from "./stored-ranges.ts";
@@ -36,6 +38,8 @@ export interface Records {
   readonly logs: LogBatches;
   readonly logArchives: LogArchives;
   readonly storedRanges: StoredRangesStore;
+  readonly runVersions: RunVersions;
+  readonly collectionMarks: CollectionMarks;
   readonly purgedRuns: PurgedRuns;
   readonly retainedRuns: RetainedRuns;
 }
@@ -59,6 +63,8 @@ export function createRecords(store: Store): Records {
     logs: createLogBatches(store),
     logArchives: createLogArchives(store),
     storedRanges: createStoredRanges(store),
+    runVersions: createRunVersions(store),
+    collectionMarks: createCollectionMarks(store),
     purgedRuns: createPurgedRuns(store),
     retainedRuns: createRetainedRuns(store),
   };
@@ -70,6 +76,7 @@ export const recordIndexes: readonly IndexSpec[] = [
   ...experimentIndexes,
   ...idleRunIndexes,
   ...runNoteIndexes,
+  ...runVersionIndexes,
   ...favouriteIndexes,
   ...checkpointIndexes,
   ...artifactIndexes,

@@ -55,6 +55,7 @@ export function policyFromProto(
     artifactDays: read("artifact_days", policy?.artifactDays, own.artifactDays),
     checkpointDays: read("checkpoint_days", policy?.checkpointDays, own.checkpointDays),
     keepNewestRuns: read("keep_newest_runs", policy?.keepNewestRuns, own.keepNewestRuns),
+    archivedVersionDays: read("archived_version_days", policy?.archivedVersionDays, own.archivedVersionDays),
     blobGraceMs: minutes * 60_000,
   };
 }

@@ -1097,6 +1097,14 @@ export declare type RetentionPolicy = Message<"trainyard.tracking.v1.RetentionPo
    * @generated from field: optional int32 blob_grace_minutes = 5;
    */
   blobGraceMinutes?: number | undefined;
+
+  /**
+   * A model version in staging, canary or champion holds what its run keeps, whatever its age. One that was archived longer ago does so no more; what the
+   * version itself consists of stays.
+   *
+   * @generated from field: optional int32 archived_version_days = 6;
+   */
+  archivedVersionDays?: number | undefined;
 };
 
 /**
@@ -1306,7 +1314,8 @@ export declare const ArtifactService: GenService<{
   /**
    * PutArtifact records a file that is in the blob store under a path of a run; a second file of the same path replaces the first. The run may have
    * ended. Role: submitter. Errors: NOT_FOUND (RUN_NOT_FOUND), FAILED_PRECONDITION (BLOB_MISSING) when the bytes are not in the blob store or have
-   * another size, FAILED_PRECONDITION (ARTIFACT_PATH_TAKEN) when a file would be a folder too, INVALID_ARGUMENT (ARTIFACT_PATH_INVALID).
+   * another size, FAILED_PRECONDITION (ARTIFACT_PATH_TAKEN) when a file would be a folder too, FAILED_PRECONDITION (RUN_DELETED), INVALID_ARGUMENT
+   * (ARTIFACT_PATH_INVALID).
    *
    * @generated from rpc trainyard.tracking.v1.ArtifactService.PutArtifact
    */
@@ -1317,7 +1326,8 @@ export declare const ArtifactService: GenService<{
   },
   /**
    * DeleteArtifact takes a file, or with recursive a folder, out of a run; the bytes are freed when nothing else refers to them. What is not there is
-   * no error. Role: submitter. Errors: NOT_FOUND (RUN_NOT_FOUND), FAILED_PRECONDITION (ARTIFACT_IS_FOLDER) for a folder without recursive.
+   * no error. Role: submitter. Errors: NOT_FOUND (RUN_NOT_FOUND), FAILED_PRECONDITION (ARTIFACT_IS_FOLDER) for a folder without recursive,
+   * FAILED_PRECONDITION (RUN_DELETED).
    *
    * @generated from rpc trainyard.tracking.v1.ArtifactService.DeleteArtifact
    */
@@ -1363,7 +1373,7 @@ export declare const ArtifactService: GenService<{
    * LogMedia records a histogram, an image or a table of a step; a second one of the same key, step and rank replaces the first. It is an artifact like any other,
    * `media/<kind>s/<key>/<step of 16 digits>[-rank-<rank>].<json, png, jpg, gif or webp>`: whoever puts such a file by PutArtifact has logged it, too. The run may
    * have ended. Role: submitter. Errors: NOT_FOUND (RUN_NOT_FOUND), INVALID_ARGUMENT (MEDIA_INVALID; LIMIT_EXCEEDED with limit, maximum and got in the
-   * metadata; ARTIFACT_PATH_INVALID for a key that is no path), FAILED_PRECONDITION (ARTIFACT_PATH_TAKEN).
+   * metadata; ARTIFACT_PATH_INVALID for a key that is no path), FAILED_PRECONDITION (ARTIFACT_PATH_TAKEN, RUN_DELETED).
    *
    * @generated from rpc trainyard.tracking.v1.ArtifactService.LogMedia
    */

@@ -1285,7 +1285,7 @@ export declare const TrackingService: GenService<{
   },
   /**
    * HoldCheckpoint finds a committed checkpoint that another run shall start from, and keeps it for as long as that run is there. Again with the same
-   * run it gives the same answer. Kind: service scheduler. Errors: NOT_FOUND (RUN_NOT_FOUND, CHECKPOINT_NOT_FOUND).
+   * run it gives the same answer. Kind: service scheduler. Errors: NOT_FOUND (RUN_NOT_FOUND, CHECKPOINT_NOT_FOUND), FAILED_PRECONDITION (RUN_DELETED).
    *
    * @generated from rpc trainyard.tracking.v1.TrackingService.HoldCheckpoint
    */
