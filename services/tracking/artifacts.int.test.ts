@@ -4,6 +4,7 @@ import { fromConnectError, rpcClient } from "@trainyard/service";
 import { testSigner } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 import { aJob, ended, project, publishEvent, startTracking, type TestTracking } from "./test-service.ts";
+import { asUser } from "./test-users.ts";
 
 type ArtifactClient = ReturnType<typeof rpcClient<typeof tracking.ArtifactService>>;
 
@@ -78,6 +79,21 @@ describe("an artifact of an outside client", () => {
     expect(await reason(put(runId, "a/b/c", "x"))).toBe("ARTIFACT_PATH_TAKEN");
     expect(await reason(put(runId, "a", "x"))).toBe("ARTIFACT_PATH_TAKEN");
     expect(await reason(put(runId, "../a", "x"))).toBe("ARTIFACT_PATH_INVALID");
+  });
+
+  it("is refused by a run that is deleted, and so is taking one out", async () => {
+    const { runs } = await asUser(service, "ada");
+    const { run } = await runs.createRun({ requestId: requestId(), experiment: "e", name: "deleted" });
+    const runId = run?.id ?? "";
+    const digest = await put(runId, "a", "kept");
+    await runs.deleteRun({ requestId: requestId(), runId });
+    expect(await reason(put(runId, "b", `late in ${runId}`))).toBe("RUN_DELETED");
+    const content = { case: "image", value: Buffer.from("GIF89a\x07\0\x05\0", "latin1") } as const;
+    const media = { requestId: requestId(), runId, key: "t", step: 1n, content };
+    expect(await reason(user.logMedia(media))).toBe("RUN_DELETED");
+    const taken = { requestId: requestId(), runId, path: "a", recursive: false };
+    expect(await reason(user.deleteArtifact(taken))).toBe("RUN_DELETED");
+    expect(await holders(digest)).toEqual([`run:default:${runId}`]);
   });
 
   it("is nobody's of another project", async () => {

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { tracking } from "@trainyard/contracts";
 import { assertArtifactPath } from "@trainyard/domain";
-import { actorOf, pageQuery, principalOf } from "@trainyard/service";
+import { pageQuery, principalOf } from "@trainyard/service";
 import { decodePageToken, encodePageToken, type Json } from "@trainyard/store";
 import type { Deps } from "../deps.ts";
 import { artifactNotFound } from "../domain/artifact-path.ts";
@@ -35,12 +35,12 @@ export function artifactService(deps: Deps): ServiceImpl<typeof tracking.Artifac
       assertFiles("artifact", files, 1, "one file a call");
       const [file] = files as [(typeof files)[number]]; // One was given.
       const { id: runId } = await runOf(request.runId, context);
-      await assertOwnBlob(deps.blobs, principalOf(context), file);
+      const principal = principalOf(context);
+      await assertOwnBlob(deps.blobs, principal, file);
       const schema = tracking.PutArtifactResponseSchema;
-      const report = { runId, file, actor: actorOf(principalOf(context)) };
       return await withHeldBlobs(deps, runId, files, (replaces) =>
         answerOnce(deps, context, request, schema, async (tx) => {
-          const { artifact, replaced } = await putArtifact(deps, tx, report);
+          const { artifact, replaced } = await putArtifact(deps, tx, { runId, file, principal });
           replaces(replaced);
           return create(schema, { artifact: artifactToProto(artifact) });
         }),
@@ -54,7 +54,7 @@ export function artifactService(deps: Deps): ServiceImpl<typeof tracking.Artifac
       const schema = tracking.DeleteArtifactResponseSchema;
       let gone: Awaited<ReturnType<typeof deleteArtifact>> = [];
       const answer = await answerOnce(deps, context, request, schema, async (tx) => {
-        gone = await deleteArtifact(deps, tx, { runId, path, recursive });
+        gone = await deleteArtifact(deps, tx, { runId, path, recursive, principal: principalOf(context) });
         const bytes = gone.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
         return create(schema, { deletedCount: BigInt(gone.length), deletedBytes: BigInt(bytes) });
       });

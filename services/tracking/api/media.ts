@@ -3,7 +3,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { holderName } from "@trainyard/blob";
 import { tracking } from "@trainyard/contracts";
 import { assertArtifactPath } from "@trainyard/domain";
-import { actorOf, pageQuery, principalOf } from "@trainyard/service";
+import { pageQuery, principalOf } from "@trainyard/service";
 import { decodePageToken, encodePageToken } from "@trainyard/store";
 import type { Deps } from "../deps.ts";
 import { artifactNotFound } from "../domain/artifact-path.ts";
@@ -47,11 +47,7 @@ export function mediaApi(deps: Deps): Methods {
       const schema = tracking.LogMediaResponseSchema;
       return await withHeldBlobs(deps, runId, [file], (replaces) =>
         answerOnce(deps, context, request, schema, async (tx) => {
-          const { artifact, replaced } = await putArtifact(deps, tx, {
-            runId,
-            file,
-            actor: actorOf(principal),
-          });
+          const { artifact, replaced } = await putArtifact(deps, tx, { runId, file, principal });
           replaces(replaced);
           return create(schema, { media: mediaToProto(place, artifact) });
         }),

@@ -1,17 +1,24 @@
+import type { Principal } from "@trainyard/service";
 import type { Tx } from "@trainyard/store";
 import type { Deps } from "../deps.ts";
 import { artifactIsFolder } from "../domain/artifact-path.ts";
-import { runNotFound } from "../domain/errors.ts";
 import type { Artifact } from "../domain/run-record.ts";
+import { findChangeable } from "./change-run.ts";
 
-/** Takes a file, or with `recursive` a folder, out of the run's record, and gives what went. */
+/** Takes a file, or with `recursive` a folder, out of the run's record, and gives what went. Throws RUN_DELETED. */
 export async function deleteArtifact(
   deps: Deps,
   tx: Tx,
-  { runId, path, recursive }: { readonly runId: string; readonly path: string; readonly recursive: boolean },
+  asked: {
+    readonly runId: string;
+    readonly path: string;
+    readonly recursive: boolean;
+    readonly principal: Principal;
+  },
 ): Promise<readonly Artifact[]> {
   const { runs, artifacts } = deps.records;
-  if ((await runs.find(runId, tx)) === undefined) throw runNotFound(runId);
+  const { runId, path, recursive, principal } = asked;
+  await findChangeable(deps, tx, runId, principal);
   await runs.touch(tx, runId);
   const file = await artifacts.find(runId, path, tx);
   const below = await artifacts.below(runId, path, tx);

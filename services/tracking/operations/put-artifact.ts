@@ -1,9 +1,10 @@
+import { actorOf, type Principal } from "@trainyard/service";
 import type { Tx } from "@trainyard/store";
 import type { Deps } from "../deps.ts";
 import { artifactPathTaken } from "../domain/artifact-path.ts";
 import type { StoredFile } from "../domain/checkpoint.ts";
-import { runNotFound } from "../domain/errors.ts";
 import type { Artifact, RunRecord } from "../domain/run-record.ts";
+import { findChangeable } from "./change-run.ts";
 
 /** A file as it was recorded, and the one of the same path that it replaced. */
 export interface PutArtifact {
@@ -33,16 +34,19 @@ export async function saveArtifact(
   return { artifact, replaced };
 }
 
-/** Records a file of an outside client: into any run, also one that has ended. */
+/** Records a file of an outside client: into any run, also one that has ended. Throws RUN_DELETED. */
 export async function putArtifact(
   deps: Deps,
   tx: Tx,
-  report: { readonly runId: string; readonly file: StoredFile; readonly actor: string },
+  {
+    runId,
+    file,
+    principal,
+  }: { readonly runId: string; readonly file: StoredFile; readonly principal: Principal },
 ): Promise<PutArtifact> {
-  const run = await deps.records.runs.find(report.runId, tx);
-  if (run === undefined) throw runNotFound(report.runId);
-  return await saveArtifact(deps, tx, run, report.file, {
+  const { run } = await findChangeable(deps, tx, runId, principal);
+  return await saveArtifact(deps, tx, run, file, {
     attempt: run.currentAttempt,
-    actor: report.actor,
+    actor: actorOf(principal),
   });
 }
