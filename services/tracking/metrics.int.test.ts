@@ -232,4 +232,22 @@ describe("a series for a chart", () => {
     const second = (await metrics.getSeries({ ...ask, minStep: first?.nextStep ?? 0n })).series[0];
     expect([second?.points?.values, second?.nextStep]).toEqual([[6, 7, 8, 9], undefined]);
   });
+
+  it("says so when one step alone has more points than a call may have, and leaves out no step of another metric", async () => {
+    const points = [1, 1, 1, 1, 2].map((step, index) => [step, index] as const);
+    for (const key of ["acc", "loss"]) await metrics.logMetrics({ runId, points: columns(key, points) });
+    const read = async (keys: string[], maxPoints: number, minStep = 0n) =>
+      (await metrics.getSeries({ runIds: [runId], keys, maxPoints, minStep })).series.map(
+        ({ points: found, nextStep, truncated }) => [found?.values, nextStep, truncated],
+      );
+    expect(await read(["loss"], 3)).toEqual([[[0, 1, 2], 2n, true]]);
+    expect(await read(["loss"], 3, 2n)).toEqual([[[4], undefined, false]]);
+    // The second metric finds no room for its first step: that is left for the next call, whole.
+    for (const maxPoints of [5, 6]) {
+      expect(await read(["acc", "loss"], maxPoints)).toEqual([
+        [[0, 1, 2, 3, 4], undefined, false],
+        [[], 1n, false],
+      ]);
+    }
+  });
 });

@@ -70,10 +70,11 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
       const buckets = boundedNumber("buckets", request.buckets, 0, MAX_BUCKETS);
       assertAsked("keys", keys, MAX_KEYS);
       assertBuckets(request.runIds.length * keys.length * buckets);
-      const limit = boundedNumber("max_points", request.maxPoints, 0, MAX_HISTORY_POINTS);
+      const limit =
+        boundedNumber("max_points", request.maxPoints, 0, MAX_HISTORY_POINTS) || MAX_HISTORY_POINTS;
       const query = { keys, rank, range: pointRangeFromProto(request) };
       const series: tracking.Series[] = [];
-      let left = limit === 0 ? MAX_HISTORY_POINTS : limit;
+      let left = limit;
       for (const run of await runsOf(deps, request.runIds, context)) {
         if (buckets > 0) series.push(...(await bucketSeries(deps, run, { ...query, buckets }, request.axis)));
         else {
@@ -81,7 +82,7 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
           for (const key of new Set(keys)) {
             const columns = found.get(key);
             if (columns === undefined) continue;
-            const one = pointsSeriesToProto(run.id, key, columns, left);
+            const one = pointsSeriesToProto(run.id, key, columns, { left, limit });
             left -= one.points?.values.length ?? 0;
             series.push(one);
           }

@@ -3,18 +3,19 @@ import { tracking } from "@trainyard/contracts";
 import type { PointColumns, PointStatistics, SeriesPoint } from "../domain/series-buckets.ts";
 import { cutAtStep } from "../domain/series-order.ts";
 
-/** A series as the wire has it, with at most `limit` points. */
+/** A series as the wire has it: what fits into what is left of the `limit` that a whole call has. */
 export function pointsSeriesToProto(
   runId: string,
   key: string,
   columns: PointColumns,
-  limit: number,
+  { left, limit }: { readonly left: number; readonly limit: number },
 ): tracking.Series {
-  const shown = cutAtStep(columns, limit);
   const { steps, timesMs, values } = columns;
-  // A step that alone has more points than fit is shown in part: nothing else would let the reader go on.
-  const count = shown === 0 ? Math.min(limit, steps.length) : shown;
-  const next = shown < steps.length ? steps[shown === 0 ? endOfStep(steps) : shown] : undefined;
+  const shown = cutAtStep(columns, left);
+  const isTooMany = shown === 0 && steps.length > limit && left === limit;
+  // A step that alone has more points than a call may have is shown in part: nothing else would let the reader go on.
+  const count = isTooMany ? limit : shown;
+  const next = isTooMany ? (steps[0] ?? 0) + 1 : steps[shown];
   return create(tracking.SeriesSchema, {
     runId,
     key,
@@ -23,15 +24,9 @@ export function pointsSeriesToProto(
       timesMs: [...timesMs.subarray(0, count)],
       values: [...values.subarray(0, count)],
     },
-    ...(next === undefined ? {} : { nextStep: BigInt(next) }),
+    ...(next === undefined || !Number.isSafeInteger(next) ? {} : { nextStep: BigInt(next) }),
+    truncated: isTooMany,
   });
-}
-
-/** Where the first step's points end. */
-function endOfStep(steps: Float64Array): number {
-  let end = 0;
-  while (end < steps.length && steps[end] === steps[0]) end += 1;
-  return end;
 }
 
 /** A series for a chart as the wire has it. */

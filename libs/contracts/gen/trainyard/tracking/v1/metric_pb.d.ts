@@ -324,6 +324,14 @@ export declare type Series = Message<"trainyard.tracking.v1.Series"> & {
    * @generated from field: optional sint64 next_step = 5;
    */
   nextStep?: bigint | undefined;
+
+  /**
+   * Without buckets: the first step alone has more points than the limit, and the rest of them is left out, also when asking again from next_step. Ask
+   * GetMetricHistory, which pages within a step, too.
+   *
+   * @generated from field: bool truncated = 6;
+   */
+  truncated: boolean;
 };
 
 /**
@@ -368,7 +376,7 @@ export declare const SeriesPointsSchema: GenMessage<SeriesPoints>;
 
 /**
  * SeriesBuckets is a series cut along the axis into parts of about equal width; columns with one entry per bucket that has points, in order. Each entry
- * of first, last, min and max is a point that was logged. A bucket's edge is exact to an eighth of its width.
+ * of first, last, min and max is a point that was logged. A bucket's edge is exact to a third of its width.
  *
  * @generated from message trainyard.tracking.v1.SeriesBuckets
  */
