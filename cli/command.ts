@@ -18,7 +18,7 @@ export type AddCommands = (program: Command, action: CommandAction) => void;
 export function wholeNumber(name: string, min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    if (/^-?\d+$/.test(text) && value >= min && value <= max) return value;
     throw invalidOption(`${name} is a whole number from ${min} to ${max}, not "${text}"`);
   };
 }

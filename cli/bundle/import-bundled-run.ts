@@ -130,11 +130,12 @@ async function addNotes({ clients, bundle }: BundleDeps, runId: string, run: tra
     return { items: response.notes, next: response.page?.nextPageToken ?? "" };
   });
   const there = new Set(items.map(({ text }) => text));
-  for (const { text, createdBy, createdAt } of notes) {
+  for (const { text, createdBy, createdAt, step, key } of notes) {
     const at = createdAt === undefined ? "" : `, ${timestampDate(createdAt).toISOString()}`;
     const told = `${text}\n\n_${createdBy}${at}_`;
+    const place = step === undefined ? {} : { step, key };
     if (!there.has(told))
-      await clients.runs.addNote({ requestId: requestId("note", runId, told), runId, text: told });
+      await clients.runs.addNote({ requestId: requestId("note", runId, told), runId, text: told, ...place });
   }
 }
 

@@ -7,6 +7,7 @@ import type { ListFlags } from "../runs/list-runs.ts";
 import type { MetricsFlags } from "../runs/run-actions.ts";
 import type { Session } from "../session.ts";
 
+const wholeStep = wholeNumber("the step", -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 const load = () => import("../runs/run-actions.ts");
 const changes = () => import("../runs/change-runs.ts");
 
@@ -91,8 +92,14 @@ export const addRunCommands: AddCommands = (program, action) => {
     .argument("<run>", "the run's id")
     .argument("[text]", "what to note, in Markdown; without it, the notes are listed")
     .description("note something about a run, with your name and the time; or list the notes")
+    .option("--step <n>", "the note is about this step: charts show it there", wholeStep)
+    .option("--key <metric>", "of this metric; with --step")
     .option("--remove <note>", "remove this note: your own, or as an admin")
     .option("--limit <n>", "at most so many", wholeNumber("the limit", 1, 10_000), 50)
+    .addHelpText(
+      "after",
+      '\nExample:\n  $ npx trainyard runs note RUN "the rate was halved here" --step 1200 --key loss',
+    )
     .action(
       action(async (session: Session, id: string, text: string | undefined, flags: NoteFlags) =>
         (await changes()).noteRun(session, id, text, flags),

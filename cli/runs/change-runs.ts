@@ -40,7 +40,14 @@ export async function tagRun(
 /** The options of `runs note`. */
 export interface NoteFlags {
   readonly remove?: string;
+  readonly step?: number;
+  readonly key?: string;
   readonly limit: number;
+}
+
+/** What a note is about, for people; empty for the whole run. */
+export function notePlace({ step, key }: tracking.Note): string {
+  return step === undefined ? "" : `${key === "" ? "" : `${key} `}@ ${step}`;
 }
 
 /** Adds a note to a run, removes one, or lists them. */
@@ -55,7 +62,9 @@ export async function noteRun(
     await runs.deleteNote({ requestId: randomUUID(), runId, noteId: flags.remove });
     session.say(`note ${flags.remove} is removed`);
   } else if (text !== undefined) {
-    const response = await runs.addNote({ requestId: randomUUID(), runId, text });
+    const { step, key = "" } = flags;
+    const place = step === undefined ? { key } : { step: BigInt(step), key };
+    const response = await runs.addNote({ requestId: randomUUID(), runId, text, ...place });
     if (session.json) session.printMessage(tracking.AddNoteResponseSchema, response);
     else session.print(`noted: ${response.note?.id}`);
   } else {
@@ -74,6 +83,7 @@ export async function noteRun(
       { title: "note", cell: ({ id }: tracking.Note) => id },
       { title: "when", cell: ({ createdAt }: tracking.Note) => session.time(createdAt) },
       { title: "by", cell: ({ createdBy }: tracking.Note) => createdBy },
+      { title: "at", cell: notePlace },
       { title: "text", cell: (note: tracking.Note) => note.text },
     ];
     session.printTable(columns, items, "No notes.");

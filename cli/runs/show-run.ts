@@ -7,6 +7,7 @@ import { formatBytes } from "../terminal/bytes.ts";
 import { fields } from "../terminal/fields.ts";
 import { style } from "../terminal/style.ts";
 import { safeText } from "../terminal/text.ts";
+import { notePlace } from "./change-runs.ts";
 
 /** Metrics and notes shown of a run; `metrics` and `runs note` show all. */
 const METRICS_SHOWN = 20;
@@ -40,7 +41,11 @@ export async function showRun(session: Session, id: string): Promise<void> {
   section(
     session,
     "notes",
-    notes.map(({ createdAt, createdBy, text }) => [session.time(createdAt), `${createdBy}: ${text}`]),
+    notes.map((note) => {
+      const place = notePlace(note);
+      const said = `${note.createdBy}${place === "" ? "" : ` (${place})`}: ${note.text}`;
+      return [session.time(note.createdAt), said];
+    }),
   );
 }
 

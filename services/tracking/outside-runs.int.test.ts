@@ -274,6 +274,27 @@ describe("notes and favourites", () => {
     expect(await reasonOf(remove(ada, noteId))).toBe("NOTE_NOT_FOUND");
   });
 
+  it("are about a step and a metric where that is said, and listed so for charts", async () => {
+    const { id } = await aRun();
+    const add = (about: { step?: bigint; key?: string }) =>
+      ada.runs.addNote({ requestId: nextRequest(), runId: id, text: "x", ...about });
+    await add({});
+    await add({ step: 0n });
+    const { note } = await add({ step: -7n, key: "loss" });
+    expect(note).toMatchObject({ step: -7n, key: "loss" });
+    const placesOf = async (ofSteps: boolean) =>
+      (await viewer.runs.listNotes({ runId: id, ofSteps })).notes.map(({ step, key }) => [step, key]);
+    const ofSteps = [
+      [-7n, "loss"],
+      [0n, ""],
+    ];
+    expect(await placesOf(true)).toEqual(ofSteps);
+    expect(await placesOf(false)).toEqual([...ofSteps, [undefined, ""]]);
+    expect(await reasonOf(add({ key: "loss" }))).toBe("INVALID_FIELD");
+    expect(await reasonOf(add({ step: 2n ** 53n }))).toBe("INVALID_FIELD");
+    expect(await reasonOf(add({ step: 1n, key: "k".repeat(251) }))).toBe("METRIC_KEY_INVALID");
+  });
+
   it("are each person's own", async () => {
     const { id } = await aRun();
     await viewer.runs.setFavourite({ requestId: nextRequest(), runId: id, favourite: true });

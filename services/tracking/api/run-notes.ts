@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { tracking } from "@trainyard/contracts";
 import { DomainError, newId } from "@trainyard/domain";
@@ -12,6 +11,7 @@ import type { RunNote } from "../domain/run-note.ts";
 import { addNote } from "../operations/add-note.ts";
 import { awaitRun } from "../operations/await-run.ts";
 import { findChangeable, findVisible, saveChange } from "../operations/change-run.ts";
+import { notePlaceFromProto, noteToProto } from "../wire/note.ts";
 import { answerOnce } from "./once.ts";
 import { pageInfo, pageOf } from "./page.ts";
 
@@ -28,12 +28,14 @@ export function runNotesApi(deps: Deps): Methods {
       const { runId, text } = request;
       if (text.trim() === "") throw invalidField("text", "expected at least one visible character");
       assertMarkdown("text", text);
+      const at = notePlaceFromProto(request);
       const principal = principalOf(context);
       const schema = tracking.AddNoteResponseSchema;
       const written = {
         id: newId("note"),
         runId,
         text,
+        ...(at === undefined ? {} : { at }),
         createdBy: actorOf(principal),
         createdAt: deps.now(),
       };
@@ -62,13 +64,11 @@ export function runNotesApi(deps: Deps): Methods {
 
     async listNotes(request, context) {
       const run = await awaitRun(deps, request.runId, principalOf(context), context.signal);
-      const query = { list: "notes", run: run.id };
+      const { ofSteps } = request;
+      const query = { list: "notes", run: run.id, ofSteps };
       const page = pageOf(request.page, query);
-      const { rows, page: info } = pageInfo(
-        await notes.list(run.id, page.before, page.size + 1),
-        page,
-        query,
-      );
+      const found = await notes.list(run.id, { before: page.before, limit: page.size + 1, ofSteps });
+      const { rows, page: info } = pageInfo(found, page, query);
       return { notes: rows.map(noteToProto), page: info };
     },
 
@@ -92,16 +92,6 @@ export function runNotesApi(deps: Deps): Methods {
       });
     },
   };
-}
-
-function noteToProto({ id, runId, text, createdBy, createdAt }: RunNote): tracking.Note {
-  return create(tracking.NoteSchema, {
-    id,
-    runId,
-    text,
-    createdBy,
-    createdAt: timestampFromDate(createdAt),
-  });
 }
 
 function noteNotFound(runId: string, noteId: string): DomainError {

@@ -11,12 +11,19 @@ export const runNoteIndexes: readonly IndexSpec[] = [
   { collection: "run_notes", name: "by_run", key: { runId: 1, _id: -1 } },
 ];
 
+/** Which notes to list. */
+export interface NotesPage {
+  readonly before: string | undefined;
+  readonly limit: number;
+  readonly ofSteps: boolean;
+}
+
 /** The annotations of runs: the only place that reads and writes them. */
 export interface RunNotes {
   find(id: string, scope?: Scope): Promise<RunNote | undefined>;
   count(runId: string, scope?: Scope): Promise<number>;
-  /** Newest first; only ids before `before` when given. */
-  list(runId: string, before: string | undefined, limit: number): Promise<RunNote[]>;
+  /** Newest first; only ids before `before` when given, and only those about a step when `ofSteps`. */
+  list(runId: string, page: NotesPage): Promise<RunNote[]>;
   insert(tx: Tx, note: RunNote): Promise<void>;
   remove(tx: Tx, id: string): Promise<void>;
 }
@@ -32,8 +39,12 @@ export function createRunNotes(store: Store): RunNotes {
     async count(runId, scope) {
       return await documents.countDocuments({ runId }, within(scope));
     },
-    async list(runId, before, limit) {
-      const filter = { runId, ...(before === undefined ? {} : { _id: { $lt: before } }) };
+    async list(runId, { before, limit, ofSteps }) {
+      const filter = {
+        runId,
+        ...(before === undefined ? {} : { _id: { $lt: before } }),
+        ...(ofSteps ? { at: { $exists: true } } : {}),
+      };
       return (await documents.find(filter).sort({ _id: -1 }).limit(limit).toArray()).map(noteOf);
     },
     async insert(tx, { id, ...fields }) {

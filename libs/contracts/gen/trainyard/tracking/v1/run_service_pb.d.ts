@@ -649,6 +649,20 @@ export declare type Note = Message<"trainyard.tracking.v1.Note"> & {
    * @generated from field: google.protobuf.Timestamp created_at = 5;
    */
   createdAt?: Timestamp | undefined;
+
+  /**
+   * The step that it is about; absent for a note about the whole run.
+   *
+   * @generated from field: optional sint64 step = 6;
+   */
+  step?: bigint | undefined;
+
+  /**
+   * The metric that it is about; empty for all. Only with a step.
+   *
+   * @generated from field: string key = 7;
+   */
+  key: string;
 };
 
 /**
@@ -683,6 +697,20 @@ export declare type AddNoteRequest = Message<"trainyard.tracking.v1.AddNoteReque
    * @generated from field: string text = 3;
    */
   text: string;
+
+  /**
+   * The step that it is about, from -(2^53 - 1) to 2^53 - 1, so that charts can show it there; absent for a note about the whole run.
+   *
+   * @generated from field: optional sint64 step = 4;
+   */
+  step?: bigint | undefined;
+
+  /**
+   * The metric that it is about, up to 250 characters; empty for all. Only with a step.
+   *
+   * @generated from field: string key = 5;
+   */
+  key: string;
 };
 
 /**
@@ -778,6 +806,13 @@ export declare type ListNotesRequest = Message<"trainyard.tracking.v1.ListNotesR
    * @generated from field: trainyard.common.v1.PageRequest page = 2;
    */
   page?: PageRequest | undefined;
+
+  /**
+   * Only notes about a step, as a chart shows them.
+   *
+   * @generated from field: bool of_steps = 3;
+   */
+  ofSteps: boolean;
 };
 
 /**
