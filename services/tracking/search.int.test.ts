@@ -1,73 +1,30 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { tracking } from "@trainyard/contracts";
-import { rpcClient } from "@trainyard/service";
-import { testSigner } from "@trainyard/testing";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import { columnId } from "./domain/search/comparison.ts";
 import { parseFilter } from "./domain/search/parse-filter.ts";
 import { parseOrder } from "./domain/search/parse-order.ts";
 import { runVocabulary } from "./domain/search/vocabulary.ts";
 import { evaluateSearch } from "./test-evaluator.ts";
-import { project, startTracking, type TestTracking } from "./test-service.ts";
-import { asUser, type Caller, errorOf, nextRequest, reasonOf } from "./test-users.ts";
+import { startSearch, type TestSearch } from "./test-search.ts";
+import { filter, orderBy, outsideRun } from "./test-search-arbitraries.ts";
+import type { TestTracking } from "./test-service.ts";
+import { type Caller, errorOf, nextRequest, reasonOf } from "./test-users.ts";
 
-const { RunStatus, LifecycleView } = tracking;
+const { LifecycleView } = tracking;
 
 let service: TestTracking;
 let ada: Caller;
 let stranger: Caller;
-let metrics: ReturnType<typeof rpcClient<typeof tracking.MetricService>>;
+let search: TestSearch["search"];
+let names: TestSearch["names"];
+let aRun: TestSearch["aRun"];
+let log: TestSearch["log"];
 
 beforeAll(async () => {
-  service = await startTracking();
-  [ada, stranger] = await Promise.all([asUser(service, "ada"), asUser(service, "eve", { project: "other" })]);
-  const gateway = await testSigner("gateway");
-  const who = { name: "ada", kind: "user", roles: ["submitter"], project } as const;
-  metrics = rpcClient(tracking.MetricService, service.app.server.url, {
-    timeoutMs: 20_000,
-    token: () => gateway.sign(who, 60_000),
-  });
+  ({ service, ada, stranger, search, names, aRun, log } = await startSearch());
 });
-
-type Asked = Omit<Partial<tracking.SearchRunsRequest>, "$typeName" | "page" | "fields">;
-
-async function search(
-  asked: Asked,
-  page = { pageSize: 500, pageToken: "" },
-  fields: Partial<tracking.RunFields> = {},
-) {
-  const { $typeName: _, ...columns } = fields;
-  const response = await ada.runs.searchRuns({ ...asked, page, fields: columns });
-  return { runs: response.runs, next: response.page?.nextPageToken ?? "" };
-}
-
-const names = async (asked: Asked) => (await search(asked)).runs.map(({ name }) => name);
-
-async function aRun(changes: Partial<Parameters<Caller["runs"]["createRun"]>[0]>): Promise<string> {
-  const request = { requestId: nextRequest(), experiment: "search", ...changes };
-  const { run } = await ada.runs.createRun(request as Parameters<Caller["runs"]["createRun"]>[0]);
-  return run?.id ?? "";
-}
-
-async function log(runId: string, values: Readonly<Record<string, readonly number[]>>): Promise<void> {
-  const keys = Object.keys(values);
-  const points = keys.flatMap((key, keyIndex) =>
-    (values[key] ?? []).map((value, step) => ({ keyIndex, value, step })),
-  );
-  await metrics.logMetrics({
-    requestId: nextRequest(),
-    runId,
-    points: {
-      keys,
-      keyIndex: points.map(({ keyIndex }) => keyIndex),
-      steps: points.map(({ step }) => BigInt(step)),
-      timesMs: points.map(({ step }) => 1_000 + step),
-      values: points.map(({ value }) => value),
-    },
-  });
-}
 
 describe("a search", () => {
   it("sees what was logged a moment before, by any aggregate", async () => {
@@ -273,33 +230,10 @@ describe("a search", () => {
 
 describe("any filter and order", () => {
   const experiment = "property";
-  const texts = ["", "a", "A", "ab", "aB%", "it's", "a_b", "$x", "line\nbreak", "ü"];
-  const numbers = [-1.5, 0, 1, 2, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   let runs: readonly tracking.Run[] = [];
 
   beforeAll(async () => {
-    const random = fc.sample(
-      fc.record({
-        params: fc.dictionary(fc.constantFrom("p", "q.r", "s t"), fc.constantFrom(...texts)),
-        tags: fc.dictionary(fc.constantFrom("t", "u/v"), fc.constantFrom(...texts)),
-        status: fc.constantFrom(RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.COMPLETED, RunStatus.FAILED),
-        startedAt: fc.integer({ min: 0, max: 3 }).map((ms) => timestampFromMs(1e12 + ms)),
-        name: fc.constantFrom("a", "ab", "B"),
-        metrics: fc.dictionary(
-          fc.constantFrom("m", "n.min"),
-          fc.array(fc.constantFrom(...numbers), { minLength: 1, maxLength: 4 }),
-        ),
-        inputs: fc.array(
-          fc.record({
-            name: fc.constantFrom("d", "e"),
-            digest: fc.constantFrom("1", "2"),
-            context: fc.constantFrom("", "train"),
-          }),
-          { maxLength: 2 },
-        ),
-      }),
-      { seed: 20_261_121, numRuns: 40 },
-    );
+    const random = fc.sample(outsideRun, { seed: 20_261_121, numRuns: 40 });
     for (const { metrics: logged, inputs, ...run } of random) {
       const runId = await aRun({ experiment, ...run });
       if (Object.keys(logged).length > 0) await log(runId, logged);
@@ -308,77 +242,6 @@ describe("any filter and order", () => {
     const all = { allParams: true, allTags: true, allMetrics: true, inputs: true };
     ({ runs } = await search({ experiments: [experiment] }, undefined, all));
   });
-
-  const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
-  const text = fc.constantFrom(...texts, "FINISHED", "failed", "d", "train").map(quote);
-  const pattern = fc
-    .constantFrom("%", "_", "a%", "%B%", "%b_", "A", "line_break", "%.%", "f%", "")
-    .map(quote);
-  const list = fc.array(text, { minLength: 1, maxLength: 3 }).map((values) => `(${values.join(", ")})`);
-  const number = fc.constantFrom("-1.5", "0", "1", "2", "1.25", "inf", "-inf");
-  const time = fc.constantFrom(
-    "1000000000000",
-    "1000000000001",
-    "1000000000001.5",
-    "1e30",
-    "'2001-09-09T01:46:40.002Z'",
-  );
-  const compared = fc.constantFrom("=", "!=", "<", "<=", ">", ">=");
-  const nulls = fc.constantFrom("IS NULL", "IS NOT NULL");
-  const textTest = fc.oneof(
-    fc.tuple(fc.constantFrom("=", "!="), text),
-    fc.tuple(fc.constantFrom("LIKE", "ILIKE"), pattern),
-    fc.tuple(fc.constantFrom("IN", "NOT IN"), list),
-  );
-  const metricColumn = fc
-    .tuple(
-      fc.constantFrom("m", "`n.min`", "none"),
-      fc.constantFrom("", ".min", ".max", ".mean", ".first", ".last", ".count"),
-    )
-    .map(([key, aggregate]) => `metrics.${key}${aggregate}`);
-  const textColumn = fc.constantFrom(
-    "params.p",
-    "params.q.r",
-    "params.`s t`",
-    "tags.t",
-    'tags."u/v"',
-    "tags.none",
-    "run_name",
-    "status",
-    "artifact_uri",
-    "user_id",
-  );
-  const comparison = fc.oneof(
-    fc.tuple(metricColumn, fc.oneof(fc.tuple(compared, number), fc.tuple(nulls, fc.constant("")))),
-    fc.tuple(textColumn, fc.oneof(textTest, fc.tuple(nulls, fc.constant("")))),
-    fc.tuple(
-      fc.constantFrom("start_time", "end_time"),
-      fc.oneof(fc.tuple(compared, time), fc.tuple(nulls, fc.constant(""))),
-    ),
-    fc.tuple(fc.constantFrom("dataset.name", "dataset.digest", "dataset.context"), textTest),
-  );
-  const filter = fc
-    .array(comparison, { maxLength: 3 })
-    .map((all) => all.map(([column, [is, value]]) => `${column} ${is} ${value}`).join(" AND "));
-  const orderBy = fc
-    .array(
-      fc.tuple(
-        fc.oneof(metricColumn, textColumn, fc.constantFrom("start_time", "end_time", "run_id")),
-        fc.constantFrom("", " ASC", " DESC"),
-      ),
-      { maxLength: 3 },
-    )
-    .map((keys) => keys.map((key) => key.join("")))
-    .filter(
-      (keys) =>
-        new Set(
-          keys.map((key) =>
-            parseOrder([key], { vocabulary: runVocabulary })
-              .map(({ column }) => columnId(column))
-              .join(),
-          ),
-        ).size === keys.length,
-    );
 
   it("finds what a plain evaluation of the same runs finds, in that order, page by page", async () => {
     expect(runs).toHaveLength(40);
