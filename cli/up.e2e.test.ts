@@ -114,10 +114,10 @@ async function runsAndExperiments(): Promise<void> {
   expect(bad?.spec.name).toBe("bad");
   expect(await run(["runs", "tag", id, "kind=broken"])).toMatchObject({ code: 0 });
   expect(await listed("--filter", "tags.kind LIKE 'br%'")).toEqual(["bad\tfailed\tbroken"]);
-  await run(["runs", "note", id, "the rate was wrong"]);
+  await run(["runs", "note", id, "the rate was wrong", "--step", "-3", "--key", "loss"]);
   const shown = await run(["runs", "show", id]);
   expect(shown.stdout).toMatch(/kind +broken/);
-  expect(shown.stdout).toContain("the rate was wrong");
+  expect(shown.stdout).toContain("(loss @ -3): the rate was wrong");
   await run(["runs", "delete", id]);
   expect(await listed()).toEqual(["good\tcompleted\t"]);
   expect(await listed("--view", "deleted")).toEqual(["bad\tfailed\tbroken"]);

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type DescService, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { openBlobStore } from "@trainyard/blob";
 import { type Bus, connectBus, declareStream, eventStreamSpec } from "@trainyard/bus";
 import {
   type CloudEvent,
+  decodeCloudEvent,
   encodeCloudEvent,
   evaluation,
   eventSubject,
@@ -56,10 +57,12 @@ afterAll(async () => {
 });
 
 /** A client that speaks for a user, as the gateway would after it has checked the user's token. */
-async function as(name: string, ...roles: Role[]) {
+const as = (name: string, ...roles: Role[]) => clientOf(registry.RegistryService, name, roles);
+
+async function clientOf<S extends DescService>(service: S, name: string, roles: readonly Role[]) {
   const signer = await createSigner(platform.serviceEnv("gateway").TRAINYARD_KEY_FILE ?? "");
   const token = () => signer.sign({ kind: "user", name, roles, project: "default" }, 60_000);
-  return rpcClient(registry.RegistryService, platform.url("registry"), { token });
+  return rpcClient(service, platform.url("registry"), { token });
 }
 
 async function reasonOf(call: Promise<unknown>): Promise<string> {
@@ -361,6 +364,38 @@ describe("registry", () => {
       if (JSON.stringify(event.data).includes(version.id)) break;
     }
     expect(new Set(seen)).toEqual(new Set(["trainyard.registry.model_version.stage_changed.v1"]));
+  });
+
+  it("tells the world of each version that is removed, alone or with its model", async () => {
+    const gateway = await busOf("gateway");
+    const subscription = gateway.nc.subscribe("trainyard.default.registry.model_version.deleted.v1.*");
+    await gateway.nc.flush();
+    const submitter = await as("ada", "submitter");
+    const register = async () => {
+      const request = { requestId: newId("req"), model: "removed", artifactUri: "s3://bucket/model" };
+      return (await submitter.registerModelVersion(request)).modelVersion?.id ?? "";
+    };
+    const ids = [await register(), await register(), await register()];
+    const catalog = await clientOf(registry.CatalogService, "root", ["admin"]);
+    const request = { requestId: newId("req"), model: "removed", version: ids[1] ?? "" };
+    await catalog.deleteModelVersion(request);
+    await catalog.deleteModelVersion(request);
+    await catalog.deleteModel({ requestId: newId("req"), model: "removed" });
+    const told: [string, number, string][] = [];
+    for await (const message of subscription) {
+      const { data, aggregateversion } = decodeCloudEvent(registry.ModelVersionDeletedSchema, message.data);
+      const { id = "", aggregateVersion = 0n } = data.modelVersion ?? {};
+      expect(Number(aggregateVersion)).toBe(aggregateversion);
+      told.push([id, aggregateversion, data.modelVersion?.model ?? ""]);
+      if (told.length === 3) break;
+    }
+    expect(told.toSorted()).toEqual(
+      [
+        [ids[0], 5, "removed"],
+        [ids[1], 4, "removed"],
+        [ids[2], 5, "removed"],
+      ].toSorted(),
+    );
   });
 
   it("pages through versions, and refuses a token of another list", async () => {

@@ -173,6 +173,9 @@ describe("a checkpoint", () => {
     expect(await reason(hold({ runId: newId("run") }))).toBe("RUN_NOT_FOUND");
     expect(await reason(hold({ project: "elsewhere" }))).toBe("RUN_NOT_FOUND");
     expect(await reason(user.holdCheckpoint({ runId: job.runId, project, forRunId }))).not.toBe("");
+    const runs = service.store.collection<{ _id: string }>("runs");
+    await runs.updateOne({ _id: job.runId }, { $set: { lifecycle: "deleted" } });
+    expect(await reason(hold({ step: 4n }))).toBe("RUN_DELETED");
   });
 
   it("has beside it what the death of a rank costs, and what became of it", async () => {

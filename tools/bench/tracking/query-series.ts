@@ -41,11 +41,12 @@ export async function measureSeriesQueries(
         aim: { op: "<", value: 100 },
       },
       {
-        // Its blocks are too wide for the buckets, so points are read.
+        // Its blocks are too wide for the buckets, so points are read; those of most chunks are remembered from the chart before.
         metric: "series_half_a_million_to_2000_buckets_p95",
         unit: "ms",
         value: quantile(halves, 0.95),
         samples: halves,
+        aim: { op: "<", value: 100 },
       },
       {
         metric: "history_100000_points_p95",
