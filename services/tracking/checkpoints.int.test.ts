@@ -196,6 +196,10 @@ describe("a checkpoint", () => {
     const { run } = await user.getRun({ runId: job.runId });
     expect(run?.recovery).toMatchObject(recovery);
     expect(run?.attempts[0]?.handover).toMatchObject(handover);
+    // Another node of the gang has not learned of it.
+    await agent.reportRecovery({ ...request, handover: { ...handover, saved: true, step: 7n, reason: "" } });
+    const after = await user.getRun({ runId: job.runId });
+    expect(after.run?.attempts[0]?.handover).toMatchObject(handover);
     await open(2);
     expect(await reason(agent.reportRecovery({ ...request, handover }))).toBe("ATTEMPT_FENCED");
     const bad = { ...handover, reason: "no survivor" };

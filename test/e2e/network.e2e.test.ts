@@ -4,15 +4,17 @@ import { join } from "node:path";
 import { registry, scheduler } from "@trainyard/contracts";
 import { spawnAgent, type TestNetwork, testNetwork, waitFor } from "@trainyard/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { flowClients } from "../flow/clients.ts";
 import { type Fleet, startFleet } from "../flow/fleet.ts";
 import { digitsFlow } from "../flow/flow.ts";
 import { brokenPromises } from "../flow/invariants.ts";
 import { agentDir } from "../flow/leftovers.ts";
 import { rankProcesses } from "../flow/rank-processes.ts";
+import { killedTraining, recoveryJob, trainedDigest } from "../flow/recovery.ts";
 
 const names: readonly string[] = ["node_a", "node_b", "node_c"];
 /** Shorter than the default minute, so that the test sees a node that is cut off end its ranks by itself. */
-const env = { TRAINYARD_FENCE_AFTER_MS: "8000" };
+const env = { TRAINYARD_FENCE_AFTER_MS: "8000", TRAINYARD_LAUNCHER: "warm" };
 
 let dir: string;
 let network: TestNetwork;
@@ -39,6 +41,22 @@ const processesOf = (nodeId: string, attempt: string) =>
   rankProcesses([agentDir(fleet.platform, nodeId)]).filter((process) => process.attempt === attempt);
 
 describe("a gang on nodes with addresses of their own", () => {
+  it("loses no step when a rank of it dies on either node, and ends with the bits of an unbroken run", async () => {
+    const user = flowClients(fleet.platform.url("gateway"), fleet.tokens.submitter);
+    // It has no checkpoint but what its survivors save.
+    const spec = await recoveryJob(user, { stepDelayMs: 10, steps: 40 });
+    const unbroken = await trainedDigest(user, spec);
+    for (const rank of [0, 1]) {
+      const killed = await killedTraining(user, spec, dir, { rank, atStep: 10, delayMs: 7 * rank });
+      const [first, second] = killed.job.attempts;
+      expect(first?.placements.map(({ ranks }) => ranks)).toEqual([[0], [1]]);
+      expect(first?.failure).toMatchObject({ reason: "RANK_KILLED", rank });
+      expect(killed.run.attempts[0]?.handover).toMatchObject({ saved: true, reason: "" });
+      expect(Number(second?.resumedFromStep)).toBeGreaterThanOrEqual(10);
+      expect(killed).toMatchObject({ stepsLost: 0, digest: unbroken });
+    }
+  });
+
   it("goes on elsewhere when a cable is pulled, and the node that was cut off ends what it ran", async () => {
     const flow = digitsFlow(fleet, dir);
     await flow.prepare();

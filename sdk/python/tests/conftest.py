@@ -8,9 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -26,6 +26,15 @@ def wait_for(what: str, condition: Callable[[], Any], seconds: float = 30) -> An
     raise AssertionError(f"{what} did not come about within {seconds} s")
 
 
+class Spread(NamedTuple):
+    """What of a gang one node has: `ranks` of `world_size`; it is the node `group` of `groups`."""
+
+    ranks: Sequence[int]
+    world_size: int
+    group: int
+    groups: int
+
+
 class Attempt:
     """An attempt directory and its shim."""
 
@@ -38,9 +47,11 @@ class Attempt:
         argv: list[str] | None,
         grace_ms: int,
         handover_ms: int = 60_000,
+        spread: "Spread | None" = None,
     ):
         self.directory = directory
         self.ranks = ranks
+        spread = spread or Spread(range(ranks), ranks, 0, 1)
         (directory / "work").mkdir(parents=True)
         (directory / "work" / "script.py").write_text(script)
         spec = {
@@ -51,22 +62,24 @@ class Attempt:
             "attempt": 1,
             "jobId": "job_1",
             "runId": "run_1",
-            "worldSize": ranks,
+            "worldSize": spread.world_size,
+            "groupRank": spread.group,
+            "groupCount": spread.groups,
             "graceMs": grace_ms,
             "handoverMs": handover_ms,
-            "ranks": [self._rank(rank, ranks, env) for rank in range(ranks)],
+            "ranks": [self._rank(rank, local, spread, env) for local, rank in enumerate(spread.ranks)],
         }
         (directory / "spec.json").write_text(json.dumps(spec))
         self.process: subprocess.Popen[bytes] | None = None
         self.shim_pid: int | None = None  # of a warm start
 
-    def _rank(self, rank: int, ranks: int, env: dict[str, str]) -> dict[str, Any]:
+    def _rank(self, rank: int, local: int, spread: "Spread", env: dict[str, str]) -> dict[str, Any]:
         rank_dir = self.directory / f"rank-{rank}"
         own = {
             "RANK": str(rank),
-            "LOCAL_RANK": str(rank),
-            "WORLD_SIZE": str(ranks),
-            "LOCAL_WORLD_SIZE": str(ranks),
+            "LOCAL_RANK": str(local),
+            "WORLD_SIZE": str(spread.world_size),
+            "LOCAL_WORLD_SIZE": str(len(spread.ranks)),
             "OMP_NUM_THREADS": "1",
             "TORCHELASTIC_RESTART_COUNT": "0",
             "TORCHELASTIC_ERROR_FILE": str(rank_dir / "error.json"),
@@ -74,7 +87,7 @@ class Attempt:
             "TRAINYARD_ATTEMPT_DIR": str(self.directory),
             "TRAINYARD_RUN_ID": "run_1",
         }
-        return {"rank": rank, "localRank": rank, "dir": f"rank-{rank}", "env": {**own, **env}}
+        return {"rank": rank, "localRank": local, "dir": f"rank-{rank}", "env": {**own, **env}}
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "trainyard.runtime.shim", str(self.directory)]
@@ -139,10 +152,11 @@ class Attempts:
         grace_ms: int = 2000,
         handover_ms: int = 60_000,
         torch: bool = False,
+        spread: Spread | None = None,
     ) -> Attempt:
         framework = {} if torch else {"TRAINYARD_FRAMEWORK": "none"}
         place = self._folder / f"attempt-{next(self._numbers)}"
-        one = Attempt(place, script, ranks, {**framework, **(env or {})}, argv, grace_ms, handover_ms)
+        one = Attempt(place, script, ranks, {**framework, **(env or {})}, argv, grace_ms, handover_ms, spread)
         self._made.append(one)
         return one
 

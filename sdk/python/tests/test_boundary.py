@@ -124,44 +124,51 @@ def test_a_state_goes_through_json_exactly():
     assert again == value
 
 
+def left(rank: int, kinds: dict[int, int], has_state: bool = False) -> RankView:
+    return RankView(rank, kinds, has_state=has_state, steps={ordinal: (100 + ordinal, False) for ordinal in kinds})
+
+
 def survivor(rank: int, ordinal: int, kinds: dict[int, int], can_save: bool = True, has_state: bool = False) -> RankView:
-    return RankView(rank, kinds, True, ordinal, can_save, "" if can_save else "STEP_INCOMPLETE", "It was there.", has_state)
+    word = ("", "") if can_save else ("STEP_INCOMPLETE", "It was there.")
+    return left(rank, kinds, has_state)._replace(
+        survivor=True, ordinal=ordinal, can_save=can_save, reason=word[0], message=word[1]
+    )
 
 
 @pytest.mark.parametrize(
     ("what", "views", "expected"),
     [
-        ("all at one boundary", [survivor(0, 5, {5: WHOLE}), RankView(1, {5: WHOLE})], (5, (0,))),
+        ("all at one boundary", [survivor(0, 5, {5: WHOLE}), left(1, {5: WHOLE})], (5, 105, (0,))),
         (
             "every survivor is asked in turn",
-            [survivor(0, 5, {5: WHOLE}), survivor(1, 5, {5: WHOLE}), RankView(2, {5: WHOLE})],
-            (5, (0, 1)),
+            [survivor(0, 5, {5: WHOLE}), survivor(1, 5, {5: WHOLE}), left(2, {5: WHOLE})],
+            (5, 105, (0, 1)),
         ),
-        ("the dead rank was in its step", [survivor(0, 5, {5: WHOLE}), RankView(1, {4: WHOLE, 5: PRE})], (5, (0,))),
-        ("the dead rank had stepped", [survivor(0, 5, {5: WHOLE}), RankView(1, {4: WHOLE, 5: OPEN})], (5, (0,))),
+        ("the dead rank was in its step", [survivor(0, 5, {5: WHOLE}), left(1, {4: WHOLE, 5: PRE})], (5, 105, (0,))),
+        ("the dead rank had stepped", [survivor(0, 5, {5: WHOLE}), left(1, {4: WHOLE, 5: OPEN})], (5, 105, (0,))),
         (
             "the dead rank was in its step and its state is not known",
-            [survivor(0, 5, {5: WHOLE}), RankView(1, {4: WHOLE, 5: PRE}, has_state=True)],
+            [survivor(0, 5, {5: WHOLE}), left(1, {4: WHOLE, 5: PRE}, has_state=True)],
             "RECORD_MISSING",
         ),
         (
             "a survivor is one step behind, where everybody was whole",
-            [survivor(0, 5, {4: WHOLE, 5: WHOLE}), survivor(1, 4, {4: WHOLE}), RankView(2, {4: WHOLE, 5: PRE})],
-            (4, (1,)),
+            [survivor(0, 5, {4: WHOLE, 5: WHOLE}), survivor(1, 4, {4: WHOLE}), left(2, {4: WHOLE, 5: PRE})],
+            (4, 104, (1,)),
         ),
         (
             "a survivor is one step behind and cannot save",
-            [survivor(0, 5, {4: WHOLE, 5: WHOLE}), survivor(1, 4, {4: WHOLE}, can_save=False), RankView(2, {5: WHOLE})],
+            [survivor(0, 5, {4: WHOLE, 5: WHOLE}), survivor(1, 4, {4: WHOLE}, can_save=False), left(2, {5: WHOLE})],
             "RECORD_MISSING",
         ),
-        ("nobody is left", [RankView(0, {5: WHOLE}), RankView(1, {5: WHOLE})], "NO_SURVIVOR"),
+        ("nobody is left", [left(0, {5: WHOLE}), left(1, {5: WHOLE})], "NO_SURVIVOR"),
         (
             "the survivor is in its step",
-            [survivor(0, 5, {5: WHOLE}, can_save=False), RankView(1, {5: WHOLE})],
+            [survivor(0, 5, {5: WHOLE}, can_save=False), left(1, {5: WHOLE})],
             "STEP_INCOMPLETE",
         ),
-        ("nothing was done yet", [survivor(0, 0, {0: WHOLE}), RankView(1, {0: WHOLE})], "NOTHING_NEW"),
-        ("a record is gone", [survivor(0, 5, {5: WHOLE}), RankView(1, {})], "RECORD_MISSING"),
+        ("nothing was done yet", [survivor(0, 0, {0: WHOLE}), left(1, {0: WHOLE})], "NOTHING_NEW"),
+        ("a record is gone", [survivor(0, 5, {5: WHOLE}), left(1, {})], "RECORD_MISSING"),
     ],
 )  # fmt: skip
 def test_the_newest_step_that_can_be_saved_exactly_is_chosen(what, views, expected):

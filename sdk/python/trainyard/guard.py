@@ -61,9 +61,6 @@ def begin(
     no = refusal(parts["model"], parts["optimizer"], environment.world_size, replicated)
     if no is not None:
         return no
-    if environment.local_world_size != environment.world_size:
-        message = "The gang's ranks are on several nodes, whose survivors do not agree yet on which step to save."
-        return Refusal("SEVERAL_NODES", message)
     facts = {"rank": environment.rank, "worldSize": environment.world_size, "hasState": state is not None}
     try:
         return Guard(environment.rank_dir, facts, parts, state, positions, offset, base)

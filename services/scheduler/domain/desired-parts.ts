@@ -8,6 +8,8 @@ export type DesiredPart =
   | {
       readonly kind: "part";
       readonly action: "run" | "stop";
+      /** With "stop": whether what the gang holds may be saved before it ends. */
+      readonly handOver: boolean;
       readonly job: Job;
       readonly attempt: Attempt;
       readonly placement: Placement;
@@ -26,9 +28,10 @@ export function desiredParts(
     const attempt = liveAttempt(job);
     if (attempt === undefined || !isProjected(attempt.state)) continue;
     const action = attempt.state === "stopping" ? "stop" : "run";
+    const handOver = action === "stop" && mayHandOver(attempt);
     for (const [groupRank, placement] of attempt.placements.entries()) {
       const own = parts.get(placement.nodeId);
-      const part = { kind: "part", action, job, attempt, placement, groupRank } as const;
+      const part = { kind: "part", action, handOver, job, attempt, placement, groupRank } as const;
       if (own === undefined) parts.set(placement.nodeId, [part]);
       else own.push(part);
     }
@@ -39,6 +42,14 @@ export function desiredParts(
       if (!own.some((part) => isSame(part, each))) own.push({ kind: "reap", unreaped: each });
   }
   return parts;
+}
+
+/**
+ * Whether the survivors of a gang that is being stopped may save what it holds: a rank of it has failed, and every node is
+ * there. Without one of them they would wait for its ranks' part in vain.
+ */
+function mayHandOver({ stopCause, endedParts }: Attempt): boolean {
+  return stopCause === "failure" && endedParts.every(({ outcome }) => outcome.kind === "finalized");
 }
 
 function isSame(part: DesiredPart, { jobId, attempt }: Unreaped): boolean {

@@ -178,14 +178,14 @@ function assignedIn(state: workeragent.NodeDesiredState | undefined, jobId: stri
   return state?.assignments.find((each) => each.jobId === jobId && each.attempt === attempt);
 }
 
-/** An order's names: the attempt, and for a stop or a checkpoint that too. */
+/** An order's names: the attempt, and for a stop, a handover or a checkpoint that too. */
 function orderKeys(part: DesiredPart): readonly string[] {
   if (part.kind === "reap") {
     const key = attemptKey(part.unreaped.jobId, part.unreaped.attempt);
     return [key, `${key}/stop`];
   }
   const key = attemptKey(part.job.id, part.attempt.number);
-  if (part.action === "stop") return [key, `${key}/stop`];
+  if (part.action === "stop") return [key, `${key}/stop`, ...(part.handOver ? [`${key}/hand-over`] : [])];
   const step = part.attempt.yielding?.checkpointStep ?? -1;
   return step < 0 ? [key] : [key, `${key}/checkpoint@${step}`];
 }

@@ -42,6 +42,7 @@ function partToProto(
     project: job.project,
     attempt: attempt.number,
     action: run ? workeragent.AssignmentAction.RUN : workeragent.AssignmentAction.STOP,
+    handOver: !run && part.handOver,
     worldSize: gangSize(attempt),
     ranks: placement.ranks.map((rank, localRank) => ({
       rank,

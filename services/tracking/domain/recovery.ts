@@ -20,6 +20,14 @@ export interface Handover {
   readonly seconds: number;
 }
 
+/**
+ * What is known of a gang's state after one more word. Each node of a gang on several may tell that its part is not saved, and
+ * then the whole is not, whoever tells what else; otherwise the last word counts.
+ */
+export function handoverAfter(before: Handover | undefined, told: Handover): Handover {
+  return before !== undefined && !before.saved && told.saved ? before : told;
+}
+
 /** Longest reason of a recovery or handover. */
 export const MAX_RECOVERY_REASON = 64;
 /** Longest sentence of a recovery or handover, in characters. */

@@ -1,6 +1,6 @@
 import type { Deps } from "../deps.ts";
 import { assertNotFenced, runNotFound } from "../domain/errors.ts";
-import type { Handover, Recovery } from "../domain/recovery.ts";
+import { type Handover, handoverAfter, type Recovery } from "../domain/recovery.ts";
 import { creatingTransaction } from "../store/session.ts";
 
 /** What an agent tells of a run's recovery. */
@@ -12,7 +12,7 @@ export interface RecoveryReport {
   readonly handover?: Handover;
 }
 
-/** Takes it down. The last report of an attempt stands, so that repeating one changes nothing. */
+/** Takes it down. Repeating a report changes nothing. */
 export async function reportRecovery(deps: Deps, report: RecoveryReport): Promise<void> {
   const { runId, attempt, recovery, handover } = report;
   const { runs } = deps.records;
@@ -25,7 +25,9 @@ export async function reportRecovery(deps: Deps, report: RecoveryReport): Promis
       version: run.version + 1,
       ...(recovery === undefined ? {} : { recovery }),
       attempts: run.attempts.map((each) =>
-        each.number === attempt && handover !== undefined ? { ...each, handover } : each,
+        each.number === attempt && handover !== undefined
+          ? { ...each, handover: handoverAfter(each.handover, handover) }
+          : each,
       ),
     });
   });

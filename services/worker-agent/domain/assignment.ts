@@ -82,6 +82,8 @@ export interface Assignment {
   /** From 1; the fencing token of everything the attempt writes. */
   readonly attempt: number;
   readonly action: "run" | "stop";
+  /** With "stop": the survivors of the gang may save its state first. */
+  readonly handOver?: boolean;
   readonly worldSize: number;
   readonly ranks: readonly RankPlace[];
   /** Index of this node among the attempt's nodes; node 0 hosts the rendezvous. */

@@ -26,7 +26,8 @@ import type { TelemetryPublisher } from "../telemetry/publisher.ts";
 import type { AttemptStatus, RankStatus } from "./attempt-status.ts";
 import { bury } from "./bury.ts";
 import { writeDurably } from "./durable-file.ts";
-import { Gang } from "./gang.ts";
+import { exchangeHandover } from "./exchange-handover.ts";
+import { Gang, type StopOrder } from "./gang.ts";
 import { exchangeRendezvous } from "./rendezvous.ts";
 import { shimSpec } from "./shim-spec.ts";
 import { ASSIGNMENT_FILE, Spool, type StartFailure, type StopReason } from "./spool.ts";
@@ -144,9 +145,13 @@ export class Attempt {
     });
   }
 
-  /** Has the ranks ended, with their grace. Repeating it changes nothing; the first reason stays. */
+  /**
+   * Has the ranks ended, with their grace. Repeating it changes nothing; the first reason stays, but that the gang has
+   * failed, which leaves its survivors the time to save, gives way to any other.
+   */
   requestStop(reason: StopReason): void {
-    if (this.#stop !== undefined || isFinal(this.#phase)) return;
+    if (isFinal(this.#phase) || this.#stop === reason) return;
+    if (this.#stop !== undefined && this.#stop !== "gang_failed") return;
     this.#stop = reason;
     this.#logger.info({ reason }, "stopping the ranks");
     this.#preparing.abort(new Error("the attempt was stopped"));
@@ -221,6 +226,12 @@ export class Attempt {
       this.#spool,
       AbortSignal.any([signal, meeting.signal]),
     ).catch(() => undefined);
+    const handedOver = exchangeHandover(
+      { link: this.#deps.link, logger: this.#logger },
+      this.#assignment,
+      this.#spool,
+      { over: () => !this.mayHaveRanks, signal },
+    ).catch(() => undefined);
     const shipped = this.#telemetry.run(resumed, () => crashPoint("agent.end.flushed"));
     // Handled below; an agent that stops rejects it while the ranks are still being watched.
     shipped.catch(() => undefined);
@@ -228,6 +239,7 @@ export class Attempt {
     await this.#watchRanks();
     meeting.abort(new Error("the ranks have ended"));
     await met;
+    await handedOver;
     if (isFinal(this.#phase)) return;
     await shipped;
     const { halted } = this.#telemetry;
@@ -240,7 +252,7 @@ export class Attempt {
     const spool = this.#spool;
     this.#failure = await spool.failure();
     this.#halted = await spool.halted();
-    if (spool.stopAsked) this.#stop = "requested";
+    this.#stop = await spool.stopReason();
     await this.#gang.readRecords();
     this.#phase = phaseFromSpool({
       prepared: spool.prepared,
@@ -353,7 +365,7 @@ export class Attempt {
       this.#happened("stop_asked");
     }
     const before = this.#gang.starts.size + this.#gang.exits.size;
-    const look = await this.#gang.look(this.#stop !== undefined);
+    const look = await this.#gang.look(stopOrder(this.#stop));
     if (look.kind === "could_not_start") {
       return this.#fail({ reason: "START_FAILED", message: look.message });
     }
@@ -425,6 +437,11 @@ export class Attempt {
       ...(exit === undefined ? {} : { exit }),
     };
   }
+}
+
+function stopOrder(reason: StopReason | undefined): StopOrder | undefined {
+  if (reason === undefined) return undefined;
+  return reason === "gang_failed" ? "hand_over" : "stop";
 }
 
 function failureOf({ reason, message, tail }: StartError): StartFailure {

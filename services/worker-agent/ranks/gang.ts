@@ -22,6 +22,9 @@ export type GangLook =
   | { readonly kind: "could_not_start"; readonly message: string }
   | { readonly kind: "ended" };
 
+/** How the ranks are to end: with what they hold saved where it can be, or at once. */
+export type StopOrder = "hand_over" | "stop";
+
 export interface GangOptions {
   readonly spool: Spool;
   readonly ranks: readonly number[];
@@ -44,6 +47,7 @@ export class Gang {
   #shim: ProcessIdentity | undefined;
   #shimStart: ShimStart | undefined;
   #stopSinceMs: number | undefined;
+  #stopTold: StopOrder | undefined;
 
   constructor(options: GangOptions) {
     this.#options = options;
@@ -62,8 +66,8 @@ export class Gang {
     return [...this.exits.values()].some(({ code, signal }) => code !== 0 || signal !== 0);
   }
 
-  /** Reads what the shim has written, and does what is due. `stopping` says whether the ranks shall end. */
-  async look(stopping: boolean): Promise<GangLook> {
+  /** Reads what the shim has written, and does what is due. `stopping` says whether and how the ranks shall end. */
+  async look(stopping: StopOrder | undefined): Promise<GangLook> {
     const { spool, ranks } = this.#options;
     const done = spool.done;
     await this.readRecords();
@@ -74,10 +78,10 @@ export class Gang {
     // Its file is read again only when that process is gone.
     const known = this.#shim !== undefined && isAlive(this.#shim);
     const shim = known ? this.#shim : await spool.shim();
-    if (shim === undefined) return this.#withoutShim(stopping);
+    if (shim === undefined) return this.#withoutShim(stopping !== undefined);
     this.#shim = shim;
     if (known || isAlive(shim)) {
-      if (stopping) this.#stop(shim);
+      if (stopping !== undefined) this.#stop(shim, stopping);
       return { kind: "waiting" };
     }
     // It may have finished between the look at its last file and the look at its process.
@@ -108,12 +112,14 @@ export class Gang {
     return { kind: "waiting" };
   }
 
-  #stop(shim: Parameters<typeof signalProcess>[0]): void {
+  #stop(shim: Parameters<typeof signalProcess>[0], order: StopOrder): void {
     // A gang that has lost a rank is told to stop while its survivors save its state.
     const limitMs = this.#options.graceMs + HANDOVER_MS + SHIM_MARGIN_MS;
-    if (this.#stopSinceMs === undefined) {
-      this.#stopSinceMs = performance.now();
-      signalProcess(shim, "SIGTERM");
+    this.#stopSinceMs ??= performance.now();
+    if (this.#stopTold !== order) {
+      this.#stopTold = order;
+      // SIGURG lets the shim know that a rank on another node has failed, as it would learn of one of its own.
+      signalProcess(shim, order === "stop" ? "SIGTERM" : "SIGURG");
     } else if (performance.now() - this.#stopSinceMs > limitMs) {
       // The shim hangs. Its ranks die with it; their helpers are in the ranks' sessions.
       signalProcess(shim, "SIGKILL");

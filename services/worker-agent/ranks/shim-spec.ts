@@ -33,6 +33,8 @@ export function shimSpec(
     jobId: assignment.jobId,
     runId: assignment.runId,
     worldSize: assignment.worldSize,
+    groupRank: assignment.groupRank,
+    groupCount: assignment.groupCount,
     graceMs: assignment.graceMs,
     handoverMs: HANDOVER_MS,
     ranks: assignment.ranks.map((place) => ({

@@ -17,7 +17,7 @@ import { secretValues } from "../prepare/place-secrets.ts";
 import { readFileIfThere, readJsonIfThere, writeDurably } from "./durable-file.ts";
 
 /** Why an attempt's ranks were told to end; kept, so that a restarted agent goes on telling them. */
-export type StopReason = "requested" | "fenced" | "cut_off" | "agent_stopped" | "non_finite";
+export type StopReason = "requested" | "gang_failed" | "fenced" | "cut_off" | "agent_stopped" | "non_finite";
 
 /** Why an attempt could not start. */
 export interface StartFailure {
@@ -90,6 +90,15 @@ export class Spool {
 
   get stopAsked(): boolean {
     return existsSync(this.path("stop.json"));
+  }
+
+  /** Why the ranks were told to end; undefined when they were not. */
+  async stopReason(): Promise<StopReason | undefined> {
+    // Written below only.
+    const asked = (await readJsonIfThere(this.path("stop.json"))) as
+      | { readonly reason: StopReason }
+      | undefined;
+    return asked?.reason;
   }
 
   async markStop(reason: StopReason, atMs: number): Promise<void> {

@@ -147,15 +147,19 @@ export class AgentNode implements Part {
           break;
         case "stop":
           if (action.assignment !== undefined) this.#begin(action.key);
-          this.#attempts.get(action.key)?.requestStop("requested");
+          this.#attempts.get(action.key)?.requestStop(stopReason(this.#desired?.get(action.key)?.assignment));
           break;
         case "forget":
           this.#forget(action.key);
           break;
       }
     }
-    for (const [key, { assignment }] of this.#desired ?? [])
-      this.#attempts.get(key)?.askCheckpoint(assignment.checkpointAtStep ?? 0);
+    for (const [key, { assignment }] of this.#desired ?? []) {
+      const attempt = this.#attempts.get(key);
+      attempt?.askCheckpoint(assignment.checkpointAtStep ?? 0);
+      // Also one that is stopping: it may have been left the time to save, and have it no longer.
+      if (assignment.action === "stop") attempt?.requestStop(stopReason(assignment));
+    }
   }
 
   /** Where the ranks of an attempt are; none when it does not run here. */
@@ -193,7 +197,7 @@ export class AgentNode implements Part {
     if (received === undefined) return;
     const attempt = this.#add(received);
     // Before it starts, so that a stop that came first prepares nothing.
-    if (received.assignment.action === "stop") attempt.requestStop("requested");
+    if (received.assignment.action === "stop") attempt.requestStop(stopReason(received.assignment));
     attempt.start();
   }
 
@@ -247,4 +251,9 @@ export class AgentNode implements Part {
     const open = () => [...this.#attempts.values()].some(({ phase }) => !isFinal(phase));
     while (open() && !signal.aborted && performance.now() < until) await delay(LOOK_INTERVAL_MS);
   }
+}
+
+/** Why the scheduler has an attempt stopped, which it may not list any more. */
+function stopReason(assignment: Assignment | undefined): StopReason {
+  return assignment?.handOver === true ? "gang_failed" : "requested";
 }

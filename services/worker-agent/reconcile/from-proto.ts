@@ -14,6 +14,7 @@ export function assignmentFrom(message: workeragent.Assignment): Assignment {
     attempt: message.attempt,
     // Whatever is not a stop runs on: only an explicit word ends ranks.
     action: message.action === workeragent.AssignmentAction.STOP ? "stop" : "run",
+    ...(message.handOver ? { handOver: true } : {}),
     worldSize: message.worldSize,
     ranks: message.ranks.map(({ rank, localRank, slots }) => ({ rank, localRank, slots })),
     groupRank: message.groupRank,

@@ -12,7 +12,8 @@ class RankView(NamedTuple):
     """What is known of one rank when all have died or reported.
 
     `kinds` are its captures' kinds by step (see `boundary`); `ordinal` and `can_save` are a survivor's own word of its
-    parameters; `has_state` says that the script captures a state of its own, per rank.
+    parameters; `has_state` says that the script captures a state of its own, per rank; `steps` is what the rank calls its
+    steps, by ordinal, and whether the script has said so or it was counted.
     """
 
     rank: int
@@ -23,12 +24,14 @@ class RankView(NamedTuple):
     reason: str = ""
     message: str = ""
     has_state: bool = False
+    steps: Mapping[int, tuple[int, bool]] = {}
 
 
 class Choice(NamedTuple):
-    """The step, and the survivors that hold its parameters, in the order in which they are asked."""
+    """The step, what the script calls it, and the survivors that hold its parameters, in the order in which they are asked."""
 
     ordinal: int
+    step: int
     writers: tuple[int, ...]
 
 
@@ -46,7 +49,10 @@ def choose(views: Sequence[RankView]) -> Choice | Fallback:
     go in step, so that the parameters of survivors are at most one step apart. First come steps at whose boundary every
     rank was. Else a rank may have died on its way from the gradients to the boundary, which other ranks have reached: what
     it left just before its optimizer's step is then what it would have had, unless the script keeps a state of its own.
+
+    The same views give the same choice, in whatever order they come: each node of a gang on several makes it for itself.
     """
+    views = sorted(views, key=lambda view: view.rank)
     survivors = [view for view in views if view.survivor]
     if not survivors:
         return Fallback("NO_SURVIVOR", "No rank was left that could have saved the gang's state.")
@@ -60,9 +66,15 @@ def choose(views: Sequence[RankView]) -> Choice | Fallback:
             if all(_has(view, ordinal, complete) for view in views):
                 if ordinal == 0:
                     return Fallback("NOTHING_NEW", "No step was done since the attempt began.")
-                return Choice(ordinal, tuple(view.rank for view in able if view.ordinal == ordinal))
+                return Choice(ordinal, _step(views, ordinal), tuple(view.rank for view in able if view.ordinal == ordinal))
     missing = [view.rank for view in views if not _has(view, steps[0], complete=False)]
     return Fallback("RECORD_MISSING", f"What rank {missing[0]} was at that step is not known.")
+
+
+def _step(views: Sequence[RankView], ordinal: int) -> int:
+    """Return what the script itself calls the step; where it does not say, every rank has counted the same."""
+    whole = [view.steps[ordinal] for view in views if view.kinds.get(ordinal) == WHOLE]
+    return next((step for step, told in whole if told), whole[0][0])
 
 
 def _has(view: RankView, ordinal: int, complete: bool) -> bool:

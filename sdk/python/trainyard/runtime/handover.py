@@ -1,8 +1,12 @@
 """The shim's part of a just-in-time checkpoint: it waits for the survivors, chooses, has one save, and puts the rest together.
 
-It begins when a rank has failed, if every rank of the gang keeps a boundary file. `look` is called whenever the shim is woken;
+It begins when a rank has failed, if every rank of the node keeps a boundary file. `look` is called whenever the shim is woken;
 nothing here blocks but writing small files. Whatever goes wrong ends in "nothing was saved": then the last committed
-checkpoint counts. A part is announced to the agent only when all parts stand, durably.
+checkpoint counts. A part is announced to the agent only when all parts of the node stand, durably.
+
+Where the gang is on several nodes, each of their shims does the same, and they tell each other what their ranks left (see
+`exchange`). From that each makes the same choice; the node of the rank that is asked to save tells the others what became of
+it, and each makes the parts of its own ranks. If one cannot, its parts are missing, so the checkpoint is never committed.
 
 Two limits hold it: survivors have to report within a time that follows from how long their steps took (then those that have
 not are told to end, and it goes on without them); and all has to be over by `deadline`, when the shim ends whoever is left.
@@ -21,6 +25,7 @@ from typing import Any
 
 from trainyard.boundary import FILE, WHOLE, Capture, kinds_of, newest_of, read_boundary
 from trainyard.runtime.choice import Choice, Fallback, RankView, choose
+from trainyard.runtime.exchange import Exchange
 from trainyard.runtime.files import read_json, write_json
 from trainyard.runtime.gang import RankProcess
 from trainyard.runtime.parts import Part, announce, write_part
@@ -30,12 +35,14 @@ DEFAULT_DEADLINE_MS = 60_000
 _LEAST_REPORT_SECONDS = 5.0
 _MOST_REPORT_SECONDS = 60.0
 _STEPS_TO_REPORT = 3.0
+#: How often it looks whether other nodes have told something.
+_LISTEN_SECONDS = 0.02
 
 
 def can_hand_over(ranks: list[RankProcess], world_size: int) -> bool:
-    """Say whether the gang's ranks are all here and each has told the SDK what its state is."""
+    """Say whether the gang has several ranks, and each that is here has told the SDK what its state is."""
     files = (os.path.join(rank.directory, FILE) for rank in ranks)
-    return len(ranks) == world_size > 1 and all(os.path.exists(file) for file in files)
+    return world_size > 1 and all(os.path.exists(file) for file in files)
 
 
 def dismiss(attempt_dir: str, ranks: Iterable[RankProcess]) -> None:
@@ -53,18 +60,24 @@ def has_reported(rank: RankProcess) -> bool:
 class Handover:
     """One gang's handover. `over` says that the ranks have nothing more to give."""
 
-    def __init__(self, attempt_dir: str, ranks: list[RankProcess], deadline_ms: int) -> None:
-        """Begin: tell the ranks that live to stop at their next boundary, where no broken collective stops them before."""
+    def __init__(
+        self, attempt_dir: str, ranks: list[RankProcess], world_size: int, deadline_ms: int, exchange: Exchange | None
+    ) -> None:
+        """Begin: tell the ranks that live to stop at their next boundary, where no broken collective stops them before.
+
+        `ranks` are those of this node; `exchange` is None when they are the whole gang.
+        """
         self._attempt_dir = attempt_dir
         self._ranks = {rank.rank: rank for rank in ranks}
+        self._world_size = world_size
+        self._exchange = exchange
         self._began = time.monotonic()
         self._deadline = self._began + deadline_ms / 1000
         self._report_by = self._began + _LEAST_REPORT_SECONDS
         self._reports: dict[int, dict[str, Any]] = {}
         self._left: dict[int, tuple[dict[str, Any], list[Capture]]] = {}
+        self._views: list[RankView] | None = None
         self._choice: Choice | None = None
-        self._step = -1
-        self._asked = -1
         self._round = 0
         self._parts: dict[int, Part] = {}
         self.over = False
@@ -74,6 +87,8 @@ class Handover:
 
     def next_look(self) -> float:
         """Return when `look` is to be called at the latest, in monotonic seconds."""
+        if self._exchange is not None:
+            return min(time.monotonic() + _LISTEN_SECONDS, self._deadline)
         return self._deadline if self._choice is not None else min(self._report_by, self._deadline)
 
     def look(self) -> None:
@@ -83,12 +98,28 @@ class Handover:
         try:
             if time.monotonic() >= self._deadline:
                 self._end(Fallback("DEADLINE", "The survivors had not saved the gang's state when the time for it was over."))
-            elif self._choice is not None:
-                self._follow_writer()
-            elif self._all_known():
-                self._choose()
+            else:
+                self._go_on()
         except Exception as problem:
             self._end(Fallback("SAVE_FAILED", f"{type(problem).__name__}: {problem}"))
+
+    def give_up(self, why: Fallback) -> None:
+        """End it: the gang is not to be saved any more."""
+        if not self.over:
+            self._end(why)
+
+    def _go_on(self) -> None:
+        if self._exchange is not None:
+            self._exchange.hear()
+        if self._views is None and self._all_known():
+            self._gather()
+        if self._views is not None and self._choice is None:
+            self._choose(self._views)
+        if self._choice is not None and not self.over:
+            self._follow_writer()
+        # Last, for what another node has saved counts although it has ended since.
+        if self._exchange is not None and not self.over and (why := self._exchange.end()) is not None:
+            self._end(why)
 
     def blame(self, rank: int) -> tuple[float, int] | None:
         """Return when a rank that reported failed, and its place among those that did; None for one that did not report.
@@ -128,30 +159,38 @@ class Handover:
                 seconds = min(_MOST_REPORT_SECONDS, _STEPS_TO_REPORT * (ends[-1] - ends[-2]))
                 self._report_by = max(self._report_by, self._began + seconds)
 
-    def _choose(self) -> None:
+    def _gather(self) -> None:
         self._read_left()
-        chosen = choose([self._view(rank) for rank in sorted(self._ranks)])
+        self._views = [self._view(rank) for rank in sorted(self._ranks)]
+        if self._exchange is not None:
+            self._exchange.tell_views(self._views)
+
+    def _choose(self, own: list[RankView]) -> None:
+        others = [] if self._exchange is None else self._exchange.views()
+        if others is None:
+            return None
+        views = [*own, *others]
+        if sorted(view.rank for view in views) != list(range(self._world_size)):
+            return self._end(Fallback("RECORD_MISSING", "The nodes of the gang do not tell of each rank once."))
+        chosen = choose(views)
         if isinstance(chosen, Fallback):
             return self._end(chosen)
         self._choice = chosen
-        captures = [self._capture(rank) for rank in self._ranks]
-        whole = [capture for capture in captures if capture.kind == WHOLE]
-        # What the script itself calls the step counts; where it does not say, every rank has counted the same.
-        self._step = next((capture for capture in whole if capture.told), whole[0]).step
-        self._ask(chosen.writers[0])
         for rank in self._ranks:
             if rank not in chosen.writers:
                 self._write_part(rank, None)
-        return None
+        return self._ask_next(chosen)
 
     def _view(self, rank: int) -> RankView:
         facts, captures = self._left.get(rank, ({}, []))
         kinds, has_state = kinds_of(captures), bool(facts.get("hasState"))
+        newest = {ordinal: newest_of(captures, ordinal) for ordinal in kinds}
+        steps = {ordinal: (capture.step, capture.told) for ordinal, capture in newest.items() if capture is not None}
         report = self._reports.get(rank)
         if report is None or self._ranks[rank].ended:
-            return RankView(rank, kinds, has_state=has_state)
+            return RankView(rank, kinds, has_state=has_state, steps=steps)
         word = (report["ordinal"], report["canSave"], report["reason"], report["message"])
-        return RankView(rank, kinds, True, *word, has_state)
+        return RankView(rank, kinds, True, *word, has_state, steps)
 
     def _capture(self, rank: int) -> Capture:
         capture = None if self._choice is None else newest_of(self._left[rank][1], self._choice.ordinal)
@@ -159,13 +198,15 @@ class Handover:
             raise RuntimeError(f"rank {rank} left nothing of the step that was chosen")
         return capture
 
-    def _ask(self, writer: int) -> None:
-        self._asked = writer
+    def _ask_next(self, choice: Choice) -> None:
         self._round += 1
+        writer = choice.writers[self._round - 1]
+        if writer not in self._ranks:
+            return
         orders = {
             "round": self._round,
             "writer": os.path.basename(self._ranks[writer].directory),
-            "ordinal": self._choice.ordinal if self._choice else 0,
+            "ordinal": choice.ordinal,
             "dir": self._shared(),
         }
         write_json(os.path.join(self._attempt_dir, ORDERS), orders)
@@ -176,26 +217,49 @@ class Handover:
     def _directory(self) -> str:
         return f"ckpt/{self._step}.just-in-time"
 
+    @property
+    def _step(self) -> int:
+        return -1 if self._choice is None else self._choice.step
+
     def _follow_writer(self) -> None:
-        writer = self._ranks[self._asked]
-        answer = read_json(os.path.join(writer.directory, f"saved-{self._round}.json"))
+        if self._choice is None:
+            return
+        writer = self._choice.writers[self._round - 1]
+        if writer in self._ranks:
+            self._follow_own_writer(self._choice, writer)
+        elif self._exchange is not None and (told := self._exchange.round(self._round)) is not None:
+            saved, why = told
+            if saved:
+                self._finish(writer, [])
+            else:
+                self._next_writer(self._choice, writer, why)
+
+    def _follow_own_writer(self, choice: Choice, writer: int) -> None:
+        process = self._ranks[writer]
+        answer = read_json(os.path.join(process.directory, f"saved-{self._round}.json"))
         if answer and "files" in answer:
-            return self._finish(answer["files"])
-        if not answer and not writer.ended:
+            return self._finish(writer, answer["files"])
+        if not answer and not process.ended:
             return None
         why = answer["error"] if answer else "it died while it was saving"
-        sys.stderr.write(f"trainyard: rank {self._asked} did not save the gang's state: {why}\n")
+        sys.stderr.write(f"trainyard: rank {writer} did not save the gang's state: {why}\n")
         shutil.rmtree(os.path.join(self._attempt_dir, self._shared()), ignore_errors=True)
-        writers = self._choice.writers if self._choice else ()
-        left = [rank for rank in writers[writers.index(self._asked) + 1 :] if not self._ranks[rank].ended]
-        if not left:
-            return self._end(Fallback("SAVE_FAILED", f"Rank {self._asked} did not save the gang's state: {why}"))
-        return self._ask(left[0])
+        if self._exchange is not None:
+            self._exchange.tell_round(self._round, False, why)
+        return self._next_writer(choice, writer, why)
 
-    def _finish(self, files: list[dict[str, Any]]) -> None:
+    def _next_writer(self, choice: Choice, writer: int, why: str) -> None:
+        if self._round == len(choice.writers):
+            self._end(Fallback("SAVE_FAILED", f"Rank {writer} did not save the gang's state: {why}"))
+        else:
+            self._ask_next(choice)
+
+    def _finish(self, writer: int, files: list[dict[str, Any]]) -> None:
         for rank in self._ranks:
             if rank not in self._parts:
-                self._write_part(rank, (self._shared(), files) if rank == self._asked else None)
+                self._write_part(rank, (self._shared(), files) if rank == writer else None)
+        if self._exchange is not None and writer in self._ranks:
+            self._exchange.tell_round(self._round, True)
         self._end(None)
 
     def _write_part(self, rank: int, shared: tuple[str, list[dict[str, Any]]] | None) -> None:
@@ -216,12 +280,17 @@ class Handover:
         }
         if why is not None:
             sys.stderr.write(f"trainyard: no just-in-time checkpoint: {why.message}\n")
+            if self._exchange is not None:
+                with contextlib.suppress(OSError):
+                    self._exchange.tell_end(why)
             if self._step >= 0:
                 shutil.rmtree(os.path.join(self._attempt_dir, self._directory()), ignore_errors=True)
+        # That it was saved is told once; that it was not, by each node, for it may be the only one to know.
+        teller = 0 if why is None else min(self._ranks)
         for rank, process in sorted(self._ranks.items()):
             records = [self._checkpoint_record(rank)] if why is None else []
             with contextlib.suppress(OSError):
-                announce(process.directory, *records, *([told] if rank == min(self._ranks) else []))
+                announce(process.directory, *records, *([told] if rank == teller else []))
         dismiss(self._attempt_dir, self._ranks.values())
 
     def _checkpoint_record(self, rank: int) -> dict[str, Any]:
@@ -233,6 +302,6 @@ class Handover:
             "offset": part.offset,
             "dir": part.directory,
             "files": part.files,
-            "worldSize": len(self._ranks),
+            "worldSize": self._world_size,
             "metrics": {},
         }

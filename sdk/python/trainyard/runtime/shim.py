@@ -3,8 +3,8 @@
 ``python -m trainyard.runtime.shim ATTEMPT_DIR`` reads `spec.json` there, starts every rank, waits, and writes
 `exit.json` per rank and `done.json` at the end. The first rank that fails ends the gang: the others get SIGTERM, and
 after `graceMs` SIGKILL. Where the script has handed its state to the SDK they are first given the time to save it, at most
-`handoverMs` (see `handover`). SIGTERM to the shim stops the gang. It is a subreaper, so nothing a rank leaves behind
-escapes it.
+`handoverMs` (see `handover`). SIGTERM to the shim stops the gang. SIGURG has it do as if a rank of its own had failed: one on
+another node has. It is a subreaper, so nothing a rank leaves behind escapes it.
 
 It is one thread that sleeps in sigtimedwait(2) with its signals blocked: no handler ever interrupts it in the middle of
 something, and no wake-up is lost. Exit codes: 0 when all ended and the records stand, 3 when another shim has the
@@ -22,6 +22,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from trainyard.runtime.choice import Fallback
+from trainyard.runtime.exchange import Exchange
 from trainyard.runtime.files import read_json, write_json
 from trainyard.runtime.gang import RankProcess, bury
 from trainyard.runtime.handover import DEFAULT_DEADLINE_MS, Handover, can_hand_over, dismiss, has_reported
@@ -30,7 +32,7 @@ from trainyard.runtime.processes import PR_SET_CHILD_SUBREAPER, all_processes, b
 EXIT_BAD_SPEC = 2
 EXIT_ALREADY_RUNNING = 3
 DEFAULT_GRACE_MS = 10_000
-#: SIGURG is a rank's word that it has written something for the shim.
+#: SIGURG is a rank's word that it has written something for the shim, or the agent's that the gang has failed elsewhere.
 _WAKERS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGURG)
 
 
@@ -40,6 +42,7 @@ class Shim:
     def __init__(self, attempt_dir: str, ranks: list[RankProcess], spec: dict[str, Any]) -> None:
         self._attempt_dir = attempt_dir
         self._world_size = int(spec.get("worldSize", len(ranks)))
+        self._group = (int(spec.get("groupRank", 0)), int(spec.get("groupCount", 1)))
         self._handover_ms = int(spec.get("handoverMs", DEFAULT_DEADLINE_MS))
         self._handover: Handover | None = None
         self._ranks = {rank.rank: rank for rank in ranks}
@@ -50,18 +53,26 @@ class Shim:
         self.reason = "completed"
 
     def run(self) -> None:
-        """Start all ranks, and return when all have ended and nothing of them is left."""
+        """Start all ranks, and return when all have ended, other nodes need nothing of them, and nothing of them is left."""
         for rank in self._ranks.values():
             rank.start()
             self._by_pid[rank.pid] = rank
-        while self._ended < len(self._ranks):
+        while not self._is_over:
             self._reap()
             if self._handover is not None:
                 self._hand_over(self._handover)
-            if self._ended == len(self._ranks):
-                break
-            self._wait()
+            if not self._is_over:
+                self._wait()
         self._sweep()
+
+    @property
+    def _is_part(self) -> bool:
+        return len(self._ranks) < self._world_size
+
+    @property
+    def _is_over(self) -> bool:
+        handing_over = self._handover is not None and not self._handover.over
+        return self._ended == len(self._ranks) and not handing_over
 
     def _wait(self) -> None:
         limits = [] if self._kill_at is None else [self._kill_at]
@@ -84,11 +95,14 @@ class Shim:
         if self.reason != "completed":
             return
         ranks = list(self._ranks.values())
+        exchange = Exchange(self._attempt_dir, *self._group) if self._is_part else None
         if not can_hand_over(ranks, self._world_size):
+            if exchange is not None:
+                exchange.tell_end(Fallback("NOT_KEPT", "Ranks of another node keep no record of their steps."))
             self._stop("failed")
             return
         self.reason = "failed"
-        self._handover = Handover(self._attempt_dir, ranks, self._handover_ms)
+        self._handover = Handover(self._attempt_dir, ranks, self._world_size, self._handover_ms, exchange)
 
     def _hand_over(self, handover: Handover) -> None:
         if handover.over:
@@ -99,6 +113,9 @@ class Shim:
             self._kill_at = time.monotonic() + self._grace_seconds
 
     def _stop(self, reason: str) -> None:
+        if self._handover is not None and self._is_part:
+            # The other nodes may be waited for in vain, and whoever stops the gang knows.
+            self._handover.give_up(Fallback("STOPPED", "The gang was stopped before its nodes had agreed on what to save."))
         if self.reason != "completed":
             return
         self.reason = reason

@@ -1805,7 +1805,8 @@ export enum PendingReason {
   NODE_ORDERS_FULL = 9,
 
   /**
-   * The gang would fit, but nodes are kept from new work: cordoned, draining, or cooling down after failures.
+   * The gang would fit, but nodes are kept from new work: cordoned, draining, or cooling down after failures; or what is
+   * free is on two nodes that could not reach each other.
    *
    * @generated from enum value: PENDING_REASON_NODES_WITHHELD = 30;
    */

@@ -437,7 +437,7 @@ export declare type Handover = Message<"trainyard.tracking.v1.Handover"> & {
   step: bigint;
 
   /**
-   * UPPER_SNAKE reason when nothing was saved: NO_SURVIVOR, STEP_INCOMPLETE, RECORD_MISSING, SAVE_FAILED, DEADLINE and others; else empty.
+   * UPPER_SNAKE reason when nothing was saved: NO_SURVIVOR, STEP_INCOMPLETE, RECORD_MISSING, SAVE_FAILED, DEADLINE, NODE_SILENT and others; else empty.
    *
    * @generated from field: string reason = 3;
    */

@@ -228,6 +228,13 @@ export declare type Assignment = Message<"trainyard.workeragent.v1.Assignment"> 
    * @generated from field: int64 checkpoint_at_step = 30;
    */
   checkpointAtStep: bigint;
+
+  /**
+   * With STOP: the gang has failed and every node of it is there, so its survivors may save its state before they end.
+   *
+   * @generated from field: bool hand_over = 31;
+   */
+  handOver: boolean;
 };
 
 /**
