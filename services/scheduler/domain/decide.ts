@@ -5,14 +5,16 @@
  * and once one cannot be placed, nobody behind it is, because a later job that took slots would delay it. Two kinds of
  * jobs keep their place without holding up the line, since nobody who passes delays them: one whose back-off has not
  * passed, and one that the present fleet could not run even if it were empty. An elastic gang takes what fits, up to its most.
+ * Two nodes that cannot reach each other get no gang together while the fleet has another place for it.
  *
  * Pure: the same snapshot and time give the same decision, whatever the order of the snapshot's lists.
  */
 import type { Admission, Decision, Explanation } from "./decision.ts";
-import { explainBackoff, explainBehind, explainHead, explainTooLarge } from "./explain.ts";
+import { explainBackoff, explainBehind, explainHead, explainSevered, explainTooLarge } from "./explain.ts";
 import { FreeSlots } from "./free-slots.ts";
 import { ranksThatFit, unitsOf } from "./gang-shape.ts";
 import type { Pending } from "./pending.ts";
+import { type Place, placeWithoutSevered } from "./place-apart.ts";
 import { placeGang } from "./place-gang.ts";
 import type { Snapshot, WaitingJob } from "./snapshot.ts";
 import { compareWaiting } from "./waiting-order.ts";
@@ -52,16 +54,28 @@ export function decide(snapshot: Snapshot, nowMs: number): Decision {
     withheld,
   });
 
+  /** Not on nodes that cannot reach each other, unless the fleet has no other place for such a gang. */
+  const placeNow = (job: WaitingJob): Place => {
+    const place = placeWithoutSevered(free, job, snapshot.severed ?? []);
+    if (place.kind !== "severed") return place;
+    const elsewhere = placeWithoutSevered(new FreeSlots(present, []), job, snapshot.severed ?? []);
+    if (elsewhere.kind === "placed") return place;
+    const placements = placeGang(free, job);
+    return placements === undefined ? { kind: "none" } : { kind: "placed", placements };
+  };
+
   const consider = (job: WaitingJob): Pending | Admission => {
     if (job.notBeforeMs !== undefined && job.notBeforeMs > nowMs) {
       return explainBackoff(job, job.notBeforeMs, free.total);
     }
     if (emptyCapacity(job) < (job.minRanks ?? job.ranks)) return explainTooLarge(job, numbers(job));
     if (head !== undefined) return explainBehind(job, head, free.total);
-    const placements = placeGang(free, job);
-    if (placements !== undefined) return { jobId: job.id, placements };
+    const place = placeNow(job);
+    if (place.kind === "placed") return { jobId: job.id, placements: place.placements };
     head = job;
-    return explainHead(job, numbers(job));
+    return place.kind === "severed"
+      ? explainSevered(job, place.pair, free.total)
+      : explainHead(job, numbers(job));
   };
 
   for (const job of [...snapshot.waiting].sort(compareWaiting)) {

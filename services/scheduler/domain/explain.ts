@@ -2,6 +2,7 @@ import { ranksThatFit, unitsOf } from "./gang-shape.ts";
 import type { HeldBack } from "./held-back.ts";
 import type { Job } from "./job.ts";
 import type { Pending, PendingReason } from "./pending.ts";
+import type { SeveredPair } from "./severed-pairs.ts";
 import type { NodeCapacity, WaitingJob } from "./snapshot.ts";
 
 /** "1 slot", "3 slots". */
@@ -91,6 +92,13 @@ export function explainHead(job: WaitingJob, fleet: FleetNumbers): Pending {
   const where = units.apart ? `on each of ${units.count} nodes` : "on one node";
   const message = `${fleet.slotsFree} slots are free, but ${what === "a rank" ? "a rank needs" : `${what} need`} ${count(units.slots, "slot")} ${where}, and only ${fleet.rankCapacity} of ${fewest} ranks find such a node.`;
   return pending(job, "fragmented", message, fleet.slotsFree);
+}
+
+/** What is free now is on nodes that cannot reach each other, and the fleet has another place for it. */
+export function explainSevered(job: WaitingJob, pair: SeveredPair, slotsFree: number): Pending {
+  const until = new Date(pair.untilMs).toISOString();
+  const message = `Ranks on the nodes ${pair.first} and ${pair.second} could not reach each other: no gang is placed on both until ${until}, and the other nodes have no room for the gang, which needs ${need(job)}.`;
+  return pending(job, "nodes-withheld", message, slotsFree);
 }
 
 /** Someone before it in the line waits for slots, and it may not pass. */

@@ -20,6 +20,7 @@ export class FreeSlots {
   readonly #buckets: NodeHeap[] = [];
   readonly #counts: number[] = [];
   #total = 0;
+  #byId: Map<string, number> | undefined;
 
   constructor(nodes: readonly NodeCapacity[], held: readonly Placement[]) {
     this.#nodes = [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -76,6 +77,14 @@ export class FreeSlots {
 
   idOf(node: number): string {
     return this.#nodes[node]?.id ?? "";
+  }
+
+  /** The node with this id. */
+  nodeOf(id: string): number {
+    this.#byId ??= new Map(this.#nodes.map((node, index) => [node.id, index]));
+    const node = this.#byId.get(id);
+    if (node === undefined) throw new Error(`the node ${id} is not among those with slots to give`);
+    return node;
   }
 
   /** Takes the node's lowest free slots. */

@@ -1,5 +1,6 @@
 import type { NodeCooldown } from "./node-cooldown.ts";
 import type { NodeDuty } from "./node-duty.ts";
+import type { SeveredFrom } from "./severed-pairs.ts";
 
 /** What the scheduler believes of a node. */
 export type NodeState = "ready" | "suspect" | "lost";
@@ -30,6 +31,8 @@ export interface Node {
   readonly duty?: NodeDuty;
   /** Failures of jobs that were its own; absent when there are none. */
   readonly cooldown?: NodeCooldown;
+  /** Nodes that its ranks could not reach; absent when there are none. */
+  readonly severed?: readonly SeveredFrom[];
   readonly version: number;
   /** By the scheduler's clock; up to a few seconds old while heartbeats arrive. */
   readonly lastHeartbeatAt: Date;

@@ -1,6 +1,7 @@
 import type { Placement } from "./attempt.ts";
 import type { GangShape } from "./gang-shape.ts";
 import type { Priority } from "./job-spec.ts";
+import type { SeveredPair } from "./severed-pairs.ts";
 
 /** A node as placement sees it. */
 export interface NodeCapacity {
@@ -32,4 +33,6 @@ export interface Snapshot {
   readonly waiting: readonly WaitingJob[];
   /** Placements of every attempt that holds slots. */
   readonly held: readonly Placement[];
+  /** Nodes that cannot reach each other; none when left out. */
+  readonly severed?: readonly SeveredPair[];
 }

@@ -8,6 +8,7 @@ import { type Job, liveAttempt } from "../domain/job.ts";
 import { admit } from "../domain/job-changes.ts";
 import { shapeOf } from "../domain/job-spec.ts";
 import { attemptKey, whyUnusable } from "../domain/node-usable.ts";
+import { severedPairs } from "../domain/severed-pairs.ts";
 import type { NodeCapacity, Snapshot, WaitingJob } from "../domain/snapshot.ts";
 import { whyWithheld } from "../domain/withheld.ts";
 import type { ActiveJobs } from "./active-jobs.ts";
@@ -29,10 +30,12 @@ export function createAdmitter(term: Term, jobs: ActiveJobs, nodes: KeptNodes): 
   return {
     async round() {
       const capacities = capacitiesOf(term, jobs, nodes);
-      const key = `${jobs.revision()} ${JSON.stringify(capacities)}`;
       const nowMs = Date.now();
+      const severed = severedPairs(nodes.list(), new Date(nowMs));
+      // A pair that is no longer avoided is missing here, so that what waited for it is decided anew.
+      const key = `${jobs.revision()} ${JSON.stringify([capacities, severed])}`;
       if (key === decidedOn && nowMs < dueMs) return undefined;
-      const snapshot = snapshotOf(capacities, jobs);
+      const snapshot = { ...snapshotOf(capacities, jobs), severed };
       const decision = decide(snapshot, nowMs);
       // Kept from before the admissions: they change the jobs, so the next round looks again.
       decidedOn = key;

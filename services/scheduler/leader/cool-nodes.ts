@@ -6,6 +6,7 @@ import type { Attempt } from "../domain/attempt.ts";
 import type { Failure } from "../domain/failure.ts";
 import type { Node } from "../domain/node.ts";
 import { afterNodeFailure, isNodesFailure } from "../domain/node-cooldown.ts";
+import { afterSevered, severedBy } from "../domain/severed-pairs.ts";
 import { type KeptNodes, nodeEnvelope } from "./keep-nodes.ts";
 import type { Term } from "./term.ts";
 
@@ -28,6 +29,14 @@ function failedOn(nodes: KeptNodes, jobId: string, failure: Failure, now: Date):
   if (node === undefined || !isNodesFailure(failure)) return [];
   const cooldown = afterNodeFailure(node.cooldown, failure, jobId, now);
   return [{ ...node, cooldown, version: node.version + 1 }];
+}
+
+/** The node whose record of others that it cannot reach changes with the end of this attempt, as it is afterwards. */
+export function severedWith(nodes: KeptNodes, { failure, placements }: Attempt, now: Date): readonly Node[] {
+  const pair = severedBy(failure, placements);
+  const node = pair === undefined ? undefined : nodes.get(pair[0]);
+  if (pair === undefined || node === undefined) return [];
+  return [{ ...node, severed: afterSevered(node.severed, pair[1], now) }];
 }
 
 /** Stores a node with its new record, and says so when it cools down. */

@@ -6,7 +6,7 @@ import type { Unreaped } from "../domain/node.ts";
 import { observe, type Transition } from "../domain/observe.ts";
 import { type NodeView, type PartView, viewPart } from "../domain/part-view.ts";
 import type { ActiveJobs } from "./active-jobs.ts";
-import { cooledBy, storeCooled } from "./cool-nodes.ts";
+import { cooledBy, severedWith, storeCooled } from "./cool-nodes.ts";
 import type { KeptNodes } from "./keep-nodes.ts";
 import type { Projector } from "./projector.ts";
 import type { Term } from "./term.ts";
@@ -76,14 +76,19 @@ async function applyStep(
   const change = applyTransition(job, transition, now);
   const ended = change.job.attempts.find(({ number }) => number === attempt.number);
   const cooled = ended === undefined ? [] : cooledBy(nodes, job.id, ended, now);
+  // A failure counts against a node, or against the way between two: never both.
+  const severed = ended?.state === "ended" ? severedWith(nodes, ended, now) : [];
   const stored = await jobs.commit(change, `attempt ${transition.kind}`, async (tx) => {
     // First the whole records of nodes, then what is added to them.
     for (const node of cooled) await storeCooled(tx, term, node);
+    for (const node of severed) await term.nodes.put(tx, node);
     for (const nodeId of lost) await term.nodes.addUnreaped(tx, nodeId, unreaped);
   });
   if (!stored) return false;
   crashPoint(`scheduler.${transition.kind}.committed`);
-  for (const node of cooled) nodes.keep(node);
+  for (const node of [...cooled, ...severed]) nodes.keep(node);
+  for (const { id, severed: from } of severed)
+    term.logger.warn({ node: id, from: from?.at(-1) }, "two nodes do not reach each other: no gang on both");
   for (const nodeId of lost) nodes.noteUnreaped(nodeId, unreaped);
   const { state, failure } = change.job;
   term.logger.info(

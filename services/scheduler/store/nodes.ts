@@ -17,7 +17,7 @@ type NodeDocument = Omit<Node, "id"> & {
 /** What `touch` refreshes: all that the agent tells, and nothing that is decided here. */
 export type NodeInventory = Omit<
   Node,
-  "id" | "project" | "state" | "version" | "unreaped" | "createdAt" | "duty" | "cooldown"
+  "id" | "project" | "state" | "version" | "unreaped" | "createdAt" | "duty" | "cooldown" | "severed"
 >;
 
 /** The nodes: their only reader and writer. */
