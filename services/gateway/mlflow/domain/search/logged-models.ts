@@ -1,25 +1,11 @@
 import { invalidParameter } from "../mlflow-error.ts";
+import { loggedModelEntities } from "./entities.ts";
 import { comparators, type Grammar } from "./grammar.ts";
 
 const times = ["creation_timestamp", "creation_time", "last_updated_timestamp", "last_updated_time"];
 
 export const loggedModelGrammar: Grammar = {
-  entities: {
-    metric: "metric",
-    metrics: "metric",
-    parameter: "parameter",
-    parameters: "parameter",
-    param: "parameter",
-    params: "parameter",
-    tag: "tag",
-    tags: "tag",
-    attribute: "attribute",
-    attr: "attribute",
-    attributes: "attribute",
-    run: "attribute",
-  },
-  unknownEntity: (entity) =>
-    `Invalid entity type '${entity}'. Valid values are ['metric', 'parameter', 'tag', 'attribute', 'dataset']`,
+  ...loggedModelEntities,
   attributes: ["name", "model_id", "model_type", "status", "source_run_id", ...times],
   numericAttributes: times,
   listAttributes: undefined,

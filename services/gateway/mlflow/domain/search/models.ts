@@ -1,4 +1,5 @@
 import { invalidParameter } from "../mlflow-error.ts";
+import { taggedEntities } from "./entities.ts";
 import {
   type Comparison,
   comparators,
@@ -10,14 +11,8 @@ import {
 } from "./grammar.ts";
 import { orderParts } from "./order.ts";
 
-const entities = { attribute: "attribute", tag: "tag", tags: "tag" } as const;
-
-const unknownEntity = (entity: string) =>
-  `Invalid entity type '${entity}'. Valid entity types are ('attribute', 'tag', 'tags')`;
-
 const shared = {
-  entities,
-  unknownEntity,
+  ...taggedEntities,
   nullable: [],
   comparators,
   quoteInvalid: false,

@@ -1,6 +1,7 @@
-import type { Comparison, EntityType, Grammar } from "./grammar.ts";
-import { comparators, parseFilter } from "./grammar.ts";
+import { runEntities } from "./entities.ts";
+import { comparators, type Grammar, parseFilter } from "./grammar.ts";
 import { parseOrder } from "./order.ts";
+import { trackingFilter, trackingOrder } from "./tracking-words.ts";
 
 const attributes = [
   "status",
@@ -30,24 +31,7 @@ const orderAttributes = [
 ];
 
 const grammar: Grammar = {
-  entities: {
-    metric: "metric",
-    metrics: "metric",
-    parameter: "parameter",
-    parameters: "parameter",
-    param: "parameter",
-    params: "parameter",
-    tag: "tag",
-    tags: "tag",
-    attribute: "attribute",
-    attr: "attribute",
-    attributes: "attribute",
-    run: "attribute",
-    dataset: "dataset",
-    datasets: "dataset",
-  },
-  unknownEntity: (entity) =>
-    `Invalid entity type '${entity}'. Valid values are ['metric', 'parameter', 'tag', 'attribute', 'dataset']`,
+  ...runEntities,
   attributes,
   numericAttributes: ["start_time", "end_time", "created", "Created"],
   listAttributes: ["run_id"],
@@ -66,39 +50,12 @@ const attributeNames: Readonly<Record<string, string>> = {
   "Run Name": "run_name",
 };
 
-const entityNames: Readonly<Record<EntityType, string>> = {
-  metric: "metrics",
-  parameter: "params",
-  tag: "tags",
-  attribute: "attributes",
-  dataset: "dataset",
-};
-
 /** A filter of runs, in the tracking service's words; statuses it knows by MLflow's. Throws INVALID_PARAMETER_VALUE in MLflow's. */
 export function runFilter(filter: string | undefined): string {
-  return parseFilter(filter, grammar).map(written).join(" AND ");
+  return trackingFilter(parseFilter(filter, grammar), attributeNames);
 }
 
 /** An order of runs, in the tracking service's words. */
 export function runOrder(clause: string): string {
-  const { type, key, ascending } = parseOrder(clause, grammar, orderAttributes);
-  return `${nameOf(type, key)} ${ascending ? "ASC" : "DESC"}`;
-}
-
-function written({ type, key, comparator, value }: Comparison): string {
-  const name = nameOf(type, key);
-  if (value === undefined) return `${name} ${comparator}`;
-  if (typeof value === "number") return `${name} ${comparator} ${value}`;
-  if (typeof value === "string") return `${name} ${comparator} ${quoted(value)}`;
-  return `${name} ${comparator} (${value.map(quoted).join(", ")})`;
-}
-
-function nameOf(type: EntityType, key: string): string {
-  if (type === "attribute") return `attributes.${attributeNames[key] ?? key}`;
-  if (type === "dataset") return `dataset.${key}`;
-  return `${entityNames[type]}.${key.includes("`") ? `"${key}"` : `\`${key}\``}`;
-}
-
-function quoted(text: string): string {
-  return text.includes("'") ? `"${text}"` : `'${text}'`;
+  return trackingOrder(parseOrder(clause, grammar, orderAttributes), attributeNames);
 }
