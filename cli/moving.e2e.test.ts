@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { tracking } from "@trainyard/contracts";
+import { registry, type tracking } from "@trainyard/contracts";
 import { checkoutRoot } from "@trainyard/local";
 import { atFileEnd, tempDir, waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -58,6 +58,12 @@ async function onlyRunFrom(sourceId: string): Promise<tracking.Run> {
   expect(others).toEqual([]);
   if (run === undefined) throw new Error(`no run of ${sourceId}`);
   return run;
+}
+
+async function modelsFrom(experiment: string): Promise<registry.CatalogedModel[]> {
+  const found = await clients.experiments.getExperiment({ experiment });
+  const experimentIds = [found.experiment?.id ?? ""];
+  return (await clients.loggedModels.searchLoggedModels({ experimentIds })).models;
 }
 
 /** Every point as text that is exact: step, time, bits of the value. */
@@ -151,11 +157,14 @@ describe("what MLflow tracked", () => {
   const args = ["import", "mlflow", "--from", database];
 
   it("is brought over whole and once, though the import is killed at every edge, and repeated", async () => {
-    const edges = ["import.run.opened", "import.batch.sent", "import.points.sent", "import.run.ended"];
+    const edges = [
+      ...["import.run.opened", "import.batch.sent", "import.points.sent", "import.run.ended"],
+      ...["import.model.opened", "import.model.described", "import.model.sent"],
+    ];
     await throughDeaths(args, edges);
     // The run that goes on there logs one point more, and one between those that are here.
     addPoints(database, running, [30, 15]);
-    const again = { runsNew: 0, runsContinued: 1, runsKnown: 3, points: 2, files: 0 };
+    const again = { runsNew: 0, runsContinued: 1, runsKnown: 3, points: 2, files: 0, loggedModels: 0 };
     expect(await answer(args)).toMatchObject(again);
     const grown = await pointsOf((await onlyRunFrom(running)).id, "late");
     expect(grown).toEqual([10, 15, 20, 30].map((time) => `0 ${time} ${time / 2}`));
@@ -170,6 +179,43 @@ describe("what MLflow tracked", () => {
     }
   });
 
+  it("is brought over with its logged models, whose versions have their files, and without prompts, which are told", async () => {
+    const expected = truth.models.database;
+    const models = await modelsFrom("vision & words");
+    expect(models.map(({ name }) => name).sort()).toEqual(["begun", "net"]);
+    for (const { id, name, status, tags, params, metrics, sourceRunId } of models) {
+      const true_ = expected[name];
+      expect({ params, status: registry.LoggedModelStatus[status] }).toEqual({
+        params: true_?.params,
+        status: true_?.status,
+      });
+      expect(tags).toMatchObject({ ...true_?.tags, "trainyard.source.model_id": true_?.id });
+      const { files } = await clients.loggedModels.listLoggedModelFiles({ id });
+      expect(Object.fromEntries(files.map(({ path, sizeBytes }) => [path, Number(sizeBytes)]))).toEqual(
+        true_?.artifacts,
+      );
+      if (name !== "net") continue;
+      const long = await onlyRunFrom(truth.database.long?.id ?? "");
+      const child = await onlyRunFrom(truth.database.child?.id ?? "");
+      expect(sourceRunId).toBe(long.id);
+      expect(metrics.map(({ key, step, value, runId }) => [key, Number(step), value, runId])).toEqual([
+        ["acc", 0, 0.5, long.id],
+        ["f1", 0, 0.75, long.id],
+        ["acc", 1, 0.25, long.id],
+        ["acc", 2, 0.1 + 0.2, long.id],
+      ]);
+      const { links } = await clients.loggedModels.listModelLinks({ runIds: [long.id, child.id] });
+      expect(links).toContainEqual(
+        expect.objectContaining({ runId: long.id, modelId: id, output: true, step: 7n }),
+      );
+      expect(links.filter(({ runId, output }) => runId === child.id && !output)).toHaveLength(2);
+      const { modelVersions } = await clients.registry.listModelVersions({ model: "net model" });
+      expect(modelVersions).toMatchObject([{ loggedModelId: id, files: { length: files.length } }]);
+    }
+    const { problems } = (await answer(args)) as { readonly problems: readonly unknown[] };
+    expect(problems).toContainEqual({ what: "prompts", why: "prompts have no place here", count: 1 });
+  });
+
   it("is brought over from a server, too: here from this platform, which speaks as MLflow's does", async () => {
     const { experiment } = await clients.experiments.getExperiment({ experiment: "vision & words" });
     const from = [
@@ -182,9 +228,18 @@ describe("what MLflow tracked", () => {
       "--no-models",
     ];
     const told = await answer(from, { MLFLOW_TRACKING_TOKEN: address.token });
-    expect(told).toMatchObject({ runsNew: 4, points: 1114, files: 3, problems: [] });
+    expect(told).toMatchObject({ runsNew: 4, points: 1118, files: 5, loggedModels: 2, problems: [] });
     const original = await onlyRunFrom(truth.database.long?.id ?? "");
     await expectSame(original.id, (await onlyRunFrom(original.id)).id);
+    const models = (await modelsFrom("vision & words")).filter(({ name }) => name === "net");
+    const [one, other] = await Promise.all(
+      models.map(async ({ id, params, metrics }) => {
+        const { files } = await clients.loggedModels.listLoggedModelFiles({ id });
+        return { params, values: metrics.map(({ key, step, value }) => [key, step, value]), files };
+      }),
+    );
+    expect(models).toHaveLength(2);
+    expect(other).toEqual(one);
   });
 });
 
@@ -196,7 +251,7 @@ describe("a bundle", () => {
       ["long", "child"].map((name) => onlyRunFrom(truth.database[name]?.id ?? "")),
     );
     const told = await answer(["export", "bundle", ...of.map(({ id }) => id), "-o", file]);
-    expect(told).toMatchObject({ runs: 2, points: 1110, problems: [] });
+    expect(told).toMatchObject({ runs: 2, points: 1114, problems: [] });
     const args = ["import", "bundle", file, "--experiment", "moved"];
     const edges = [
       "import.run.opened",

@@ -23,6 +23,7 @@ export interface Clients {
   readonly evaluation: Client<typeof evaluation.EvaluationService>;
   readonly registry: Client<typeof registry.RegistryService>;
   readonly catalog: Client<typeof registry.CatalogService>;
+  readonly loggedModels: Client<typeof registry.LoggedModelService>;
   readonly tokens: Client<typeof gateway.TokenService>;
   readonly joins: Client<typeof gateway.NodeJoinService>;
   readonly events: Client<typeof gateway.EventService>;
@@ -60,6 +61,7 @@ export function createClients(
     evaluation: client(evaluation.EvaluationService),
     registry: client(registry.RegistryService),
     catalog: client(registry.CatalogService),
+    loggedModels: client(registry.LoggedModelService),
     tokens: client(gateway.TokenService),
     joins: client(gateway.NodeJoinService),
     events: client(gateway.EventService),

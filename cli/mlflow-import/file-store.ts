@@ -1,64 +1,70 @@
-import { createReadStream } from "node:fs";
-import { open, readdir, readFile, stat } from "node:fs/promises";
-import { dirname, join, relative, resolve, sep } from "node:path";
-import { createInterface } from "node:readline";
-import { parse } from "yaml";
+import { dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
 import { type ArtifactPlaces, artifactFiles } from "./artifact-place.ts";
-import type {
-  LeftOut,
-  MlflowExperiment,
-  MlflowFile,
-  MlflowInput,
-  MlflowModel,
-  MlflowPoint,
-  MlflowRun,
-  MlflowSource,
-  MlflowStatus,
+import { loggedModelsOf, modelFolder } from "./file-logged-models.ts";
+import {
+  type LeftOut,
+  leftOutReasons,
+  type MlflowExperiment,
+  type MlflowFile,
+  type MlflowInput,
+  type MlflowLoggedModel,
+  type MlflowModel,
+  type MlflowModelLink,
+  type MlflowPoint,
+  type MlflowRun,
+  type MlflowSource,
+  type MlflowStatus,
 } from "./mlflow-source.ts";
-import { leftOutReasons, mlflowTags } from "./mlflow-source.ts";
 import { doubleOf, timeOf, wholeOf } from "./numbers.ts";
+import {
+  exists,
+  filesBelow,
+  folders,
+  nameOf,
+  textsBelow,
+  wholeLines,
+  yamlIn,
+  yamlText,
+} from "./text-files.ts";
 
-/** No file that MLflow writes beside metrics and artifacts is larger. */
-const maxTextBytes = 4 * 1024 * 1024;
-
-const text = z.union([z.string(), z.number().transform(String)]);
 const experimentMeta = z.object({
-  experiment_id: text,
-  name: text,
+  experiment_id: yamlText,
+  name: yamlText,
   lifecycle_stage: z.string().default("active"),
 });
 const runMeta = z.object({
-  run_id: text,
-  run_name: text.nullish(),
-  experiment_id: text,
+  run_id: yamlText,
+  run_name: yamlText.nullish(),
+  experiment_id: yamlText,
   lifecycle_stage: z.string().default("active"),
   status: z.number(),
   start_time: z.number().nullish(),
   end_time: z.number().nullish(),
   artifact_uri: z.string().nullish(),
 });
-const modelMeta = z.object({ name: text, description: z.string().nullish() });
+const modelMeta = z.object({ name: yamlText, description: z.string().nullish() });
 const versionMeta = z.object({
   version: z.coerce.number(),
   description: z.string().nullish(),
-  run_id: text.nullish(),
+  run_id: yamlText.nullish(),
   source: z.string().nullish(),
   storage_location: z.string().nullish(),
   current_stage: z.string().nullish(),
 });
 const datasetMeta = z.object({
-  name: text,
-  digest: text,
-  source_type: text.nullish(),
-  source: text.nullish(),
-  schema: text.nullish(),
-  profile: text.nullish(),
+  name: yamlText,
+  digest: yamlText,
+  source_type: yamlText.nullish(),
+  source: yamlText.nullish(),
+  schema: yamlText.nullish(),
+  profile: yamlText.nullish(),
 });
+const outputMeta = z.object({ step: z.number().nullish() });
 const inputMeta = z.object({
   source_type: z.string(),
   source_id: z.string(),
-  tags: z.record(z.string(), text).nullish(),
+  tags: z.record(z.string(), yamlText).nullish(),
 });
 
 /** Statuses as the file store numbers them. */
@@ -76,7 +82,8 @@ export class FileStore implements MlflowSource {
   readonly #places: ArtifactPlaces;
   /** Lines of metric files that were passed over, by file. */
   readonly #unreadable = new Map<string, number>();
-  readonly #deleted = new Set<string>();
+  readonly #deletedRuns = new Set<string>();
+  readonly #deletedModels = new Set<string>();
 
   constructor(root: string, served: string | undefined) {
     this.#root = resolve(root);
@@ -115,7 +122,7 @@ export class FileStore implements MlflowSource {
       for await (const line of wholeLines(file)) {
         const point = pointOf(key, line);
         if (point !== undefined) yield point;
-        else this.#unreadable.set(file, (this.#unreadable.get(file) ?? 0) + 1);
+        else this.#passedOver(file);
       }
     }
   }
@@ -123,6 +130,18 @@ export class FileStore implements MlflowSource {
   files(run: MlflowRun): AsyncIterable<MlflowFile> {
     const beside = join(this.#folder(run), "artifacts");
     return artifactFiles(run.artifactUri || beside, { ...this.#places, beside });
+  }
+
+  loggedModels({ id }: MlflowExperiment): AsyncIterable<MlflowLoggedModel> {
+    return loggedModelsOf(this.#root, id, {
+      line: (file) => this.#passedOver(file),
+      deletedModel: (model) => this.#deletedModels.add(model),
+    });
+  }
+
+  modelFiles({ id, experimentId, artifactUri }: MlflowLoggedModel): AsyncIterable<MlflowFile> {
+    const beside = join(modelFolder(this.#root, experimentId, id), "artifacts");
+    return artifactFiles(artifactUri || beside, { ...this.#places, beside });
   }
 
   async *models(): AsyncGenerator<MlflowModel> {
@@ -169,13 +188,17 @@ export class FileStore implements MlflowSource {
     const within = async (name: string) =>
       (await Promise.all(ids.map((id) => folders(join(this.#root, id, name))))).flat().length;
     add("experiments", leftOutReasons.deleted, (await folders(join(this.#root, ".trash"))).length);
-    add("runs", leftOutReasons.deleted, this.#deleted.size);
-    add("logged models", leftOutReasons.loggedModels, await within("models"));
+    add("runs", leftOutReasons.deleted, this.#deletedRuns.size);
+    add("logged models", leftOutReasons.deleted, this.#deletedModels.size);
     add("traces", leftOutReasons.traces, await within("traces"));
     return found;
   }
 
   async close(): Promise<void> {}
+
+  #passedOver(file: string): void {
+    this.#unreadable.set(file, (this.#unreadable.get(file) ?? 0) + 1);
+  }
 
   #folder(run: MlflowRun): string {
     return join(this.#root, run.experimentId, run.id);
@@ -186,7 +209,7 @@ export class FileStore implements MlflowSource {
     const meta = runMeta.safeParse(await yamlIn(join(dir, "meta.yaml"))).data;
     if (meta === undefined) return undefined;
     if (meta.lifecycle_stage !== "active") {
-      this.#deleted.add(id);
+      this.#deletedRuns.add(id);
       return undefined;
     }
     const tags = await textsBelow(join(dir, "tags"));
@@ -200,6 +223,7 @@ export class FileStore implements MlflowSource {
       params: await textsBelow(join(dir, "params")),
       tags,
       inputs: await this.#inputs(experimentId, join(dir, "inputs")),
+      models: await modelLinksIn(dir),
       artifactUri: meta.artifact_uri ?? "",
     };
   }
@@ -226,26 +250,18 @@ export class FileStore implements MlflowSource {
   }
 }
 
-/** The lines of a file; one at its end that is still being written, or was cut short by a crash, is left for another time. */
-async function* wholeLines(file: string): AsyncGenerator<string> {
-  const lines = createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
-  let before: string | undefined;
-  for await (const line of lines) {
-    if (before !== undefined) yield before;
-    before = line;
+/** The logged models that a run was given, each in a folder of its own among its inputs, and made, in folders of their ids. */
+async function modelLinksIn(dir: string): Promise<MlflowModelLink[]> {
+  const links: MlflowModelLink[] = [];
+  for (const name of await folders(join(dir, "inputs"))) {
+    const input = inputMeta.safeParse(await yamlIn(join(dir, "inputs", name, "meta.yaml"))).data;
+    if (input?.source_type === "MODEL") links.push({ modelId: input.source_id, output: false, step: 0n });
   }
-  if (before !== undefined && (await endsWithNewline(file))) yield before;
-}
-
-async function endsWithNewline(file: string): Promise<boolean> {
-  const handle = await open(file, "r");
-  try {
-    const { size } = await handle.stat();
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1));
-    return bytesRead === 1 && buffer[0] === 0x0a;
-  } finally {
-    await handle.close();
+  for (const modelId of await folders(join(dir, "outputs"))) {
+    const output = outputMeta.safeParse(await yamlIn(join(dir, "outputs", modelId, "meta.yaml"))).data;
+    if (output !== undefined) links.push({ modelId, output: true, step: wholeOf(output.step ?? 0) });
   }
+  return links;
 }
 
 /** "TIME VALUE STEP", before MLflow had steps without one; undefined for anything else. */
@@ -267,55 +283,4 @@ function pointOf(key: string, line: string): MlflowPoint | undefined {
 export async function isFileStore(root: string): Promise<boolean> {
   for (const name of await folders(root)) if (await exists(join(root, name, "meta.yaml"))) return true;
   return false;
-}
-
-/** A file per entry, its name the key (with "/" as folders), its content the value. */
-async function textsBelow(dir: string): Promise<Record<string, string>> {
-  const found: [string, string][] = [];
-  for (const file of await filesBelow(dir)) found.push([nameOf(dir, file), await textIn(file)]);
-  return Object.fromEntries(found);
-}
-
-async function filesBelow(dir: string): Promise<string[]> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-}
-
-async function folders(dir: string): Promise<string[]> {
-  const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
-  return entries
-    .filter((entry) => entry.isDirectory() && entry.name !== ".trash")
-    .map(({ name }) => name)
-    .sort();
-}
-
-function nameOf(dir: string, file: string): string {
-  return relative(dir, file).split(sep).join("/");
-}
-
-async function yamlIn(file: string): Promise<unknown> {
-  if (!(await exists(file))) return undefined;
-  try {
-    return parse(await textIn(file), { maxAliasCount: 10 });
-  } catch {
-    // Half written, or another's: as if it were not there.
-    return undefined;
-  }
-}
-
-async function textIn(file: string): Promise<string> {
-  const { size } = await stat(file);
-  return size > maxTextBytes ? "" : readFile(file, "utf8");
-}
-
-async function exists(file: string): Promise<boolean> {
-  return (await stat(file).catch(() => undefined)) !== undefined;
-}
-
-/** The context of an input, which MLflow keeps among its tags. */
-export function contextOf(input: MlflowInput): string {
-  return input.tags[mlflowTags.context] ?? "";
 }

@@ -7,9 +7,16 @@ import { RunWriter } from "../moving/run-writer.ts";
 import type { Session } from "../session.ts";
 import { style } from "../terminal/style.ts";
 import { safeText } from "../terminal/text.ts";
-import { importModels } from "./import-models.ts";
+import { importLinks, importLoggedModel } from "./import-logged-model.ts";
+import { importModels, withoutSlash } from "./import-models.ts";
 import { type ImportDeps, type ImportedRun, importRun } from "./import-run.ts";
-import { type MlflowExperiment, type MlflowRun, type MlflowSource, mlflowTags } from "./mlflow-source.ts";
+import {
+  type MlflowExperiment,
+  type MlflowModelLink,
+  type MlflowRun,
+  type MlflowSource,
+  mlflowTags,
+} from "./mlflow-source.ts";
 import { openMlflow } from "./open-mlflow.ts";
 
 /** The options of `import mlflow`. */
@@ -28,6 +35,7 @@ interface Totals {
   runsKnown: number;
   points: number;
   files: number;
+  loggedModels: number;
   modelVersions: number;
 }
 
@@ -43,7 +51,9 @@ export async function importMlflow(session: Session, flags: ImportFlags): Promis
     const clients = await session.clients();
     const problems = new Problems();
     const writer = new RunWriter(clients, session.address, problems);
-    const importer = new Importer({ clients, writer, problems, signal: interrupted.signal }, source, session);
+    const { address } = session;
+    const deps = { clients, address, writer, problems, signal: interrupted.signal };
+    const importer = new Importer(deps, source, session);
     await importer.run(flags);
     importer.tell();
     return exitCodes.ok;
@@ -63,6 +73,11 @@ class Importer {
   /** Runs here by their ids there. */
   readonly #runs = new Map<string, string>();
   readonly #artifactUris = new Map<string, string>();
+  /** The logged models that runs there were given and made, by the runs' ids here. */
+  readonly #links = new Map<string, readonly MlflowModelLink[]>();
+  /** Logged models here by their ids there, and those by where their files are. */
+  readonly #loggedModels = new Map<string, string>();
+  readonly #loggedModelPlaces = new Map<string, string>();
   readonly #totals: Totals = {
     experiments: 0,
     runsNew: 0,
@@ -70,6 +85,7 @@ class Importer {
     runsKnown: 0,
     points: 0,
     files: 0,
+    loggedModels: 0,
     modelVersions: 0,
   };
 
@@ -81,17 +97,25 @@ class Importer {
 
   async run(flags: ImportFlags): Promise<void> {
     const wanted = flags.experiment ?? [];
+    const brought: [MlflowExperiment, string][] = [];
+    const names = new Set<string>();
     for await (const experiment of this.#source.experiments()) {
       if (wanted.length > 0 && !wanted.includes(experiment.name)) continue;
-      await this.#importExperiment(experiment);
+      names.add(experiment.name);
+      const id = await this.#importExperiment(experiment);
+      if (id !== undefined) brought.push([experiment, id]);
     }
     for (const name of wanted)
-      if (!this.#names.has(name))
-        this.#deps.problems.add(`experiment ${name}`, "it is not there, or deleted");
+      if (!names.has(name)) this.#deps.problems.add(`experiment ${name}`, "it is not there, or deleted");
+    // A logged model may be of a run of another experiment, and a run may have been given one: so each comes after all runs.
+    for (const [experiment, id] of brought) await this.#importLoggedModels(experiment, id);
+    for (const [runId, links] of this.#links) await importLinks(this.#deps, runId, links, this.#loggedModels);
     if (flags.models)
       this.#totals.modelVersions = await importModels(this.#deps, this.#source, {
         runs: this.#runs,
         artifactUris: this.#artifactUris,
+        loggedModels: this.#loggedModels,
+        loggedModelPlaces: this.#loggedModelPlaces,
       });
     for (const { what, why, count } of await this.#source.leftOut())
       this.#deps.problems.add(what, why, count);
@@ -104,24 +128,35 @@ class Importer {
       this.#session.print(JSON.stringify({ ...this.#totals, problems }, undefined, 2));
       return;
     }
-    const { experiments, runsNew, runsContinued, runsKnown, points, files, modelVersions } = this.#totals;
+    const { experiments, runsNew, runsContinued, runsKnown, points, files } = this.#totals;
+    const { loggedModels, modelVersions } = this.#totals;
     const runs = `${runsNew} new, ${runsContinued} continued, ${runsKnown} known already`;
     this.#session.print(
-      `${style.good("imported")}  ${experiments} experiments; runs: ${runs}; ${points} points, ${files} files, ${modelVersions} model versions`,
+      `${style.good("imported")}  ${experiments} experiments; runs: ${runs}; ${points} points, ${files} files, ${loggedModels} logged models, ${modelVersions} model versions`,
     );
     for (const problem of problems) process.stderr.write(`${safeText(problemLine(problem))}\n`);
   }
 
-  readonly #names = new Set<string>();
-
-  async #importExperiment(experiment: MlflowExperiment): Promise<void> {
-    this.#names.add(experiment.name);
+  /** Gives the experiment's id here; undefined when it cannot be. */
+  async #importExperiment(experiment: MlflowExperiment): Promise<string | undefined> {
     const found = await this.#ensureExperiment(experiment);
-    if (found === undefined) return;
+    if (found === undefined) return undefined;
     this.#totals.experiments += 1;
     for await (const run of this.#source.runs(experiment)) {
       this.#deps.signal.throwIfAborted();
       await this.#importRun(run, found.id, 0);
+    }
+    return found.id;
+  }
+
+  async #importLoggedModels(experiment: MlflowExperiment, experimentId: string): Promise<void> {
+    for await (const model of this.#source.loggedModels(experiment)) {
+      this.#deps.signal.throwIfAborted();
+      const imported = await importLoggedModel(this.#deps, this.#source, model, experimentId, this.#runs);
+      this.#loggedModels.set(model.id, imported.id);
+      if (model.artifactUri !== "") this.#loggedModelPlaces.set(withoutSlash(model.artifactUri), model.id);
+      this.#totals.loggedModels += Number(imported.isNew);
+      this.#totals.files += imported.files;
     }
   }
 
@@ -146,6 +181,7 @@ class Importer {
     const imported = await importRun(this.#deps, this.#source, run, experiment, parent);
     this.#runs.set(run.id, imported.runId);
     this.#artifactUris.set(run.id, run.artifactUri);
+    if (run.models.length > 0) this.#links.set(imported.runId, run.models);
     this.#count(imported);
     if (process.stderr.isTTY === true && !this.#session.json)
       process.stderr.write(

@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import { callError } from "../client/call-error.ts";
 import { collectPages } from "../client/collect-pages.ts";
 import { retryUnavailable } from "../client/retry.ts";
-import type { Problems } from "../moving/problems.ts";
 import { requestId } from "../moving/run-writer.ts";
 import type { ImportDeps } from "./import-run.ts";
 import {
@@ -12,11 +11,15 @@ import {
   type MlflowSource,
   mlflowTags,
 } from "./mlflow-source.ts";
+import { orTell } from "./or-tell.ts";
 
-/** What was brought over before: runs here by their ids there, and where their files were there. */
-export interface BroughtRuns {
+/** What was brought over before: runs and logged models here by their ids there, and where their files were there. */
+export interface Brought {
   readonly runs: ReadonlyMap<string, string>;
   readonly artifactUris: ReadonlyMap<string, string>;
+  readonly loggedModels: ReadonlyMap<string, string>;
+  /** The ids there of logged models, by where their files were. */
+  readonly loggedModelPlaces: ReadonlyMap<string, string>;
 }
 
 /** No model has more versions than are looked at. */
@@ -26,7 +29,7 @@ const maxVersions = 100_000;
 export async function importModels(
   deps: ImportDeps,
   source: MlflowSource,
-  brought: BroughtRuns,
+  brought: Brought,
 ): Promise<number> {
   let registered = 0;
   for await (const model of source.models()) {
@@ -37,7 +40,7 @@ export async function importModels(
   return registered;
 }
 
-async function importModel(deps: ImportDeps, model: MlflowModel, brought: BroughtRuns): Promise<number> {
+async function importModel(deps: ImportDeps, model: MlflowModel, brought: Brought): Promise<number> {
   const { name } = model;
   await describe(deps, name, model);
   const known = await knownVersions(deps, name);
@@ -74,13 +77,13 @@ async function register(
   { clients, problems }: ImportDeps,
   model: string,
   version: MlflowModelVersion,
-  brought: BroughtRuns,
+  brought: Brought,
 ): Promise<string | undefined> {
-  const artifactUri = placeHere(version, brought);
-  if (artifactUri === undefined)
+  const place = placeHere(version, brought);
+  if (place === undefined)
     problems.add(
       `files of model ${version.model} version ${version.version}`,
-      `they are at ${version.source}, no place of a run that was brought over; the version names that place`,
+      `they are at ${version.source}, no place of what was brought over; the version names that place`,
     );
   if (version.stage !== "None")
     problems.add(
@@ -90,7 +93,7 @@ async function register(
   const request = {
     requestId: requestId("model version", model, originOf(version)),
     model,
-    artifactUri: artifactUri ?? version.source,
+    ...(place ?? { artifactUri: version.source }),
     notes: version.description,
     tags: { ...version.tags, [originTag]: originOf(version) },
     sourceRunId: brought.runs.get(version.runId) ?? "",
@@ -120,30 +123,25 @@ async function alias(
   }
 }
 
-/** Does it; what the registry refuses is told as a problem. */
-async function orTell(problems: Problems, what: string, act: () => Promise<unknown>): Promise<void> {
-  try {
-    await act();
-  } catch (error) {
-    const refused = callError(error, "");
-    if (refused.code !== "invalid_argument" && refused.code !== "failed_precondition") throw error;
-    problems.add(what, refused.message);
-  }
-}
-
-/** Where a version's files are after the import; undefined when they did not come with a run. */
+/** Where a version's files are after the import; undefined when they did not come with a run or a logged model. */
 function placeHere(
   { runId, source }: MlflowModelVersion,
-  { runs, artifactUris }: BroughtRuns,
-): string | undefined {
+  { runs, artifactUris, loggedModels, loggedModelPlaces }: Brought,
+): { readonly artifactUri: string; readonly loggedModelId?: string } | undefined {
+  const origin = /^models:\/(m-[^/]+)$/.exec(source)?.[1] ?? loggedModelPlaces.get(withoutSlash(source));
+  const loggedModelId = origin === undefined ? undefined : loggedModels.get(origin);
+  if (loggedModelId !== undefined) return { artifactUri: `models:/${loggedModelId}`, loggedModelId };
   const here = runs.get(runId);
   const root = artifactUris.get(runId);
   if (here === undefined || root === undefined) return undefined;
-  const ofRun = `runs:/${runId}/`;
-  if (source.startsWith(ofRun)) return `trainyard:/runs/${here}/artifacts/${source.slice(ofRun.length)}`;
-  if (!source.startsWith(`${root.replace(/\/+$/, "")}/`)) return undefined;
-  return `trainyard:/runs/${here}/artifacts/${source.slice(root.replace(/\/+$/, "").length + 1)}`;
+  const places = [`runs:/${runId}/`, `${withoutSlash(root)}/`];
+  const start = places.find((place) => source.startsWith(place));
+  if (start === undefined) return undefined;
+  return { artifactUri: `trainyard:/runs/${here}/artifacts/${source.slice(start.length)}` };
 }
+
+/** A place as it is compared: with no slash at its end. */
+export const withoutSlash = (uri: string) => uri.replace(/\/+$/, "");
 
 /** The tag by which a version is known again, and what it says. */
 const originTag = "trainyard.source.version";

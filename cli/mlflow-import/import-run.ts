@@ -1,23 +1,16 @@
-import { createHash, randomUUID } from "node:crypto";
-import { createWriteStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { randomUUID } from "node:crypto";
 import { tracking } from "@trainyard/contracts";
-import { isDomainError } from "@trainyard/domain";
 import { crashPoint } from "@trainyard/failpoint";
 import { callError } from "../client/call-error.ts";
 import type { Clients } from "../client/clients.ts";
+import type { PlatformAddress } from "../client/find-platform.ts";
 import { retryUnavailable } from "../client/retry.ts";
 import type { Problems } from "../moving/problems.ts";
 import { completeTag, type RunWriter, withoutSource } from "../moving/run-writer.ts";
 import { writeSeries } from "../moving/write-series.ts";
-import { hashFile } from "../pack/hash-file.ts";
-import { contextOf } from "./file-store.ts";
+import { importFiles } from "./import-files.ts";
 import {
-  type MlflowFile,
+  contextOf,
   type MlflowRun,
   type MlflowSource,
   type MlflowStatus,
@@ -37,9 +30,10 @@ const statuses: Readonly<Record<MlflowStatus, tracking.RunStatus>> = {
   KILLED: RunStatus.KILLED,
 };
 
-/** What importing runs needs. */
+/** What importing needs. */
 export interface ImportDeps {
   readonly clients: Clients;
+  readonly address: PlatformAddress;
   readonly writer: RunWriter;
   readonly problems: Problems;
   readonly signal: AbortSignal;
@@ -81,7 +75,14 @@ export async function importRun(
   await logInputs(clients, problems, opened.id, run);
   const points = await writeSeries(clients, writer, problems, opened.id, source.points(run), signal);
   crashPoint("import.points.sent");
-  const { files, isWhole } = await importFiles({ clients, writer, problems, signal }, opened.id, source, run);
+  const { artifacts } = await clients.tracking.listArtifacts({ runId: opened.id });
+  const { files, isWhole } = await importFiles(source.files(run), {
+    known: new Map(artifacts.map(({ path, digest }) => [path, digest])),
+    put: (path, blob) => writer.artifact(opened.id, path, blob),
+    of: `run ${run.id}`,
+    problems,
+    signal,
+  });
   const status = statuses[run.status];
   // A run that ran where it was copied from is not running here; its idle limit ends it unless it is brought over again.
   if (status !== RunStatus.RUNNING && status !== RunStatus.QUEUED)
@@ -117,64 +118,5 @@ async function logInputs(clients: Clients, problems: Problems, runId: string, ru
     const refused = callError(error, "the platform");
     if (refused.code !== "invalid_argument" && refused.code !== "resource_exhausted") throw error;
     problems.add(`the datasets of run ${run.id}`, refused.message);
-  }
-}
-
-async function importFiles(
-  { clients, writer, problems, signal }: ImportDeps,
-  runId: string,
-  source: MlflowSource,
-  run: MlflowRun,
-): Promise<{ readonly files: number; readonly isWhole: boolean }> {
-  const { artifacts } = await clients.tracking.listArtifacts({ runId });
-  const known = new Map(artifacts.map(({ path, digest }) => [path, digest]));
-  let sent = 0;
-  try {
-    for await (const file of source.files(run)) {
-      signal.throwIfAborted();
-      sent += Number(await importFile(writer, runId, file, known));
-    }
-  } catch (error) {
-    if (!isDomainError(error) || !tellable.has(error.reason)) throw error;
-    // Of many runs it is the same folder that is missing: that is told once.
-    problems.add(error.reason === "ARTIFACTS_NOT_HERE" ? "files" : `files of run ${run.id}`, error.message);
-    return { files: sent, isWhole: false };
-  }
-  return { files: sent, isWhole: true };
-}
-
-/** A run's files that cannot be had keep neither the run nor the others out. */
-const tellable = new Set(["ARTIFACTS_UNREACHABLE", "ARTIFACTS_NOT_HERE", "MLFLOW_REFUSED"]);
-
-async function importFile(
-  writer: RunWriter,
-  runId: string,
-  { path, content }: MlflowFile,
-  known: ReadonlyMap<string, string>,
-): Promise<boolean> {
-  const name = path.normalize("NFC");
-  if ("file" in content) {
-    const { digest, sizeBytes } = await hashFile(content.file);
-    if (known.get(name) === digest) return false;
-    return writer.artifact(runId, name, { digest, sizeBytes, content });
-  }
-  const folder = await mkdtemp(join(tmpdir(), "trainyard-import-"));
-  try {
-    const file = join(folder, "file");
-    const hash = createHash("sha256");
-    let sizeBytes = 0;
-    const measured = async function* () {
-      for await (const chunk of content.download()) {
-        hash.update(chunk);
-        sizeBytes += chunk.length;
-        yield chunk;
-      }
-    };
-    await pipeline(Readable.from(measured()), createWriteStream(file, { mode: 0o600 }));
-    const digest = hash.digest("hex");
-    if (known.get(name) === digest) return false;
-    return await writer.artifact(runId, name, { digest, sizeBytes, content: { file } });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }

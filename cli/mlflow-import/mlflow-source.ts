@@ -30,7 +30,16 @@ export interface MlflowRun {
   readonly params: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
   readonly inputs: readonly MlflowInput[];
+  /** The logged models that it was given and made. */
+  readonly models: readonly MlflowModelLink[];
   readonly artifactUri: string;
+}
+
+/** A logged model that a run was given or made. */
+export interface MlflowModelLink {
+  readonly modelId: string;
+  readonly output: boolean;
+  readonly step: bigint;
 }
 
 /** One point. */
@@ -41,9 +50,33 @@ export interface MlflowPoint {
   readonly value: number;
 }
 
-/** One file of a run: where it is on this machine, or how to get its bytes. */
+/** One value of a metric of a logged model. */
+export interface MlflowModelPoint extends MlflowPoint {
+  /** The run that measured it. */
+  readonly runId: string;
+  /** The dataset that it was measured on; empty when not told. */
+  readonly datasetName: string;
+  readonly datasetDigest: string;
+}
+
+/** A model as MLflow 3 logs it, in a registry or in none, without its files. */
+export interface MlflowLoggedModel {
+  /** "m-" and 32 hexadecimal digits. */
+  readonly id: string;
+  readonly experimentId: string;
+  readonly name: string;
+  readonly modelType: string;
+  readonly status: "PENDING" | "READY" | "FAILED";
+  readonly sourceRunId: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly metrics: readonly MlflowModelPoint[];
+  readonly artifactUri: string;
+}
+
+/** One file of a run or of a logged model: where it is on this machine, or how to get its bytes. */
 export interface MlflowFile {
-  /** Relative to the run's artifacts, with "/". */
+  /** Relative to the artifacts of what it belongs to, with "/". */
   readonly path: string;
   readonly content: { readonly file: string } | { readonly download: () => AsyncIterable<Uint8Array> };
 }
@@ -78,12 +111,11 @@ export interface LeftOut {
 /** Why these are not taken. */
 export const leftOutReasons = {
   deleted: "they are deleted there",
-  loggedModels: "models that are in no registry come only as the files of their run",
   traces: "traces have no place here",
   prompts: "prompts have no place here",
 } as const;
 
-/** Something that holds what MLflow tracked; deleted experiments and runs are left out. */
+/** Something that holds what MLflow tracked; deleted experiments, runs and logged models are left out. */
 export interface MlflowSource {
   experiments(): AsyncIterable<MlflowExperiment>;
   runs(experiment: MlflowExperiment): AsyncIterable<MlflowRun>;
@@ -93,6 +125,11 @@ export interface MlflowSource {
   points(run: MlflowRun): AsyncIterable<MlflowPoint>;
   /** The run's files. Throws ARTIFACTS_UNREACHABLE when they are where this machine cannot look. */
   files(run: MlflowRun): AsyncIterable<MlflowFile>;
+  /** The logged models of an experiment; none of before MLflow 3. */
+  loggedModels(experiment: MlflowExperiment): AsyncIterable<MlflowLoggedModel>;
+  /** A logged model's files. Throws as `files` does. */
+  modelFiles(model: MlflowLoggedModel): AsyncIterable<MlflowFile>;
+  /** Registered models. */
   models(): AsyncIterable<MlflowModel>;
   /** What it holds and did not give; asked when everything else was. */
   leftOut(): Promise<readonly LeftOut[]>;
@@ -106,3 +143,8 @@ export const mlflowTags = {
   context: "mlflow.data.context",
   prompt: "mlflow.prompt.is_prompt",
 } as const;
+
+/** The context of an input, which MLflow keeps among its tags. */
+export function contextOf(input: MlflowInput): string {
+  return input.tags[mlflowTags.context] ?? "";
+}

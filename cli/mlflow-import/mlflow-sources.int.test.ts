@@ -1,11 +1,10 @@
-import { execFileSync } from "node:child_process";
-import { appendFileSync, cpSync, renameSync, rmSync } from "node:fs";
+import { appendFileSync, cpSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "@trainyard/testing";
 import { describe, expect, it } from "vitest";
 import { MlflowDatabase } from "./database.ts";
 import { FileStore } from "./file-store.ts";
-import type { MlflowRun, MlflowSource } from "./mlflow-source.ts";
+import type { MlflowFile, MlflowRun, MlflowSource } from "./mlflow-source.ts";
 import { openMlflow } from "./open-mlflow.ts";
 import {
   pythonNumber,
@@ -14,6 +13,9 @@ import {
   unpackDatabase,
   unpackFileStore,
 } from "./testing/mlflow-fixture.ts";
+
+/** When the runs of the fixture began. */
+const T0 = 1_760_000_000_000;
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
@@ -28,19 +30,21 @@ function bits(text: string): string {
   return Number.isNaN(value) ? "nan" : Buffer.from(new Float64Array([value]).buffer).toString("hex");
 }
 
+/** The sizes of files, which lie on this machine. */
+async function sizesOf(files: AsyncIterable<MlflowFile>): Promise<Record<string, number>> {
+  const sizes: Record<string, number> = {};
+  for (const { path, content } of await all(files))
+    if ("file" in content) sizes[path] = statSync(content.file).size;
+  return sizes;
+}
+
 async function described(source: MlflowSource, run: MlflowRun) {
   const metrics: Record<string, [number, number, string][]> = {};
   for (const { key, timeMs, step, value } of await all(source.points(run))) {
     metrics[key] ??= [];
     metrics[key].push([timeMs, Number(step), bits(pythonNumber(value))]);
   }
-  const artifacts: Record<string, number> = {};
-  for (const file of await all(source.files(run)))
-    if ("file" in file.content)
-      artifacts[file.path] = Number(
-        execFileSync("stat", ["-c", "%s", file.content.file], { encoding: "utf8" }),
-      );
-  return { run, metrics, artifacts };
+  return { run, metrics, artifacts: await sizesOf(source.files(run)) };
 }
 
 function sortedMetrics(metrics: TrueRun["metrics"]) {
@@ -53,11 +57,12 @@ function sortedMetrics(metrics: TrueRun["metrics"]) {
 }
 
 describe.each([
-  ["a file store", () => new FileStore(unpackFileStore(), undefined), truth.files],
-  ["a SQLite database", () => new MlflowDatabase(unpackDatabase(), undefined), truth.database],
-] as const)("%s that MLflow wrote", (_name, open, expected) => {
+  ["a file store", () => new FileStore(unpackFileStore(), undefined), "files"],
+  ["a SQLite database", () => new MlflowDatabase(unpackDatabase(), undefined), "database"],
+] as const)("%s that MLflow wrote", (_name, open, kind) => {
   it("is read as MLflow's own client reads it: every run, point, parameter, tag and file", async () => {
     const source = open();
+    const expected = truth[kind];
     const experiments = await all(source.experiments());
     expect(experiments.map(({ name }) => name).sort()).toEqual(["Default", "vision & words"]);
     const vision = experiments.find(({ name }) => name !== "Default");
@@ -78,6 +83,9 @@ describe.each([
       expect(run.params).toEqual(true_.params);
       expect(run.tags).toEqual(true_.tags);
       expect(artifacts).toEqual(true_.artifacts);
+      const links = Map.groupBy(run.models, ({ output }) => output);
+      expect((links.get(false) ?? []).map(({ modelId }) => modelId).sort()).toEqual(true_.given);
+      expect((links.get(true) ?? []).map(({ modelId, step }) => [modelId, Number(step)])).toEqual(true_.made);
       const found = Object.fromEntries(Object.entries(metrics).map(([key, points]) => [key, points.sort()]));
       expect(found).toEqual(sortedMetrics(true_.metrics));
       expect(await source.run(run.id)).toEqual(run);
@@ -94,8 +102,9 @@ describe.each([
         tags: { "mlflow.data.context": "training" },
       },
     ]);
-    const [model, ...others] = await all(source.models());
-    expect(others).toEqual([]);
+    const models = await all(source.models());
+    expect(models.map(({ name }) => name)).toEqual(["digits model", "greeting", "net model"]);
+    const model = models.find(({ name }) => name === "digits model");
     expect(model).toMatchObject({
       name: "digits model",
       description: "Reads digits",
@@ -108,11 +117,47 @@ describe.each([
       [1, long?.id, "first", { k: "v" }],
       [2, long?.id, "", {}],
     ]);
-    // One experiment and one run were deleted; the database also counts the run that went with its experiment.
+    await source.close();
+  });
+
+  it("says what it holds and does not give", async () => {
+    const source = open();
+    for (const experiment of await all(source.experiments())) {
+      await all(source.runs(experiment));
+      await all(source.loggedModels(experiment));
+    }
     const left = await source.leftOut();
-    expect(left.map(({ what, why }) => [what, why])).toEqual([
-      ["experiments", "they are deleted there"],
-      ["runs", "they are deleted there"],
+    // The database also counts the run that went with its experiment.
+    expect(left).toEqual(
+      ["experiments", "runs", "logged models"].map((what) => ({
+        what,
+        why: "they are deleted there",
+        count: kind === "database" && what === "runs" ? 2 : 1,
+      })),
+    );
+    await source.close();
+  });
+
+  it("gives its logged models, registered or not, with their metrics and files", async () => {
+    const source = open();
+    const expected = truth.models[kind];
+    const vision = (await all(source.experiments())).find(({ name }) => name !== "Default");
+    if (vision === undefined) throw new Error("no experiment");
+    const models = await all(source.loggedModels(vision));
+    expect(models.map(({ name }) => name).sort()).toEqual(["begun", "net"]);
+    for (const model of models) {
+      const { artifacts, ...facts } = expected[model.name] ?? { artifacts: {} };
+      expect(model).toMatchObject(facts);
+      expect(await sizesOf(source.modelFiles(model))).toEqual(artifacts);
+    }
+    const net = models.find(({ name }) => name === "net");
+    const points = (net?.metrics ?? []).map(({ timeMs, ...point }) => ({ ...point, at: timeMs - T0 }));
+    const measured = { runId: truth[kind].long?.id, datasetName: "", datasetDigest: "" };
+    expect(points).toEqual([
+      { key: "acc", step: 0n, at: 0, value: 0.5, ...measured },
+      { key: "acc", step: 1n, at: 1, value: 0.25, ...measured },
+      { key: "acc", step: 2n, at: 2, value: 0.1 + 0.2, ...measured },
+      { key: "f1", step: 0n, at: 0, value: 0.75, ...measured, datasetName: "iris", datasetDigest: "d1" },
     ]);
     await source.close();
   });

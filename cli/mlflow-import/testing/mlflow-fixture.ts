@@ -19,6 +19,20 @@ export interface TrueRun {
   /** Time, step and value as Python writes it, sorted. */
   readonly metrics: Readonly<Record<string, readonly (readonly [number, number, string])[]>>;
   readonly artifacts: Readonly<Record<string, number>>;
+  /** The logged models that it was given, and those that it made with the step. */
+  readonly given: readonly string[];
+  readonly made: readonly (readonly [string, number])[];
+}
+
+/** A logged model as MLflow's own client read it back. */
+export interface TrueModel {
+  readonly id: string;
+  readonly status: string;
+  readonly modelType: string;
+  readonly sourceRunId: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly artifacts: Readonly<Record<string, number>>;
 }
 
 /** What make_mlflow.py wrote down; see there. */
@@ -26,6 +40,7 @@ export const truth = JSON.parse(readFileSync(join(here, "truth.json"), "utf8")) 
   readonly mlflow: string;
   readonly files: Readonly<Record<string, TrueRun>>;
   readonly database: Readonly<Record<string, TrueRun>>;
+  readonly models: Readonly<Record<"files" | "database", Readonly<Record<string, TrueModel>>>>;
 };
 
 /** Unpacks the file store that MLflow wrote, as if it had been written there; gives its folder. */
@@ -48,9 +63,13 @@ export function unpackDatabase(): string {
   const file = join(root, "mlflow.db");
   writeFileSync(file, gunzipSync(readFileSync(join(here, "mlflow.db.gz"))));
   const database = new DatabaseSync(file);
-  database.prepare("UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?)").run(marker, root);
-  for (const column of ["source", "storage_location"])
-    database.prepare(`UPDATE model_versions SET ${column} = replace(${column}, ?, ?)`).run(marker, root);
+  for (const [table, column] of [
+    ["runs", "artifact_uri"],
+    ["logged_models", "artifact_location"],
+    ["model_versions", "source"],
+    ["model_versions", "storage_location"],
+  ])
+    database.prepare(`UPDATE ${table} SET ${column} = replace(${column}, ?, ?)`).run(marker, root);
   database.close();
   return file;
 }

@@ -48,14 +48,27 @@ export function assertLoggedModelName(name: string): void {
   });
 }
 
-/** The metrics with those logged now; equal ones are kept once. Throws LIMIT_EXCEEDED. */
+/**
+ * The metrics with those logged now, in the order in which they came; equal ones are kept once. Of more than a model holds,
+ * the oldest give way, but the last of each metric on each dataset: its run has them all. Throws LIMIT_EXCEEDED for more of those.
+ */
 export function withMetrics(
   known: readonly ModelMetric[],
   more: readonly ModelMetric[],
 ): readonly ModelMetric[] {
-  const all = new Map([...known, ...more].map((metric) => [JSON.stringify(metric, replaceNumber), metric]));
-  if (all.size > MAX_METRICS) throw limitExceeded("LOGGED_MODEL_METRICS", MAX_METRICS, all.size);
-  return [...all.values()];
+  const all = [
+    ...new Map([...known, ...more].map((metric) => [JSON.stringify(metric, replaceNumber), metric])).values(),
+  ];
+  if (all.length <= MAX_METRICS) return all;
+  const last = new Set(new Map(all.map((metric) => [seriesOf(metric), metric])).values());
+  if (last.size > MAX_METRICS) throw limitExceeded("LOGGED_MODEL_METRICS", MAX_METRICS, last.size);
+  const older = all.filter((metric) => !last.has(metric));
+  const kept = new Set(older.slice(older.length - (MAX_METRICS - last.size)));
+  return all.filter((metric) => last.has(metric) || kept.has(metric));
+}
+
+function seriesOf({ key, datasetName, datasetDigest }: ModelMetric): string {
+  return JSON.stringify([key, datasetName, datasetDigest]);
 }
 
 /** JSON has no number for NaN and the infinities, which differ all the same. */

@@ -56,6 +56,13 @@ export const artifacts: readonly Endpoint[] = [
     },
   ),
 
+  rawEndpoint("GET mlflow/logged-models/{model_id}/artifacts/files", async (call) => {
+    const path = call.query.get("artifact_file_path");
+    if (!path) throw invalidParameter('Request must include the "artifact_file_path" query parameter.');
+    const modelId = param(call, "model_id");
+    return sendContent(call, await findFile(call, { kind: "model", modelId, path: safePath(path) }));
+  }),
+
   rawEndpoint("GET get-artifact", async (call) => {
     const runId = call.query.get("run_id") ?? call.query.get("run_uuid");
     const path = call.query.get("path");

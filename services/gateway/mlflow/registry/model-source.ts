@@ -2,7 +2,7 @@ import type { registry } from "@trainyard/contracts";
 import { decodeWhole } from "../domain/decode-whole.ts";
 import { invalidParameter, MlflowError } from "../domain/mlflow-error.ts";
 import { assertLength } from "../domain/names.ts";
-import { artifactPlace, modelRoot } from "../domain/uris.ts";
+import { artifactPlace, mlflowExperimentId, modelRoot, runRoot } from "../domain/uris.ts";
 import type { MlflowCall } from "../http/endpoint.ts";
 import { findRun } from "../tracking/run-words.ts";
 import { mlflowIdOf } from "./logged-model-json.ts";
@@ -52,6 +52,12 @@ export async function downloadUri(call: MlflowCall, version: registry.ModelVersi
   if (logged !== undefined) {
     const model = await findLoggedModel(call, logged, true);
     return modelRoot(await mlflowIdOf(call, model.experimentId), logged);
+  }
+  const ofRun = /^trainyard:\/runs\/([^/]+)\/artifacts\/(.+)$/.exec(artifactUri);
+  if (ofRun !== null) {
+    const run = await findRun(call, ofRun[1] ?? "");
+    const experimentId = mlflowExperimentId({ id: run.experimentId, name: run.experiment });
+    return `${runRoot(experimentId, run.id)}/${ofRun[2]}`;
   }
   const registered = /^models:\/([^/]+)\/(\d+)$/.exec(artifactUri);
   if (registered === null) return artifactUri;

@@ -925,7 +925,8 @@ export declare const LoggedModelService: GenService<{
     output: typeof UpdateLoggedModelResponseSchema;
   },
   /**
-   * LogModelMetrics adds points. Errors: RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for more than 10,000 in a model.
+   * LogModelMetrics adds points. A model holds 10,000: of more, the oldest give way, but the last of each metric on each dataset; the run that measured
+   * has them all. Errors: INVALID_ARGUMENT (LIMIT_EXCEEDED) for more than 10,000 metrics.
    *
    * @generated from rpc trainyard.registry.v1.LoggedModelService.LogModelMetrics
    */
