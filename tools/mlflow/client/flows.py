@@ -13,12 +13,16 @@ import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "2"
 # Small files in parts, so that a few megabytes show it.
 os.environ["MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE"] = "6000000"
 os.environ["MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE"] = str(5 * 1024 * 1024)
+# To find a model's requirements MLflow imports it in a process of its own, which costs more than all of this: it is given no time.
+os.environ["MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT"] = "0"
+os.environ["MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL"] = "0.05"
 warnings.filterwarnings("ignore")
 
 import mlflow  # noqa: E402
@@ -36,13 +40,24 @@ def flow(body: Callable[[], None]) -> Callable[[], None]:
     return body
 
 
-def refused(call: Callable[[], object]) -> MlflowException:
+Refusal = TypeVar("Refusal", bound=Exception)
+
+
+def refused(call: Callable[[], object], kind: type[Refusal] = MlflowException) -> Refusal:
     """Expect the call to be refused, and give the refusal."""
     try:
         call()
-    except MlflowException as error:
+    except kind as error:
         return error
     raise AssertionError("was not refused")
+
+
+def until(found: Callable[[], list], what: str, at_least: int) -> None:
+    """Wait until so many are found."""
+    deadline = time.monotonic() + 60
+    while len(found()) < at_least:
+        assert time.monotonic() < deadline, f"no {what}"
+        time.sleep(0.05)
 
 
 @flow
@@ -91,14 +106,33 @@ def large_files_in_parts() -> None:
 
 
 @flow
+def parts_given_up() -> None:
+    client = MlflowClient()
+    run = client.create_run(mlflow.set_experiment("flows files").experiment_id)
+    repository = mlflow.store.artifact.artifact_repository_registry.get_artifact_repository(run.info.artifact_uri)
+    size = 5 * 1024 * 1024
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "given up.bin"
+        path.write_bytes(bytes(size + 1))
+        begun = repository.create_multipart_upload(str(path), 2, "deep")
+        part = repository._upload_part(begun.credentials[0], str(path), size, 0)
+        repository.abort_multipart_upload(str(path), begun.upload_id, "deep")
+        for call in (
+            lambda: repository._upload_part(begun.credentials[1], str(path), 1, size),
+            lambda: repository.complete_multipart_upload(str(path), begun.upload_id, [part], "deep"),
+        ):
+            assert f"There is no upload '{begun.upload_id}'" in str(refused(call, Exception))
+    assert client.list_artifacts(run.info.run_id) == []
+
+
+@flow
 def scikit_learn_autolog_and_evaluate() -> None:
     from sklearn.datasets import load_iris
     from sklearn.linear_model import LogisticRegression
 
     experiment = mlflow.set_experiment("flows sklearn")
     features, labels = load_iris(return_X_y=True, as_frame=True)
-    # To find a model's requirements MLflow imports it in a process of its own, which costs more than all of this.
-    mlflow.autolog(log_models=False, silent=True)
+    mlflow.autolog(silent=True)
     with mlflow.start_run() as run:
         model = LogisticRegression(max_iter=200).fit(features, labels)
     mlflow.autolog(disable=True, silent=True)
@@ -135,6 +169,61 @@ def pytorch_models() -> None:
     example = torch.ones(1, 4)
     for uri in (info.model_uri, "models:/flows net/1"):
         assert torch.equal(mlflow.pytorch.load_model(uri)(example), network(example))
+
+
+@flow
+def pytorch_autolog() -> None:
+    import pytorch_lightning
+    import torch
+
+    class Net(pytorch_lightning.LightningModule):
+        """Learns nothing, in three epochs of two steps."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 1)
+
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            return self.layer(batch)
+
+        def training_step(self, batch: list[torch.Tensor], _index: int) -> torch.Tensor:
+            loss = (self(batch[0]) ** 2).mean()
+            self.log("train_loss", loss, on_epoch=True, on_step=False)
+            return loss
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.SGD(self.parameters(), lr=0.0625)
+
+    mlflow.set_experiment("flows lightning")
+    network = Net()
+    batches = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(4, 4)), batch_size=2)
+    mlflow.autolog(silent=True)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = pytorch_lightning.Trainer(
+            max_epochs=3, accelerator="cpu", default_root_dir=folder, logger=False, enable_progress_bar=False, enable_model_summary=False
+        )
+        trainer.fit(network, batches)
+    mlflow.autolog(disable=True, silent=True)
+    run = mlflow.last_active_run()
+    assert run.info.status == "FINISHED"
+    assert {name: run.data.params[name] for name in ("epochs", "optimizer_name", "lr")} == {"epochs": "3", "optimizer_name": "SGD", "lr": "0.0625"}
+    history = MlflowClient().get_metric_history(run.info.run_id, "train_loss")
+    assert [point.step for point in history] == [0, 1, 2] and history[2].value < history[0].value, history
+    assert "model_summary.txt" in [found.path for found in MlflowClient().list_artifacts(run.info.run_id)]
+    [made] = run.outputs.model_outputs
+    model = mlflow.get_logged_model(made.model_id)
+    assert str(model.status) == "READY" and {metric.key for metric in model.metrics} == {"train_loss"}, model
+    assert torch.equal(mlflow.pytorch.load_model(model.model_uri)(torch.ones(1, 4)), network(torch.ones(1, 4)))
+
+
+@flow
+def system_metrics() -> None:
+    mlflow.set_experiment("flows system metrics")
+    with mlflow.start_run(log_system_metrics=True) as run:
+        name = "system/cpu_utilization_percentage"
+        until(lambda: MlflowClient().get_metric_history(run.info.run_id, name), "two samples", at_least=2)
+    logged = mlflow.get_run(run.info.run_id).data.metrics
+    assert {name, "system/system_memory_usage_megabytes", "system/network_receive_megabytes"} <= set(logged), logged
 
 
 @flow
