@@ -1,5 +1,5 @@
 import { appendFile } from "node:fs/promises";
-import type { MakePython } from "../ranks/attempt.ts";
+import type { MakePython } from "../ranks/attempt-deps.ts";
 import type { PythonEnvironments } from "./python-environments.ts";
 
 /**

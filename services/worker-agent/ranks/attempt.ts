@@ -1,9 +1,8 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { BlobStore } from "@trainyard/blob";
 import { crashPoint } from "@trainyard/failpoint";
-import { type Logger, recordSpan, withSpan } from "@trainyard/telemetry";
+import type { Logger } from "@trainyard/telemetry";
 import { type Assignment, type AttemptKey, attemptKey } from "../domain/assignment.ts";
 import {
   type AttemptHappening,
@@ -13,61 +12,28 @@ import {
   phaseFromSpool,
 } from "../domain/attempt-phase.ts";
 import type { NonFinite } from "../domain/non-finite.ts";
-import type { NodeForRanks } from "../domain/rank-environment.ts";
-import type { RankUsage } from "../domain/rank-usage.ts";
-import type { BusLink } from "../heartbeat/bus-link.ts";
-import { secretEnv } from "../prepare/place-secrets.ts";
-import { type PrepareDeps, prepareAttempt } from "../prepare/prepare-attempt.ts";
 import { StartError } from "../prepare/start-error.ts";
 import { type CapturedStack, captureStack } from "../stacks/capture-stack.ts";
-import type { TrackingClient } from "../telemetry/act-on-record.ts";
 import { AttemptTelemetry } from "../telemetry/attempt-telemetry.ts";
-import type { TelemetryPublisher } from "../telemetry/publisher.ts";
-import type { AttemptStatus, RankStatus } from "./attempt-status.ts";
-import { bury } from "./bury.ts";
+import type { AttemptDeps } from "./attempt-deps.ts";
+import type { AttemptStatus } from "./attempt-status.ts";
+import { CheckpointRequest } from "./checkpoint-request.ts";
 import { writeDurably } from "./durable-file.ts";
 import { exchangeHandover } from "./exchange-handover.ts";
 import { Gang, type StopOrder } from "./gang.ts";
+import { insist } from "./insist.ts";
+import { bringsPython, fetchParts, specWithOwnPython } from "./make-ready.ts";
+import { failureOf, recordFailed, recordStopped } from "./never-ran.ts";
+import { rankStatus } from "./rank-status.ts";
 import { exchangeRendezvous } from "./rendezvous.ts";
-import { shimSpec } from "./shim-spec.ts";
-import { ASSIGNMENT_FILE, Spool, type StartFailure, type StopReason } from "./spool.ts";
-import type { ShimCommand, WarmStarter } from "./start-shim.ts";
-
-/** The interpreter for a job's ranks, and where the SDK is for it. */
-export interface MadePython {
-  readonly interpreter: string;
-  readonly sdkPath: string;
-}
-
-/** Makes the Python that the assignment's job brings, with its progress in the job's log. Throws `StartError`. */
-export type MakePython = (assignment: Assignment, spool: Spool, signal: AbortSignal) => Promise<MadePython>;
+import { Spool, type StartFailure, type StopReason } from "./spool.ts";
+import { spoolFacts } from "./spool-facts.ts";
+import { recordStarts } from "./start-spans.ts";
 
 /** How often the ranks' files are looked at. */
 const LOOK_INTERVAL_MS = 50;
-/** Between tries of a step that the file system refused. */
-const INSIST_INTERVAL_MS = 1_000;
 /** How long the log of what failed may take to be stored before the failure is told. */
 const SHIP_BEFORE_FAILING_MS = 5_000;
-const SIGTERM = 15;
-const TRACER = "worker-agent";
-
-export interface AttemptDeps {
-  readonly prepare: PrepareDeps;
-  readonly link: BusLink;
-  readonly publisher: TelemetryPublisher;
-  readonly tracking: TrackingClient;
-  readonly blobs: BlobStore;
-  readonly shim: ShimCommand;
-  /** Makes the Python that a job brings. */
-  readonly python: MakePython;
-  readonly launcher: WarmStarter;
-  readonly node: Omit<NodeForRanks, "attemptDir">;
-  readonly logger: Logger;
-  /** What the rank with this process and these slots uses now. */
-  readonly usage: (pid: number, slots: readonly number[]) => RankUsage | undefined;
-  /** Called whenever the status has changed. */
-  readonly onChange: () => void;
-}
 
 /**
  * One attempt on this node, from its preparation to the moment when everything its ranks recorded is stored. What it
@@ -78,9 +44,12 @@ export class Attempt {
   readonly #deps: AttemptDeps;
   readonly #assignment: Assignment;
   readonly #message: Uint8Array;
+  /** Those on this node. */
+  readonly #ranks: readonly number[];
   readonly #spool: Spool;
   readonly #gang: Gang;
   readonly #telemetry: AttemptTelemetry;
+  readonly #checkpointRequest: CheckpointRequest;
   readonly #logger: Logger;
   readonly #preparing = new AbortController();
   readonly #leaving = new AbortController();
@@ -89,7 +58,6 @@ export class Attempt {
   #stop: StopReason | undefined;
   /** What an earlier agent found, of an attempt that is over. */
   #halted: NonFinite | undefined;
-  #askedStep: number | undefined;
   #startingAtMs: number | undefined;
   /** Set when it is known that no rank will run, before everybody is told: what is in the log is shipped first. */
   #neverStarts = false;
@@ -101,11 +69,13 @@ export class Attempt {
     this.#deps = deps;
     this.#assignment = assignment;
     this.#message = message;
+    this.#ranks = assignment.ranks.map(({ rank }) => rank);
     this.#logger = deps.logger.child({ jobId: assignment.jobId, attempt: assignment.attempt });
     this.#spool = new Spool(join(deps.prepare.attemptsDir, this.key));
+    this.#checkpointRequest = new CheckpointRequest(this.#spool, this.#logger);
     this.#gang = new Gang({
       spool: this.#spool,
-      ranks: assignment.ranks.map(({ rank }) => rank),
+      ranks: this.#ranks,
       graceMs: assignment.graceMs,
       command: deps.shim,
       launcher: deps.launcher,
@@ -159,22 +129,13 @@ export class Attempt {
 
   /** Asks the ranks for a checkpoint at this step, which they have not reached yet. Repeating it changes nothing. */
   askCheckpoint(step: number): void {
-    if (step <= 0 || step === this.#askedStep || !this.mayHaveRanks || !this.#spool.exists) return;
-    this.#askedStep = step;
-    this.#spool.askCheckpoint(step).then(
-      () => this.#logger.info({ step }, "the ranks are asked for a checkpoint"),
-      (error: unknown) => {
-        this.#askedStep = undefined;
-        this.#logger.warn({ err: error }, "the ranks could not be asked for a checkpoint yet");
-      },
-    );
+    if (this.mayHaveRanks) this.#checkpointRequest.ask(step);
   }
 
   /** Where its ranks on this node are. */
   async stacks(logAs: string): Promise<readonly (CapturedStack & { readonly rank: number })[]> {
-    const ranks = this.#assignment.ranks.map(({ rank }) => rank);
     return await Promise.all(
-      ranks.map(async (rank) => {
+      this.#ranks.map(async (rank) => {
         const running = this.#gang.exits.has(rank) ? undefined : this.#gang.starts.get(rank);
         return { rank, ...(await captureStack(this.#spool, rank, running, logAs)) };
       }),
@@ -206,7 +167,15 @@ export class Attempt {
       runId,
       attempt,
       phase: this.#phase,
-      ranks: ranks.map((one) => this.#rankStatus(one)),
+      ranks: ranks.map((one) =>
+        rankStatus(one, {
+          start: this.#gang.starts.get(one.rank),
+          exit: this.#gang.exits.get(one.rank),
+          progress: this.#telemetry.progress(one.rank),
+          usage: this.#deps.usage,
+          nowMs: performance.now(),
+        }),
+      ),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
       ...(nonFinite === undefined ? {} : { nonFinite }),
       ...(this.#gang.shimStart === undefined ? {} : { start: this.#gang.shimStart }),
@@ -254,38 +223,16 @@ export class Attempt {
     this.#halted = await spool.halted();
     this.#stop = await spool.stopReason();
     await this.#gang.readRecords();
-    this.#phase = phaseFromSpool({
-      prepared: spool.prepared,
-      failed: this.#failure !== undefined,
-      stopAsked: spool.stopAsked,
-      ranksStarted: this.#gang.allStarted,
-      rankFailed: this.#gang.anyFailed,
-      ranksEnded: spool.done,
-      confirmed: spool.finalized,
-    });
+    this.#phase = phaseFromSpool(spoolFacts(spool, this.#gang, { failed: this.#failure !== undefined }));
     this.#logger.info({ phase: this.#phase }, "going on with an attempt of an earlier agent");
     this.#deps.onChange();
   }
 
   async #prepare(): Promise<void> {
-    const { prepare, node, shim } = this.#deps;
-    const ownPython = this.#assignment.work.python !== undefined;
-    const nodeForRanks = { ...node, attemptDir: this.#spool.dir };
-    const spec = ownPython
-      ? undefined
-      : (secrets: Readonly<Record<string, string>>) =>
-          shimSpec(this.#assignment, nodeForRanks, shim.python, secrets);
-    const parent = this.#assignment.traceparent;
+    const [message, spool, signal] = [this.#message, this.#spool, this.#preparing.signal];
     try {
-      await withSpan(TRACER, "prepare attempt", { parent }, () =>
-        prepareAttempt(
-          prepare,
-          this.#assignment,
-          { assignment: this.#message, spec },
-          this.#preparing.signal,
-        ),
-      );
-      if (!ownPython) this.#readyToStart();
+      await fetchParts(this.#deps, this.#assignment, { message, spool, signal });
+      if (!bringsPython(this.#assignment)) this.#readyToStart();
     } catch (error) {
       await this.#couldNotPrepare(error);
     }
@@ -308,17 +255,10 @@ export class Attempt {
    * input. A restarted agent goes on here.
    */
   async #makePython(shipped: Promise<void>): Promise<void> {
-    const { python, node } = this.#deps;
-    const parent = this.#assignment.traceparent;
+    const [spool, signal] = [this.#spool, this.#preparing.signal];
     try {
-      const made = await withSpan(TRACER, "make Python environment", { parent }, () =>
-        python(this.#assignment, this.#spool, this.#preparing.signal),
-      );
-      crashPoint("agent.python.made");
-      const nodeForRanks = { ...node, sdkPath: made.sdkPath, attemptDir: this.#spool.dir };
-      const secrets = await secretEnv(this.#spool.dir);
-      const spec = shimSpec(this.#assignment, nodeForRanks, made.interpreter, secrets);
-      await this.#insist(() => writeDurably(this.#spool.path("spec.json"), spec));
+      const spec = await specWithOwnPython(this.#deps, this.#assignment, { spool, signal });
+      await this.#insist(() => writeDurably(spool.path("spec.json"), spec));
       this.#readyToStart();
     } catch (error) {
       this.#neverStarts = true;
@@ -328,13 +268,9 @@ export class Attempt {
     }
   }
 
-  /** Nothing was started: the directory is made only to say so, also to a restarted agent. */
   async #recordAsStopped(): Promise<void> {
-    await mkdir(this.#spool.dir, { recursive: true, mode: 0o700 });
-    await this.#spool.markStop(this.#stop ?? "requested", Date.now());
-    const ranks = this.#assignment.ranks.map(({ rank }) => rank);
-    await bury(this.#spool, ranks, { signal: SIGTERM, reason: "stopped", now: Date.now });
-    await writeDurably(this.#spool.path(ASSIGNMENT_FILE), this.#message);
+    const reason = this.#stop ?? "requested";
+    await recordStopped(this.#spool, { message: this.#message, ranks: this.#ranks, reason });
     this.#happened("stop_asked");
   }
 
@@ -342,9 +278,7 @@ export class Attempt {
     this.#logger.warn({ ...failure }, "the attempt could not start");
     this.#failure = failure;
     try {
-      await mkdir(this.#spool.dir, { recursive: true, mode: 0o700 });
-      await this.#spool.markFailed(failure);
-      if (!this.#spool.exists) await writeDurably(this.#spool.path(ASSIGNMENT_FILE), this.#message);
+      await recordFailed(this.#spool, { message: this.#message, failure });
     } catch (error) {
       // On a full disk the failure is reported from memory; a restarted agent would try once more.
       this.#logger.error({ err: error }, "the failure could not be written down");
@@ -375,39 +309,16 @@ export class Attempt {
     if (this.#gang.starts.size + this.#gang.exits.size !== before) this.#deps.onChange();
   }
 
-  /** Does a step until it succeeds: a disk that is full for a while must not leave ranks unwatched. */
-  async #insist(work: () => Promise<void>): Promise<void> {
-    for (let told = false; ; told = true) {
-      this.#leaving.signal.throwIfAborted();
-      try {
-        return await work();
-      } catch (error) {
-        this.#leaving.signal.throwIfAborted();
-        if (!told) this.#logger.error({ err: error }, "a step of the attempt failed; trying on");
-        await delay(INSIST_INTERVAL_MS, undefined, { signal: this.#leaving.signal });
-      }
-    }
+  /** Does a step of it until it succeeds or the agent stops. */
+  #insist(step: () => Promise<void>): Promise<void> {
+    return insist(step, { signal: this.#leaving.signal, logger: this.#logger });
   }
 
-  /** A span for each rank, from the moment when all was prepared. */
   #ranksStarted(): void {
     this.#happened("ranks_started");
     const how = this.#gang.shimStart;
     if (how !== undefined) this.#logger.info({ ...how }, "the ranks have started");
-    for (const [rank, start] of this.#gang.starts) {
-      recordSpan("rank start", {
-        tracerName: TRACER,
-        parent: this.#assignment.traceparent,
-        startTime: Math.min(this.#startingAtMs ?? start.atMs, start.atMs),
-        endTime: start.atMs,
-        attributes: {
-          "trainyard.rank": rank,
-          "trainyard.attempt": this.#assignment.attempt,
-          ...(how === undefined ? {} : { "trainyard.start": how.start }),
-          ...(how?.start === "cold" ? { "trainyard.cold_reason": how.reason } : {}),
-        },
-      });
-    }
+    recordStarts(this.#assignment, this.#gang.starts, { preparedAtMs: this.#startingAtMs, how });
   }
 
   #happened(happening: AttemptHappening): void {
@@ -417,33 +328,9 @@ export class Attempt {
     this.#phase = next;
     this.#deps.onChange();
   }
-
-  #rankStatus({ rank, slots }: Assignment["ranks"][number]): RankStatus {
-    const start = this.#gang.starts.get(rank);
-    const exit = this.#gang.exits.get(rank);
-    const progress = this.#telemetry.progress(rank);
-    const timing = progress?.timing(performance.now());
-    const usage = start === undefined || exit !== undefined ? undefined : this.#deps.usage(start.pid, slots);
-    return {
-      rank,
-      pid: start?.pid ?? 0,
-      ...(start === undefined ? {} : { startedAtMs: start.atMs }),
-      ...(progress?.firstStepAtMs === undefined ? {} : { firstStepAtMs: progress.firstStepAtMs }),
-      lastStep: progress?.lastStep ?? -1,
-      phase: progress?.phase ?? "",
-      ...(progress?.checkpointStep === undefined ? {} : { checkpointStep: progress.checkpointStep }),
-      ...(usage === undefined ? {} : { usage }),
-      ...(timing === undefined || exit !== undefined ? {} : { timing }),
-      ...(exit === undefined ? {} : { exit }),
-    };
-  }
 }
 
 function stopOrder(reason: StopReason | undefined): StopOrder | undefined {
   if (reason === undefined) return undefined;
   return reason === "gang_failed" ? "hand_over" : "stop";
-}
-
-function failureOf({ reason, message, tail }: StartError): StartFailure {
-  return tail === "" ? { reason, message } : { reason, message, tail };
 }
