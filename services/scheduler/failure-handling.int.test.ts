@@ -55,7 +55,11 @@ describe("a gang that is held up", () => {
     expect(found.dataStalls).toMatchObject([{ rank: 1, nodeId: "n1", waitSeconds: 0.4, stepSeconds: 1 }]);
 
     await app.stop();
+    // The new leader looks before it has heard of the node, and knows no less for that.
+    agent.silence();
     const next = await world.api(await world.scheduler());
+    await agent.applied("the new leader's word", ({ leaderEpoch }) => leaderEpoch > 1n);
+    agent.start();
     expect((await slow(next)).stragglers[0]?.since).toEqual(found.stragglers[0]?.since);
     agent.running(ranks, 20, { timings: [timing(0.2, 0), timing(0.2, 0)] });
     await waitFor("nothing to be slow", async () => {
@@ -275,10 +279,9 @@ describe("a gang that runs", () => {
     const requests = await agent.answerStacks([waiting, asleep]);
     const job = await world.submit(api, { hang: { afterSeconds: 2n } });
     const first = await agent.assigned(job.id, 1);
-    agent.running(first, 5);
-    await world.reached(api, job.id, JobState.RUNNING);
     // Evaluation takes what it takes.
     agent.running(first, 6, { phase: "evaluation" });
+    await world.reached(api, job.id, JobState.RUNNING);
     const until = performance.now() + 3_000;
     await waitFor("an evaluation longer than the limit", () => performance.now() > until);
     expect(requests).toEqual([]);

@@ -113,7 +113,9 @@ export function createGangWatch(term: Term, jobs: ActiveJobs, nodes: KeptNodes):
       gang.idleness = idlenessAfter(gang.idleness, ranks, heard, nowMs, now);
       const idleSince = idleLongEnough(job, gang.idleness, nowMs);
       const hung = hungOf(gang, job, attempt);
-      const slowness = heard ? slownessNow(gang, views, nowMs, now) : attempt.slowness;
+      // A new leader has not heard of the ranks yet, and what it does not hear is no sign that they are quick.
+      const told = heard && [...views.values()].every(({ kind }) => kind !== "unheard");
+      const slowness = told ? slownessNow(gang, views, nowMs, now) : attempt.slowness;
       const yielding: Yielding | undefined = giveWay(gang, job, attempt, idleSince, now);
       return {
         ...(hung === undefined ? {} : { hung }),
