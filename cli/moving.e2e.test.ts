@@ -4,7 +4,7 @@ import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSyn
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { registry, type tracking } from "@trainyard/contracts";
-import { checkoutRoot } from "@trainyard/local";
+import { checkoutRoot, firstTokens } from "@trainyard/local";
 import { atFileEnd, tempDir, waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Clients, createClients } from "./client/clients.ts";
@@ -18,8 +18,7 @@ let clients: Clients;
 
 beforeAll(async () => {
   const { url } = await startUp(data);
-  const tokens = JSON.parse(readFileSync(join(data, "secrets/tokens.json"), "utf8")) as { submitter: string };
-  Object.assign(address, { url, token: tokens.submitter });
+  Object.assign(address, { url, token: firstTokens(data).submitter });
   clients = createClients(address);
 });
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { checkoutRoot } from "@trainyard/local";
+import { checkoutRoot, type FirstTokens, firstTokens } from "@trainyard/local";
 import { waitFor } from "@trainyard/testing";
 import { type PlatformFile, readPlatformFile } from "../cli/up/platform-file.ts";
 
@@ -9,6 +9,7 @@ import { type PlatformFile, readPlatformFile } from "../cli/up/platform-file.ts"
 export interface StartedPlatform extends PlatformFile {
   /** From starting the command until the gateway said that it is ready. */
   readonly readyMs: number;
+  readonly tokens: FirstTokens;
   /** Stops it in order, as Ctrl-C does. */
   stop(): Promise<void>;
 }
@@ -54,9 +55,11 @@ export async function startUp(
     { timeoutMs: 60_000, intervalMs: 10 },
   );
   const file = await Promise.race([ready, failed]);
+  const readyMs = performance.now() - from;
   return {
     ...file,
-    readyMs: performance.now() - from,
+    readyMs,
+    tokens: firstTokens(dir),
     async stop() {
       if (child.exitCode === null) child.kill("SIGTERM");
       await exited;

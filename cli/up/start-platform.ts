@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
   type AgentRecord,
+  firstTokensFile,
   type Platform,
   type Ports,
   preparePlatform,
@@ -71,7 +72,7 @@ export async function startPlatform(options: StartOptions): Promise<RunningPlatf
     stops.add("servers", () => servers.stop());
     const guard = guardServers(servers, logger("up"));
     stops.add("server guard", () => guard.stop());
-    const tokensFile = join(dir, "secrets/tokens.json");
+    const tokensFile = firstTokensFile(dir);
     await startServices(platform, await loading, agent, { stops, logger, tokensFile });
     stops.add("platform file", async () => removePlatformFile(dir));
     writePlatformFile(dir, {

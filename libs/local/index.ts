@@ -1,6 +1,7 @@
 /** Finds, configures and runs what a platform on one machine stands on: nats-server, mongod, secrets, ports. */
 export { checkoutRoot, setupCommand } from "./checkout.ts";
 export { findMongod, findNatsServer, findPython, findUv, findVersitygw } from "./find-program.ts";
+export { type FirstTokens, firstTokens, firstTokensFile } from "./first-tokens.ts";
 export { freePort, isPortFree } from "./free-port.ts";
 export type { JoinedNode } from "./joined-nodes.ts";
 export { type Mongod, type MongodOptions, startMongod } from "./mongod.ts";

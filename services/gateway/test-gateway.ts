@@ -1,12 +1,18 @@
 /** Set-up of this service's integration tests: the gateway on real servers, behind it real or stand-in services. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import type { Client, ServiceImpl } from "@connectrpc/connect";
 import { type Bus, connectBus } from "@trainyard/bus";
 import { gateway } from "@trainyard/contracts";
 import { isDomainError } from "@trainyard/domain";
-import type { JoinedNode, Platform, PlatformServers } from "@trainyard/local";
+import {
+  type FirstTokens,
+  firstTokens,
+  firstTokensFile,
+  type JoinedNode,
+  type Platform,
+  type PlatformServers,
+} from "@trainyard/local";
 import {
   createHealth,
   createVerifier,
@@ -26,7 +32,7 @@ export interface TestGateway {
   readonly app: GatewayApp;
   readonly url: string;
   readonly env: Readonly<Record<string, string>>;
-  readonly tokens: { readonly admin: string; readonly submitter: string; readonly approver: string };
+  readonly tokens: FirstTokens;
   /** A client that sends this token. */
   client<S extends DescService>(service: S, token: string): Client<S>;
   /** A token made by the first admin. */
@@ -56,20 +62,16 @@ export async function startGateway(more: Readonly<Record<string, string>> = {}):
 export function gatewayEnv(platform: Platform, more: Readonly<Record<string, string>> = {}) {
   return {
     ...platform.serviceEnv("gateway"),
-    TRAINYARD_BOOTSTRAP_FILE: bootstrapFile(platform),
+    TRAINYARD_BOOTSTRAP_FILE: firstTokensFile(platform.dir),
     TRAINYARD_BOOTSTRAP_USER: "ada",
     ...more,
   };
 }
 
-export function bootstrapFile(platform: Platform): string {
-  return join(platform.dir, "secrets", "tokens.json");
-}
-
 function gatewayAt(parts: Pick<TestGateway, "platform" | "servers" | "app" | "env">): TestGateway {
   const { platform, app } = parts;
   const url = app.url;
-  const tokens = JSON.parse(readFileSync(bootstrapFile(platform), "utf8")) as TestGateway["tokens"];
+  const tokens = firstTokens(platform.dir);
   const client: TestGateway["client"] = (service, token) =>
     rpcClient(service, url, { token: async () => token });
   return {

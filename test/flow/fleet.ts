@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
-  checkoutRoot,
+  type FirstTokens,
+  firstTokens,
+  firstTokensFile,
   type Platform,
   type PlatformServers,
   preparePlatform,
@@ -10,24 +11,17 @@ import {
   serviceNames,
 } from "@trainyard/local";
 import { type ServiceProcess, spawnAgent, spawnService } from "@trainyard/testing";
-import { Kept, READY_TIMEOUT_MS } from "./kept.ts";
+import { Kept } from "./kept.ts";
 
 /** Everything of a platform that can be killed. */
 export const processNames = [...serviceNames, "agent", "nats", "mongod"] as const;
 export type ProcessName = (typeof processNames)[number];
 
-/** API tokens of the platform, by what they may do. */
-export interface Tokens {
-  readonly admin: string;
-  readonly submitter: string;
-  readonly approver: string;
-}
-
 /** A platform in which every part is a process of its own, kept running as a service manager would. */
 export interface Fleet {
   readonly platform: Platform;
   readonly servers: PlatformServers;
-  readonly tokens: Tokens;
+  readonly tokens: FirstTokens;
   readonly agentDir: string;
   /** Ends a part with SIGKILL, once it is up if it is down just now; it is started again a moment later. */
   kill(name: ProcessName): Promise<void>;
@@ -68,9 +62,8 @@ export async function startFleet({
   const platform = await preparePlatform(join(dir, "platform"), { ports: "free", listenHost });
   await platform.addAgent(nodeId, { slots });
   const servers = await platform.startServers({ dieWithParent: true });
-  const tokensFile = join(platform.dir, "secrets", "tokens.json");
-  const common = { OTEL_BSP_SCHEDULE_DELAY: "200", NODE_COMPILE_CACHE: join(checkoutRoot, ".cache/compile") };
-  const limits = { readyTimeoutMs: READY_TIMEOUT_MS };
+  const tokensFile = firstTokensFile(platform.dir);
+  const common = { OTEL_BSP_SCHEDULE_DELAY: "200" };
   const kept = new Map<ProcessName, Kept>();
   const serverDeaths: ProcessName[] = [];
   const deathsOf = (server: ProcessName) => serverDeaths.filter((name) => name === server).length;
@@ -78,9 +71,9 @@ export async function startFleet({
     kept.set(name, new Kept(name, spawn, downMs));
   for (const service of serviceNames) {
     const own = { ...common, ...extraEnv(service, tokensFile), ...env[service] };
-    keep(service, () => spawnService(platform, service, own, limits));
+    keep(service, () => spawnService(platform, service, own));
   }
-  if (localAgent) keep("agent", () => spawnAgent(platform, nodeId, { ...common, ...env.agent }, limits));
+  if (localAgent) keep("agent", () => spawnAgent(platform, nodeId, { ...common, ...env.agent }));
   const stop = async () => {
     // Services first, so that none complains of servers that went away.
     await Promise.all([...kept.values()].map((one) => one.stop()));
@@ -92,14 +85,12 @@ export async function startFleet({
     await stop();
     throw result.reason;
   }
-  // What the gateway wrote at its first start.
-  const tokens = JSON.parse(readFileSync(tokensFile, "utf8")) as Tokens;
   const ownDir = platform.serviceEnv("worker-agent", { nodeId }).TRAINYARD_AGENT_DIR ?? "";
 
   return {
     platform,
     servers,
-    tokens,
+    tokens: firstTokens(platform.dir),
     agentDir: ownDir,
     async kill(name) {
       if (name === "nats" || name === "mongod") {

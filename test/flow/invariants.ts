@@ -2,18 +2,15 @@ import { readFileSync } from "node:fs";
 import { type Bus, connectBus } from "@trainyard/bus";
 import { type CloudEvent, evaluation, registry, scheduler, tracking } from "@trainyard/contracts";
 import { serviceNames } from "@trainyard/local";
-import { testLogger, waitFor } from "@trainyard/testing";
+import { testLogger } from "@trainyard/testing";
 import { insist } from "./clients.ts";
 import { eventsOf, faultsOf } from "./event-log.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Flow } from "./flow.ts";
-import { deadLetters, livingRanks, spoiltFiles, unpublished } from "./leftovers.ts";
+import { deadLetters, livingRanks, spoiltFiles, stillLeft, unpublished } from "./leftovers.ts";
 
 /** One broken promise, in words. */
 export type Broken = string;
-
-/** A service that was killed last may still be starting, and publishes what it had committed when it has. */
-const SETTLE_MS = 60_000;
 
 const jobEnded = "trainyard.scheduler.job.ended.v1";
 const runEnded = "trainyard.tracking.run.ended.v1";
@@ -52,26 +49,13 @@ function collector(): { broken: Broken[]; expect(holds: boolean, words: string):
 }
 
 async function leftBehind(fleet: Fleet, bus: Bus): Promise<readonly Broken[]> {
-  const waiting = await emptied("outboxes", () => unpublished(fleet));
-  const alive = await emptied("ranks", async () => livingRanks(fleet));
+  const waiting = await stillLeft("outboxes", () => unpublished(fleet));
+  const alive = await stillLeft("ranks", async () => livingRanks(fleet));
   return [
     ...waiting.map((event) => `never published: ${event}`),
     ...alive.map((line) => `still alive: ${line}`),
     ...(await deadLetters(bus)).map((letter) => `a dead letter: ${letter}`),
   ];
-}
-
-/** Waits until nothing is left; gives back what is when the time is over. */
-async function emptied(what: string, look: () => Promise<readonly string[]>): Promise<readonly string[]> {
-  let left: readonly string[] = [];
-  const empty = async () => {
-    left = await look();
-    return left.length === 0;
-  };
-  await waitFor(what, empty, { timeoutMs: SETTLE_MS, intervalMs: 200 }).catch((error: unknown) => {
-    if (left.length === 0) throw error;
-  });
-  return left;
 }
 
 async function wrongEvents(bus: Bus, { progress }: Flow): Promise<readonly Broken[]> {

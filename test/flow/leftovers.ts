@@ -3,9 +3,29 @@ import { openBlobStore } from "@trainyard/blob";
 import { type Bus, listDeadLetters } from "@trainyard/bus";
 import type { registry } from "@trainyard/contracts";
 import { type Platform, serviceNames } from "@trainyard/local";
+import { waitFor } from "@trainyard/testing";
 import { MongoClient } from "mongodb";
 import type { Fleet } from "./fleet.ts";
 import { rankProcesses } from "./rank-processes.ts";
+
+/** A service that was killed last may still be starting, and publishes what it had committed when it has. */
+const SETTLE_MS = 60_000;
+
+/** Waits until nothing is left; gives back what is when the time is over. */
+export async function stillLeft(
+  what: string,
+  look: () => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  let left: readonly string[] = [];
+  const isEmpty = async () => {
+    left = await look();
+    return left.length === 0;
+  };
+  await waitFor(what, isEmpty, { timeoutMs: SETTLE_MS, intervalMs: 200 }).catch((error: unknown) => {
+    if (left.length === 0) throw error;
+  });
+  return left;
+}
 
 /** The folders of the agents of all nodes. */
 export function agentDirs(platform: Platform): readonly string[] {

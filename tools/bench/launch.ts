@@ -1,7 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { globSync, mkdtempSync, rmSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -32,11 +31,7 @@ export const launchBench: Bench = {
     const dir = mkdtempSync(join(tmpdir(), "trainyard-bench-"));
     const platform = await startUp(join(dir, "platform"), ["--ports", "free"]);
     try {
-      // Written by the gateway at its first start.
-      const tokens = JSON.parse(await readFile(join(platform.dataDir, "secrets/tokens.json"), "utf8")) as {
-        readonly submitter: string;
-      };
-      const user = flowClients(platform.url, tokens.submitter);
+      const user = flowClients(platform.url, platform.tokens.submitter);
       const code = await bundle(peers, [SCRIPT]);
       const job = { digest: await user.upload(code), sizeBytes: BigInt(code.length) };
       say("waiting for the launcher");

@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -35,7 +35,7 @@ export const logMetricBench: Bench = {
       stops.push(mlflow.stop);
       const nothing = await startNothing();
       stops.push(nothing.stop);
-      const { submitter } = JSON.parse(readFileSync(join(platform.dataDir, "secrets/tokens.json"), "utf8"));
+      const { submitter } = platform.tokens;
       say(`${ROUNDS} rounds of ${CALLS} calls on each`);
       const { stdout } = await run(
         mlflowBin("python"),

@@ -16,10 +16,11 @@ import {
   setStage,
 } from "@trainyard/test/flow/stage.ts";
 import { closeAll, waitFor } from "@trainyard/testing";
+import { type KillCost, killMeasurements } from "./kill-measurements.ts";
 import { torchVersion } from "./launch.ts";
+import { lastStepOf, nextAttempt, stepsIn } from "./peer-steps.ts";
 import { descendants } from "./processes.ts";
-import { nextAttempt, stepsIn } from "./recovery.ts";
-import { type Bench, type Measurement, median, quantile } from "./result.ts";
+import type { Bench, Measurement } from "./result.ts";
 
 const TRIALS = Number(process.env.TRAINYARD_BENCH_TRIALS ?? 5);
 const STEP_MS = 10;
@@ -38,7 +39,7 @@ export const nodeLossBench: Bench = {
     let stage: Stage | undefined;
     try {
       stage = await setStage(join(dir, "stage"), { nodes: 2, slots: 2 });
-      const trials: Loss[] = [];
+      const trials: KillCost[] = [];
       for (let trial = 1; trial <= TRIALS; trial++) {
         const loss = await lossOfNode(stage);
         trials.push(loss);
@@ -57,45 +58,23 @@ export const nodeLossBench: Bench = {
   },
 };
 
-interface Loss {
-  readonly nextStepMs: number;
-  readonly stepsLost: number;
-}
-
-function report(trials: readonly Loss[], peer: Loss | undefined, version: string): readonly Measurement[] {
-  const name = "torchrun --nnodes 1:2";
-  const times = trials.map(({ nextStepMs }) => nextStepMs);
-  const lost = trials.map(({ stepsLost }) => stepsLost);
-  const beside = (value: number | undefined) =>
-    value === undefined ? {} : { peer: { name, version, value } };
+function report(
+  trials: readonly KillCost[],
+  peer: KillCost | undefined,
+  version: string,
+): readonly Measurement[] {
   return [
-    {
-      metric: "kill_to_next_step_p50",
-      unit: "ms",
-      value: median(times),
-      samples: times,
-      ...beside(peer?.nextStepMs),
-      aim: { op: "<", value: 10_000 },
-    },
-    {
-      metric: "kill_to_next_step_max",
-      unit: "ms",
-      value: quantile(times, 1),
-      aim: { op: "<", value: 10_000 },
-    },
-    {
-      metric: "steps_lost_max_at_least",
-      unit: "steps",
-      value: Math.max(...lost),
-      samples: lost,
-      ...beside(peer?.stepsLost),
-    },
+    ...killMeasurements(trials, {
+      peer: { name: "torchrun --nnodes 1:2", version, trials: peer === undefined ? [] : [peer] },
+      within: 10_000,
+      lost: { metric: "steps_lost_max_at_least" },
+    }),
     { metric: "torchrun_recovered", unit: "of 1", value: peer === undefined ? 0 : 1 },
   ];
 }
 
 /** Runs a gang on one of the nodes, kills all of that node once there is a checkpoint, and lets it come back. */
-async function lossOfNode(stage: Stage): Promise<Loss> {
+async function lossOfNode(stage: Stage): Promise<KillCost> {
   const { user, nodes } = stage;
   const endless = { stepDelayMs: STEP_MS, steps: 1_000_000, checkpointEverySteps: CHECKPOINT_EVERY_STEPS };
   const spec = await recoveryJob(user, endless);
@@ -144,7 +123,7 @@ async function lossOfNode(stage: Stage): Promise<Loss> {
 }
 
 /** The same script under torchrun on two "nodes" of one rank, which may go on with one; the second is killed whole. */
-async function torchrunLoss(dir: string): Promise<Loss | undefined> {
+async function torchrunLoss(dir: string): Promise<KillCost | undefined> {
   const port = await freePort();
   const nodes: ChildProcess[] = [];
   const start = () => {
@@ -191,10 +170,9 @@ async function torchrunLoss(dir: string): Promise<Loss | undefined> {
     // Its rank is in a session of its own.
     for (const pid of descendants(second.pid ?? 0)) endProcess(pid);
     const next = await waitFor("torchrun's next step", () => nextAttempt(dir, before.begun), limits);
-    const done = stepsIn(dir).filter(({ begun }) => begun === before.begun);
     return {
       nextStepMs: next.atMs - killedAtMs,
-      stepsLost: Math.max(...done.map(({ step }) => step)) - next.begun,
+      stepsLost: lastStepOf(dir, before.begun) - next.begun,
     };
   } catch {
     return undefined;

@@ -75,11 +75,7 @@ async function coldFirstSteps(
   dir: string,
   say: (line: string) => void,
 ): Promise<readonly number[]> {
-  // Written by the gateway at its first start.
-  const tokens = JSON.parse(await readFile(join(platform.dataDir, "secrets/tokens.json"), "utf8")) as {
-    readonly submitter: string;
-  };
-  const user = flowClients(platform.url, tokens.submitter);
+  const user = flowClients(platform.url, platform.tokens.submitter);
   const sourceDigest = await user.upload(await digitsParquet(dir));
   const contractYaml = await readFile(join(digitsDir, "contract.yaml"), "utf8");
   const registration = {

@@ -7,8 +7,10 @@ import { flowClients } from "@trainyard/test/flow/clients.ts";
 import { type Killed, killedTraining, recoveryJob, trainedDigest } from "@trainyard/test/flow/recovery.ts";
 import { waitFor } from "@trainyard/testing";
 import { startUp } from "../start-up.ts";
+import { type KillCost, killMeasurements } from "./kill-measurements.ts";
 import { torchVersion } from "./launch.ts";
-import { type Bench, type Measurement, median, quantile } from "./result.ts";
+import { lastStepOf, nextAttempt, stepsIn } from "./peer-steps.ts";
+import type { Bench, Measurement } from "./result.ts";
 
 const TRIALS = Number(process.env.TRAINYARD_BENCH_TRIALS ?? 20);
 /** torchrun needs so long that a few have to do. */
@@ -27,10 +29,7 @@ export const recoveryBench: Bench = {
     const dir = mkdtempSync(join(tmpdir(), "trainyard-bench-"));
     const platform = await startUp(join(dir, "platform"), ["--ports", "free"]);
     try {
-      const tokens = JSON.parse(readFileSync(join(platform.dataDir, "secrets/tokens.json"), "utf8")) as {
-        readonly submitter: string;
-      };
-      const user = flowClients(platform.url, tokens.submitter);
+      const user = flowClients(platform.url, platform.tokens.submitter);
       const spec = await recoveryJob(user, { stepDelayMs: STEP_MS });
       say(`${TRIALS} trials, seed ${SEED} (TRAINYARD_BENCH_TRIALS, TRAINYARD_BENCH_SEED)`);
       // The first one also warms up code, connections and the launcher.
@@ -60,9 +59,7 @@ export const recoveryBench: Bench = {
   },
 };
 
-type PeerTrial =
-  | { readonly kind: "recovered"; readonly nextStepMs: number; readonly stepsLost: number }
-  | { readonly kind: "failed" };
+type PeerTrial = ({ readonly kind: "recovered" } & KillCost) | { readonly kind: "failed" };
 
 async function report(
   trials: readonly Killed[],
@@ -71,35 +68,12 @@ async function report(
   version: Promise<string>,
 ): Promise<readonly Measurement[]> {
   const good = peer.filter((trial) => trial.kind === "recovered");
-  const name = "torchrun --max-restarts";
-  const beside = (values: readonly number[]) =>
-    values.length === 0 ? {} : { peer: { name, version: torch, value: median(values) } };
-  const torch = await version;
-  const times = trials.map(({ nextStepMs }) => nextStepMs);
-  const lost = trials.map(({ stepsLost }) => stepsLost);
   return [
-    {
-      metric: "kill_to_next_step_p50",
-      unit: "ms",
-      value: median(times),
-      samples: times,
-      ...beside(good.map(({ nextStepMs }) => nextStepMs)),
-      aim: { op: "<", value: 2_000 },
-    },
-    {
-      metric: "kill_to_next_step_max",
-      unit: "ms",
-      value: quantile(times, 1),
-      aim: { op: "<", value: 2_000 },
-    },
-    {
-      metric: "steps_lost_max",
-      unit: "steps",
-      value: Math.max(...lost),
-      samples: lost,
-      ...beside(good.map(({ stepsLost }) => stepsLost)),
-      aim: { op: "<=", value: 0 },
-    },
+    ...killMeasurements(trials, {
+      peer: { name: "torchrun --max-restarts", version: await version, trials: good },
+      within: 2_000,
+      lost: { metric: "steps_lost_max", most: 0 },
+    }),
     {
       metric: "identical_final_weights",
       unit: `of ${trials.length}`,
@@ -138,12 +112,11 @@ async function torchrunTrial(atStep: number): Promise<PeerTrial> {
       timeoutMs: PEER_TIMEOUT_MS,
       intervalMs: 10,
     });
-    const done = Math.max(
-      ...stepsIn(dir)
-        .filter(({ begun }) => begun === before.begun)
-        .map(({ step }) => step),
-    );
-    return { kind: "recovered", nextStepMs: next.atMs - killedAt, stepsLost: done - next.begun };
+    return {
+      kind: "recovered",
+      nextStepMs: next.atMs - killedAt,
+      stepsLost: lastStepOf(dir, before.begun) - next.begun,
+    };
   } catch {
     return { kind: "failed" };
   } finally {
@@ -152,33 +125,8 @@ async function torchrunTrial(atStep: number): Promise<PeerTrial> {
   }
 }
 
-export interface PeerStep {
-  /** The step that its attempt began after. */
-  readonly begun: number;
-  readonly step: number;
-  readonly atMs: number;
-}
-
-/** The steps that `ddp_recovery.py` has written down in the folder. */
-export function stepsIn(dir: string): readonly PeerStep[] {
-  try {
-    const lines = readFileSync(join(dir, "steps"), "utf8").trim().split("\n");
-    return lines.map((line) => {
-      const [begun, step, at] = line.split(" ").map(Number);
-      return { begun: begun ?? 0, step: step ?? 0, atMs: (at ?? 0) * 1_000 };
-    });
-  } catch {
-    return [];
-  }
-}
-
-/** The first step of a later attempt. */
-export function nextAttempt(dir: string, begunBefore: number): PeerStep | undefined {
-  return stepsIn(dir).find(({ begun }) => begun !== begunBefore);
-}
-
 /** torchrun and its ranks: it was started as the leader of a group of its own. */
-export function endGroup(child: ChildProcess): void {
+function endGroup(child: ChildProcess): void {
   try {
     if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
   } catch {

@@ -1,6 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { preparePlatform } from "@trainyard/local";
+import { type FirstTokens, firstTokens, preparePlatform } from "@trainyard/local";
 import { readPlatformFile } from "../../cli/up/platform-file.ts";
 import { isReady, startUp } from "../start-up.ts";
 import type { Screen } from "./screen.ts";
@@ -9,7 +7,7 @@ import type { Screen } from "./screen.ts";
 export interface DemoPlatform {
   readonly url: string;
   readonly natsUrl: string;
-  readonly tokens: { readonly submitter: string; readonly approver: string };
+  readonly tokens: FirstTokens;
   readonly subscriberSeed: string;
   /** Folders of the nodes on this machine: where the ranks' process ids are found. */
   readonly agentDirs: readonly string[];
@@ -39,14 +37,10 @@ async function describe(dir: string, stop: () => Promise<void>): Promise<DemoPla
   const file = readPlatformFile(dir);
   if (file === undefined) throw new Error(`no platform runs on ${dir}`);
   const platform = await preparePlatform(dir);
-  // Written by the gateway at its first start.
-  const tokens = JSON.parse(
-    await readFile(join(dir, "secrets/tokens.json"), "utf8"),
-  ) as DemoPlatform["tokens"];
   return {
     url: file.url,
     natsUrl: file.natsUrl,
-    tokens,
+    tokens: firstTokens(dir),
     subscriberSeed: platform.seedFile("subscriber"),
     agentDirs: file.nodes.map(
       (nodeId) => platform.serviceEnv("worker-agent", { nodeId }).TRAINYARD_AGENT_DIR ?? "",

@@ -6,7 +6,7 @@
  * Ends with 0 when each has trained one model on two ranks and took the platform for the launcher that it knows.
  */
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { scheduler } from "@trainyard/contracts";
@@ -62,11 +62,7 @@ const dir = mkdtempSync(join(tmpdir(), "trainyard-frameworks-"));
 const platform = await startUp(join(dir, "platform"), ["--ports", "free"]);
 let failures = 0;
 try {
-  // Written by the gateway at its first start.
-  const tokens = JSON.parse(readFileSync(join(platform.dataDir, "secrets/tokens.json"), "utf8")) as {
-    readonly submitter: string;
-  };
-  const user = flowClients(platform.url, tokens.submitter);
+  const user = flowClients(platform.url, platform.tokens.submitter);
   for (const [name, launcher] of Object.entries(detected)) {
     const began = performance.now();
     const { job, output } = await runJob(user, `${name}.yaml`);

@@ -2,7 +2,7 @@
  * npm run mlflow-parity [-- --json]   MLflow's client against MLflow's own server and against this platform: every public
  * method of MlflowClient, errors included. Exits 1 when they differ where nobody decided that they shall.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,11 +24,10 @@ try {
     startUp(join(dir, "platform"), ["--ports", "free"], { TRAINYARD_LAUNCHER: "off" }),
   ]);
   try {
-    const tokens = JSON.parse(readFileSync(join(platform.dataDir, "secrets/tokens.json"), "utf8"));
     console.error("the client's every method, on both");
     const [theirs, ours] = await Promise.all([
       seeServer(server.url, "", dir, "theirs"),
-      seeServer(platform.url, tokens.submitter, dir, "ours"),
+      seeServer(platform.url, platform.tokens.submitter, dir, "ours"),
     ]);
     const report = compareSeen(theirs, ours, refusals, deliberate);
     console.log(values.json ? JSON.stringify(report) : text(report));

@@ -5,7 +5,7 @@ import { serviceNames } from "@trainyard/local";
 import { testLogger, waitFor } from "@trainyard/testing";
 import { type FlowClients, insist } from "../../flow/clients.ts";
 import { eventsOf, faultsOf } from "../../flow/event-log.ts";
-import { deadLetters, livingRanks, unpublished } from "../../flow/leftovers.ts";
+import { deadLetters, livingRanks, stillLeft, unpublished } from "../../flow/leftovers.ts";
 import { readyNodes, type Stage } from "../../flow/stage.ts";
 import type { Submitted, Unbroken } from "./jobs.ts";
 import { wrongPoints } from "./wrong-points.ts";
@@ -13,7 +13,6 @@ import { wrongPoints } from "./wrong-points.ts";
 /** One broken promise, in words. */
 export type Broken = string;
 
-const SETTLE_MS = 60_000;
 const jobEnded = "trainyard.scheduler.job.ended.v1";
 const runEnded = "trainyard.tracking.run.ended.v1";
 
@@ -31,9 +30,9 @@ export async function brokenAfterStorm(
     logger: testLogger("check"),
   });
   try {
-    const alive = await left("ranks", async () => livingRanks(fleet));
-    const waiting = await left("outboxes", () => unpublished(fleet));
-    const away = await left("nodes", async () =>
+    const alive = await stillLeft("ranks", async () => livingRanks(fleet));
+    const waiting = await stillLeft("outboxes", () => unpublished(fleet));
+    const away = await stillLeft("nodes", async () =>
       (await readyNodes(stage)) === nodes.length ? [] : await unusableNodes(user),
     );
     const perJob: Broken[] = [];
@@ -52,19 +51,6 @@ export async function brokenAfterStorm(
   } finally {
     await bus.close();
   }
-}
-
-/** Waits until nothing is left; gives back what is when the time is over. */
-async function left(what: string, look: () => Promise<readonly string[]>): Promise<readonly string[]> {
-  let found: readonly string[] = [];
-  const isEmpty = async () => {
-    found = await look();
-    return found.length === 0;
-  };
-  await waitFor(what, isEmpty, { timeoutMs: SETTLE_MS, intervalMs: 200 }).catch((error: unknown) => {
-    if (found.length === 0) throw error;
-  });
-  return found;
 }
 
 async function unusableNodes(user: FlowClients): Promise<readonly string[]> {
@@ -125,15 +111,9 @@ export async function historyOf(user: FlowClients, runId: string): Promise<reado
 
 /** As rank 0 of the last attempt printed it. */
 export function digestOf(user: FlowClients, runId: string, attempt: number): Promise<string> {
-  return waitFor(
-    "the digest in the log",
-    async () => {
-      const lines: string[] = [];
-      for await (const part of user.tracking.readLogs({ runId, rank: 0, attempt })) lines.push(...part.lines);
-      return lines
-        .map((line) => /digest ([0-9a-f]{64})/.exec(line)?.[1])
-        .find((found) => found !== undefined);
-    },
-    { timeoutMs: 20_000 },
-  );
+  return waitFor("the digest in the log", async () => {
+    const lines: string[] = [];
+    for await (const part of user.tracking.readLogs({ runId, rank: 0, attempt })) lines.push(...part.lines);
+    return lines.map((line) => /digest ([0-9a-f]{64})/.exec(line)?.[1]).find((found) => found !== undefined);
+  });
 }
