@@ -20,8 +20,9 @@ export default defineConfig({
           include: under("*.int.test.ts"),
           exclude: ["**/node_modules/**"],
           globalSetup: ["libs/testing/global-setup.ts"],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          // For what hangs, not for what is slow: each wait in a test has a deadline of its own.
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
           maxWorkers: 2,
         },
       },

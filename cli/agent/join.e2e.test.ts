@@ -54,15 +54,11 @@ describe("machines that join a platform", () => {
         { on: network.nodes[index], env: { TRAINYARD_LAUNCHER: "off", TRAINYARD_LISTEN_HOST: "127.0.0.1" } },
       ),
     );
-    await waitFor(
-      "both nodes",
-      async () => {
-        for (const agent of agents) expect(agent.output.stderr).not.toContain("error");
-        const { stdout } = await user(["nodes", "--json"]);
-        return (JSON.parse(stdout) as { nodes?: unknown[] }).nodes?.length === names.length;
-      },
-      { timeoutMs: 60_000 },
-    );
+    await waitFor("both nodes", async () => {
+      for (const agent of agents) expect(agent.output.stderr).not.toContain("error");
+      const { stdout } = await user(["nodes", "--json"]);
+      return (JSON.parse(stdout) as { nodes?: unknown[] }).nodes?.length === names.length;
+    });
     const ran = await user(["submit", "gang.yaml", "--follow"]);
     expect(ran.code, ran.stdout + ran.stderr).toBe(0);
     const job = /job_[A-Za-z0-9]+/.exec(ran.stdout)?.[0] ?? "";

@@ -118,4 +118,4 @@ export async function consumer(
 }
 
 /** Waits until the check passes, within a deadline. */
-export const until = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 20_000, interval: 20 });
+export const until = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: 60_000, interval: 20 });

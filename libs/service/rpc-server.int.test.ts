@@ -14,6 +14,8 @@ import { startTestServer, type TestKeys, type TestServer, testAccess, testKeys }
 const submitter: Principal = { name: "ada", kind: "user", roles: ["submitter"] };
 const viewer: Principal = { name: "vic", kind: "user", roles: ["viewer"] };
 
+const HOUR_MS = 3_600_000;
+
 let keys: TestKeys;
 const running: TestServer[] = [];
 
@@ -216,7 +218,7 @@ describe("what callers see of errors", () => {
   it("a call that takes too long ends at its deadline", async () => {
     const { url } = await start({
       listNodes: async (_request, context) => {
-        await sleep(10_000, undefined, { signal: context.signal });
+        await sleep(HOUR_MS, undefined, { signal: context.signal });
         return {};
       },
     });
@@ -260,24 +262,26 @@ describe("limits", () => {
     await client.listNodes({});
   });
 
-  it("ends streams and refuses calls when it stops, within the grace", async () => {
+  it("ends streams and refuses calls when it stops, without waiting for the grace to end", async () => {
     const entered = Promise.withResolvers<void>();
-    const { url, server } = await start({
-      async *watchJob(_request, context) {
-        yield {};
-        entered.resolve();
-        await sleep(60_000, undefined, { signal: context.signal });
+    // Neither the grace nor the handler would come to its end while this test may last.
+    const { url, server } = await start(
+      {
+        async *watchJob(_request, context) {
+          yield {};
+          entered.resolve();
+          await sleep(HOUR_MS, undefined, { signal: context.signal });
+        },
       },
-    });
+      { stopGraceMs: HOUR_MS },
+    );
     const client = await clientAs(url, viewer);
     const watching = (async () => {
       for await (const _ of client.watchJob({}, { timeoutMs: 0 }));
     })();
     const ended = failure(watching);
     await entered.promise;
-    const since = performance.now();
-    await server.stop(AbortSignal.timeout(5_000));
-    expect(performance.now() - since).toBeLessThan(2_000);
+    await server.stop(new AbortController().signal);
     expect(await ended).toMatchObject({ code: "unavailable" });
     await expect((async () => await client.listQueues({}))()).rejects.toThrow(ConnectError);
   });

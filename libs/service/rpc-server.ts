@@ -23,7 +23,6 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** How long one request over HTTP/1.1 may take to arrive whole. */
 const REQUEST_TIMEOUT_MS = 120_000;
 
-/** How long calls under way may take to finish when the server stops. */
 const STOP_GRACE_MS = 3_000;
 
 export interface RpcServerOptions {
@@ -43,6 +42,8 @@ export interface RpcServerOptions {
   readonly logger: Logger;
   readonly maxMessageBytes?: number;
   readonly requestTimeoutMs?: number;
+  /** How long calls under way may take to finish when the server stops; 3 s unless given. */
+  readonly stopGraceMs?: number;
   /** Serves whatever is neither an RPC nor one of the ops endpoints: REST, static files. 404 unless given. */
   readonly fallback?: HttpHandler;
 }
@@ -62,6 +63,7 @@ export interface RpcServer extends Part {
 export function rpcServer(options: RpcServerOptions): RpcServer {
   const { name, logger, health, fallback = notFound } = options;
   const maxBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+  const stopGraceMs = options.stopGraceMs ?? STOP_GRACE_MS;
   const stopping = new AbortController();
   const limits = {
     readMaxBytes: maxBytes,
@@ -108,7 +110,7 @@ export function rpcServer(options: RpcServerOptions): RpcServer {
     async stop(signal) {
       // Ends the streams, which would go on for ever; unary calls that are under way finish.
       stopping.abort(new ConnectError("the server is stopping", Code.Unavailable));
-      await server.close(AbortSignal.any([signal, AbortSignal.timeout(STOP_GRACE_MS)]));
+      await server.close(AbortSignal.any([signal, AbortSignal.timeout(stopGraceMs)]));
     },
   };
 }

@@ -3,6 +3,9 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
+/** For what comes at once, unless the machine is busy. */
+const patient = { timeout: 60_000 };
+
 const door = fileURLToPath(new URL("./index.ts", import.meta.url));
 
 /** Runs a service's main in a process of its own, as `script` builds it. */
@@ -37,7 +40,7 @@ describe("a service's process", () => {
     const { child, output, ended } = runService(
       `await runMain("x", async () => createApp({ name: "x", logger, parts: [${part("say('stopped')")}] }));`,
     );
-    await expect.poll(output, { timeout: 10_000 }).toContain("started");
+    await expect.poll(output, patient).toContain("started");
     child.kill(signal);
     expect(await ended).toBe(0);
     expect(output()).toBe("started\nstopping\nstopped\n");
@@ -47,9 +50,9 @@ describe("a service's process", () => {
     const { child, output, ended } = runService(
       `await runMain("x", async () => createApp({ name: "x", logger, parts: [${part("await new Promise(() => {})")}] }));`,
     );
-    await expect.poll(output, { timeout: 10_000 }).toContain("started");
+    await expect.poll(output, patient).toContain("started");
     child.kill("SIGTERM");
-    await expect.poll(output, { timeout: 10_000 }).toContain("stopping");
+    await expect.poll(output, patient).toContain("stopping");
     child.kill("SIGTERM");
     expect(await ended).toBe(130);
   });

@@ -13,6 +13,9 @@ import { rpcClient } from "./rpc-client.ts";
 import { startTestServer, type TestKeys, type TestServer, testKeys } from "./test-service.ts";
 
 const HUGE_BYTES = 100 * 1024 * 1024;
+const HOUR_MS = 3_600_000;
+/** For what comes at once, unless the machine is busy. */
+const patient = { timeout: 60_000 };
 
 let keys: TestKeys;
 const running: TestServer[] = [];
@@ -86,7 +89,7 @@ describe("one port", () => {
       await sleep(1);
     }
     // What the server says first is its settings frame: length, then type 4.
-    await expect.poll(() => h2.received().charCodeAt(3)).toBe(4);
+    await expect.poll(() => h2.received().charCodeAt(3), patient).toBe(4);
   });
 
   it("serves a POST whose head and body come in one piece", async () => {
@@ -104,9 +107,8 @@ describe("one port", () => {
     const stuck = rawConnection(url);
     stuck.socket.write("P");
     await rpcClient(scheduler.SchedulerService, url).listNodes({});
-    const since = performance.now();
+    // No timeout of HTTP's ends these.
     expect(await Promise.all([silent.closed, stuck.closed])).toEqual(["", ""]);
-    expect(performance.now() - since).toBeLessThan(5_000);
   });
 
   it("answers what nobody serves with 404, and nonsense without harm", async () => {
@@ -195,7 +197,7 @@ describe("for whoever runs it", () => {
     await expect(check("no.such.Service")).rejects.toMatchObject({ code: grpc.status.NOT_FOUND });
 
     mongodb = () => Promise.reject(new Error("away"));
-    await expect.poll(readyz, { timeout: 5_000 }).toMatchObject({
+    await expect.poll(readyz, patient).toMatchObject({
       status: 503,
       body: { checks: { mongodb: "unreachable" } },
     });
@@ -265,26 +267,22 @@ describe("for whoever runs it", () => {
 });
 
 describe("stopping", () => {
-  it("takes no time although idle and silent clients are connected", async () => {
-    const { url, server } = await start();
+  it("does not wait for its grace to end although idle and silent clients are connected", async () => {
+    const { url, server } = await start({ stopGraceMs: HOUR_MS });
     rawConnection(url);
     await fetch(`${url}/healthz`);
     await rpcClient(scheduler.SchedulerService, url).listNodes({});
-    const since = performance.now();
-    await server.stop(AbortSignal.timeout(5_000));
-    expect(performance.now() - since).toBeLessThan(500);
+    await server.stop(new AbortController().signal);
   });
 
   it("cuts off an upload that never ends when time is up", async () => {
-    const { url, server } = await start();
-    const { socket, closed } = rawConnection(url);
+    const { url, server } = await start({ stopGraceMs: HOUR_MS });
+    const { socket, closed, received } = rawConnection(url);
     socket.write(
-      `POST ${listNodes} HTTP/1.1\r\nhost: x\r\ncontent-type: application/proto\r\ncontent-length: 100\r\n\r\nx`,
+      `POST ${listNodes} HTTP/1.1\r\nhost: x\r\ncontent-type: application/proto\r\nexpect: 100-continue\r\ncontent-length: 100\r\n\r\nx`,
     );
-    await sleep(50);
-    const since = performance.now();
+    await expect.poll(received, patient).toContain("100 Continue");
     await server.stop(AbortSignal.timeout(300));
-    expect(performance.now() - since).toBeLessThan(2_000);
     await closed;
   });
 });

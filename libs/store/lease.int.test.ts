@@ -12,7 +12,7 @@ const TTL_MS = 400;
 async function candidate(store: Store, holder: string, more: Partial<LeaseOptions> = {}): Promise<Lease> {
   const made = lease({ store, name: "leader", holder, ttlMs: TTL_MS, ...more });
   await made.start();
-  onTestFinished(() => made.stop(AbortSignal.timeout(2_000)));
+  onTestFinished(() => made.stop(AbortSignal.timeout(60_000)));
   return made;
 }
 
@@ -42,10 +42,11 @@ function severable(store: Store): { store: Store; sever(): void } {
 
 it("is held by one of several candidates, and longer than its TTL while renewed", async () => {
   const store = await testStore();
-  const ttlMs = 2_000;
+  // A busy machine may hold the holder up for a second.
+  const ttlMs = 4_000;
   const candidates = await Promise.all(["a", "b", "c"].map((holder) => candidate(store, holder, { ttlMs })));
   const first = await Promise.race(candidates.map((each) => each.acquired()));
-  const end = performance.now() + 1.5 * ttlMs;
+  const end = performance.now() + 1.25 * ttlMs;
   while (performance.now() < end) {
     expect(candidates.filter((each) => each.token() !== undefined)).toHaveLength(1);
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -57,10 +58,10 @@ it("passes at once, with a higher token, when its holder stops", async () => {
   const store = await testStore();
   const a = await candidate(store, "a", { ttlMs: 20_000 });
   const first = await a.acquired();
-  await a.stop(AbortSignal.timeout(2_000));
+  await a.stop(AbortSignal.timeout(60_000));
   expect(first.signal.aborted).toBe(true);
   const b = await candidate(store, "b", { ttlMs: 20_000 });
-  const second = await b.acquired(AbortSignal.timeout(10_000));
+  const second = await b.acquired(AbortSignal.timeout(60_000));
   expect(second.token).toBeGreaterThan(first.token);
 });
 
@@ -75,7 +76,7 @@ it("is given up by a cut-off holder before another takes it", async () => {
     abortedAtMs = performance.now();
   });
   link.sever();
-  const second = await b.acquired(AbortSignal.timeout(10_000));
+  const second = await b.acquired(AbortSignal.timeout(60_000));
   const takenAtMs = performance.now();
   await lost;
   expect(abortedAtMs).toBeLessThan(takenAtMs);
@@ -89,7 +90,7 @@ it("refuses the fenced transaction of a holder that does not know yet that it lo
   const paused = await candidate(severableAfterStart(store), "paused", { clock: { nowMs: () => 0 } });
   const stale = await paused.acquired();
   const b = await candidate(store, "b");
-  await b.acquired(AbortSignal.timeout(10_000));
+  await b.acquired(AbortSignal.timeout(60_000));
   expect(paused.token()?.token).toBe(stale.token);
 
   const rows = store.collection("decisions");

@@ -85,7 +85,7 @@ it("loses no acknowledged transaction and doubles none when mongod is killed und
     expect(total).toBe(acknowledged.get(writer));
     expect(await entries.countDocuments({ account: writer })).toBe(total);
   }
-}, 60_000);
+});
 
 it("names the server and not the password when it cannot be opened", async () => {
   const opening = openStore({

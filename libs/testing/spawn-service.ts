@@ -22,14 +22,16 @@ export interface SpawnOptions {
   /** Relative to the checkout: "services/scheduler/main.ts". */
   readonly script: string;
   readonly args?: readonly string[];
-  /** Beside PATH and HOME nothing is inherited. */
+  /** Beside PATH, HOME and the cache of compiled code nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   /** Answers 2xx once the service works; left out: not waited for. */
   readonly readyUrl?: string;
-  readonly readyTimeoutMs?: number;
   /** What the command line is prefixed with: a node's namespace. */
   readonly prefix?: readonly string[];
 }
+
+/** A service takes half a second, and many times that where a dozen of them start at once. */
+const READY_MS = 90_000;
 
 async function isReady(url: string): Promise<boolean> {
   return (await fetch(url, { signal: AbortSignal.timeout(2_000) })).ok;
@@ -55,6 +57,8 @@ export async function spawnScript(name: string, options: SpawnOptions): Promise<
     env: {
       PATH: `${bin}${delimiter}${process.env.PATH ?? ""}`,
       HOME: process.env.HOME ?? "/",
+      // A third of a service's start is compiling what the last one has compiled.
+      NODE_COMPILE_CACHE: join(checkoutRoot, ".cache/compile"),
       ...options.env,
     },
     stdio: ["ignore", "pipe", "pipe"],
@@ -72,7 +76,7 @@ export async function spawnScript(name: string, options: SpawnOptions): Promise<
   if (readyUrl !== undefined) {
     const ended = exited.then((end) => Promise.reject(new Error(`${name} ended with ${end}:\n${output()}`)));
     const ready = waitFor(`${name} ready at ${readyUrl}`, () => isReady(readyUrl), {
-      timeoutMs: options.readyTimeoutMs ?? 30_000,
+      timeoutMs: READY_MS,
     });
     try {
       await Promise.race([ready, ended]);
@@ -92,13 +96,11 @@ export function spawnService(
   platform: Platform,
   service: ServiceName,
   env: Readonly<Record<string, string>> = {},
-  limits: Pick<SpawnOptions, "readyTimeoutMs"> = {},
 ): Promise<ServiceProcess> {
   return spawnScript(service, {
     script: `services/${service}/main.ts`,
     env: { ...platform.serviceEnv(service), ...env },
     readyUrl: `${platform.url(service)}/readyz`,
-    ...limits,
   });
 }
 
@@ -110,9 +112,8 @@ export function spawnAgent(
   platform: Platform,
   nodeId: string,
   env: Readonly<Record<string, string>> = {},
-  limits: Pick<SpawnOptions, "readyTimeoutMs"> & { readonly on?: NetworkNode } = {},
+  { on }: { readonly on?: NetworkNode | undefined } = {},
 ): Promise<ServiceProcess> {
-  const { on, ...rest } = limits;
   const own = platform.serviceEnv("worker-agent", { nodeId });
   const there = on === undefined ? {} : { TRAINYARD_LISTEN_HOST: on.address, TRAINYARD_ADDRESS: on.address };
   return spawnScript(`agent ${nodeId}`, {
@@ -120,6 +121,5 @@ export function spawnAgent(
     env: { ...own, TRAINYARD_LAUNCHER: "off", ...there, ...env },
     readyUrl: `http://${on?.address ?? "127.0.0.1"}:${own.TRAINYARD_LISTEN_PORT}/readyz`,
     ...(on === undefined ? {} : { prefix: on.prefix }),
-    ...rest,
   });
 }

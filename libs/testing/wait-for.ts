@@ -1,5 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 
+/** The wait ends as soon as what is waited for holds, so a long one costs a slow or busy machine's time only. */
+const WAIT_MS = 60_000;
+
 /** How long to wait and how often to look. */
 export interface WaitOptions {
   readonly timeoutMs?: number;
@@ -13,7 +16,7 @@ export interface WaitOptions {
 export async function waitFor<T>(
   what: string,
   fn: () => Promise<T> | T,
-  { timeoutMs = 10_000, intervalMs = 20 }: WaitOptions = {},
+  { timeoutMs = WAIT_MS, intervalMs = 20 }: WaitOptions = {},
 ): Promise<Exclude<T, undefined | false>> {
   const deadline = performance.now() + timeoutMs;
   let last: unknown;

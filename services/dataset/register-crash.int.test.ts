@@ -96,5 +96,5 @@ describe("the digits example", () => {
       ["label is not null", 1],
     ]);
     expect(await service.kill("SIGTERM")).toBe(0);
-  }, 90_000);
+  });
 });

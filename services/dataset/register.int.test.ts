@@ -237,7 +237,7 @@ splits: { train: 0.9, test: 0.1 }
     ).toEqual([[60000, 60000, 60000], [20000]]);
     expect(digestsOf(a.datasetVersion)).toEqual(digestsOf(b.datasetVersion));
     expect(readdirSync(workDir)).toEqual([]);
-  }, 60_000);
+  });
 });
 
 describe("versions", () => {

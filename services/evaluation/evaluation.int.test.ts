@@ -378,14 +378,10 @@ describe("an evaluation", () => {
     })();
     const evaluated = await world.running((await world.trained("mortal", "lenient")).id);
     await world.measured(evaluated, {}, await world.put(reportOf()));
-    const ended = await waitFor(
-      "the verdict after every crash",
-      async () => {
-        const { evaluation: found } = await world.api.getEvaluation({ evaluationId: evaluated.id });
-        return readdirSync(once).length === points.length && found?.state === PASSED ? found : undefined;
-      },
-      { timeoutMs: 30_000 },
-    );
+    const ended = await waitFor("the verdict after every crash", async () => {
+      const { evaluation: found } = await world.api.getEvaluation({ evaluationId: evaluated.id });
+      return readdirSync(once).length === points.length && found?.state === PASSED ? found : undefined;
+    });
     expect(ended.version).toBe(4n);
     expect(await jobsOf(evaluated.id)).toHaveLength(1);
     const later = await world.trained("mortal-later", "nowhere");
@@ -393,5 +389,5 @@ describe("an evaluation", () => {
     stopped = true;
     await service.kill();
     await keeper;
-  }, 90_000);
+  });
 });

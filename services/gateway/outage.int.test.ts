@@ -15,20 +15,16 @@ it("answers unavailable while the database is away, and goes on when it is back"
   const admin = one.client(gateway.TokenService, one.tokens.admin);
   await admin.listTokens({});
   await one.servers.mongod.kill("SIGKILL");
-  const failure = await waitFor(
-    "a refusal",
-    async () => {
-      const refused = await failureOf(admin.listTokens({}));
-      return refused.code === "none" ? undefined : refused;
-    },
-    { timeoutMs: 20_000 },
-  );
+  const failure = await waitFor("a refusal", async () => {
+    const refused = await failureOf(admin.listTokens({}));
+    return refused.code === "none" ? undefined : refused;
+  });
   expect(failure).toMatchObject({ code: "unavailable", reason: "DEPENDENCY_UNAVAILABLE" });
   expect((await fetch(`${one.url}/healthz`)).status).toBe(200);
   await one.servers.mongod.restart();
-  const { tokens } = await waitFor("an answer", () => admin.listTokens({}), { timeoutMs: 20_000 });
+  const { tokens } = await waitFor("an answer", () => admin.listTokens({}));
   expect(tokens).toHaveLength(3);
-}, 60_000);
+});
 
 it("goes on tailing when the bus was killed and is back: each event once, and none from before", async () => {
   const old = await one.newToken();
@@ -71,11 +67,9 @@ it("goes on tailing when the bus was killed and is back: each event once, and no
   expect(await failureOf(letters)).toMatchObject({ code: "unavailable", reason: "DEPENDENCY_UNAVAILABLE" });
   await one.servers.nats.restart();
   const after = await one.newToken();
-  await waitFor("the events after", () => [seen, fresh].every((ids) => ids.includes(after.id)), {
-    timeoutMs: 40_000,
-  });
+  await waitFor("the events after", () => [seen, fresh].every((ids) => ids.includes(after.id)));
   await admin.revokeToken({ requestId: nextRequestId(), tokenId: after.id });
-  await waitFor("the revocation", () => idle.includes(after.id), { timeoutMs: 40_000 });
+  await waitFor("the revocation", () => idle.includes(after.id));
   expect(idle).toEqual([after.id]);
   for (const ids of [seen, fresh]) {
     const made = ids.filter((id, index) => ids.indexOf(id) === index);
@@ -84,4 +78,4 @@ it("goes on tailing when the bus was killed and is back: each event once, and no
     expect(ids).not.toContain(old.id);
   }
   leaving.abort();
-}, 60_000);
+});

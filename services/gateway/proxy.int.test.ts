@@ -203,10 +203,10 @@ describe("the gateway passes on", () => {
     const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
     const headers = { ...auth(one.tokens.submitter), traceparent: `00-${traceId}-00f067aa0ba902b7-01` };
     const client = createClient(scheduler.SchedulerService, createGrpcTransport({ baseUrl: one.url }));
-    await client.getJob({ jobId: "job_1" }, { headers, timeoutMs: 5_000 });
+    await client.getJob({ jobId: "job_1" }, { headers, timeoutMs: 300_000 });
     expect(seen.traces).toEqual([traceId]);
-    expect(seen.deadlines[0]).toBeLessThanOrEqual(5_000);
-    expect(seen.deadlines[0]).toBeGreaterThan(3_000);
+    expect(seen.deadlines[0]).toBeLessThanOrEqual(300_000);
+    expect(seen.deadlines[0]).toBeGreaterThan(200_000);
   });
 
   it("that the deadline has passed", async () => {

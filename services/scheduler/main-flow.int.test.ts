@@ -171,7 +171,7 @@ describe("a job", () => {
     const job = await world.submit(api);
     const seen = (async () => {
       const states: scheduler.JobState[] = [];
-      for await (const { job: now } of api.watchJob({ jobId: job.runId }, { timeoutMs: 20_000 })) {
+      for await (const { job: now } of api.watchJob({ jobId: job.runId }, { timeoutMs: 0 })) {
         const state = now?.state ?? JobState.UNSPECIFIED;
         if (states.at(-1) !== state) states.push(state);
       }

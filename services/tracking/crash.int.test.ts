@@ -31,14 +31,10 @@ const dyingAt = (points: readonly string[], once: string) =>
   spawnTracking(service, { TRAINYARD_CRASH_AT: points.join(","), TRAINYARD_CRASH_ONCE_DIR: once });
 
 const everythingAcknowledged = () =>
-  waitFor(
-    "everything to be acknowledged",
-    async () => {
-      const info = await service.bus.jsm.consumers.info("TELEMETRY", "tracking-telemetry");
-      return info.num_ack_pending === 0 && info.num_pending === 0;
-    },
-    { timeoutMs: 45_000 },
-  );
+  waitFor("everything to be acknowledged", async () => {
+    const info = await service.bus.jsm.consumers.info("TELEMETRY", "tracking-telemetry");
+    return info.num_ack_pending === 0 && info.num_pending === 0;
+  });
 
 const collection = <T extends { _id: string }>(name: string) => service.store.collection<T>(name);
 
@@ -67,7 +63,6 @@ describe("a crash between the commit and what follows", () => {
     await waitFor(
       "everything to be packed",
       async () => (await collection("metric_batches").countDocuments({ runId })) === 0,
-      { timeoutMs: 45_000 },
     );
     const { points: history } = await life.reader.getMetricHistory({ runId });
     expect(history.map(({ step }) => Number(step))).toEqual(
@@ -107,14 +102,13 @@ describe("a crash between the commit and what follows", () => {
       "the output to be archived",
       async () =>
         (await collection("log_archiving").countDocuments({ _id: runId, dueAt: { $exists: true } })) === 0,
-      { timeoutMs: 30_000 },
     );
     expect(await collection("log_batches").countDocuments({ runId })).toBe(0);
     const lines: string[] = [];
     for await (const answer of life.reader.readLogs({ runId })) lines.push(...answer.lines);
     expect(lines).toEqual(["hello"]);
     await life.child.kill("SIGTERM");
-  }, 120_000);
+  });
 
   it("commits a checkpoint once: the agent that got no answer asks again", async () => {
     const once = tempDir("once");
@@ -158,7 +152,7 @@ describe("a crash between the commit and what follows", () => {
     expect(events).toEqual([[`trainyard.${project}.tracking.checkpoint.committed.v1.${job.runId}`, 1]]);
     expect(await service.blobs.pins(digest)).toContain(`run:default:${job.runId}`);
     await second.child.kill("SIGTERM");
-  }, 120_000);
+  });
 });
 
 describe("two replicas", () => {
@@ -188,14 +182,10 @@ describe("two replicas", () => {
     for (const { runId } of jobs)
       await publishMetrics(service.bus, aMetricBatch({ runId, attempt: 1 }, [1, 3]));
     const states = collection<{ _id: string; updatedAt: Date }>("metric_states");
-    const folded = await waitFor(
-      "all to be folded",
-      async () => {
-        const found = await states.find({ _id: { $in: jobs.map(({ runId }) => runId) } }).toArray();
-        return found.length === RUNS && found;
-      },
-      { timeoutMs: 60_000 },
-    );
+    const folded = await waitFor("all to be folded", async () => {
+      const found = await states.find({ _id: { $in: jobs.map(({ runId }) => runId) } }).toArray();
+      return found.length === RUNS && found;
+    });
     const afterKill = (owner: string | undefined) =>
       folded
         .filter(({ _id }) => ownerOf(_id, ids) === owner)
@@ -211,5 +201,5 @@ describe("two replicas", () => {
       expect(runs[0]?.metrics.loss).toMatchObject({ count: 3n, last: 3 });
     }
     await second.child.kill("SIGTERM");
-  }, 120_000);
+  });
 });

@@ -23,7 +23,7 @@ beforeAll(async () => {
   const gateway = await testSigner("gateway");
   const as = (where: string, name: string) =>
     rpcClient(tracking.ArtifactService, service.app.server.url, {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
       token: () =>
         gateway.sign({ name, kind: "user", roles: ["submitter"], project: where } as const, 60_000),
     });

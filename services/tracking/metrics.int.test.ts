@@ -157,12 +157,12 @@ describe("metrics by call", () => {
         yield create(tracking.LogMetricStreamRequestSchema, { requestId, runId, batch: 0, points: full });
       }
     }
-    const stream = metrics.logMetricStream(tooMany(), { timeoutMs: 90_000 });
+    const stream = metrics.logMetricStream(tooMany(), { timeoutMs: 150_000 });
     expect(await refusal(stream)).toBe("TOO_MANY_POINTS");
     const ids = Array.from({ length: 101 }, () => runId);
     expect(await refusal(metrics.getSeries({ runIds: ids, keys: ["loss"] }))).toBe("SERIES_LIMIT");
     expect(await refusal(metrics.getSeries({ runIds: [runId], keys: [] }))).toBe("SERIES_LIMIT");
-  }, 120_000);
+  });
 
   it("reach a live tail, beside what ranks log", async () => {
     const stop = new AbortController();

@@ -27,7 +27,7 @@ export async function spawnTracking(
     readyUrl: `${url}/readyz`,
   });
   const as = async (kid: string): Promise<TrackingClient> =>
-    rpcClient(tracking.TrackingService, url, { signer: await testSigner(kid), timeoutMs: 10_000 });
+    rpcClient(tracking.TrackingService, url, { signer: await testSigner(kid), timeoutMs: 60_000 });
   return {
     child,
     url,

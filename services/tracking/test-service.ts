@@ -124,7 +124,7 @@ export async function clientOf<S extends DescService>(
   url: string,
   caller: Caller,
 ): Promise<Client<S>> {
-  const options = { timeoutMs: 20_000 };
+  const options = { timeoutMs: 60_000 };
   if (caller === "scheduler") {
     return rpcClient(service, url, { ...options, signer: await testSigner("scheduler") });
   }

@@ -166,9 +166,9 @@ for step in range(1, 3000):
     await waitFor("points", () => node.tracking.points(job.runId, 1, 0).length > 10);
     await node.servers.nats.kill("SIGKILL");
     const done = join(node.attemptDir(job), "done.json");
-    await waitFor("the ranks to be stopped", () => readFileSync(done, "utf8"), { timeoutMs: 15_000 });
+    await waitFor("the ranks to be stopped", () => readFileSync(done, "utf8"));
     await node.servers.nats.restart();
-    const status = await node.reaches(job, "FINALIZED", 30_000);
+    const status = await node.reaches(job, "FINALIZED");
     expect(status.ranks[0]?.exit?.signal).toBe(15);
     const steps = node.tracking.points(job.runId, 1, 0).map(({ step }) => Number(step));
     expect(steps).toEqual(Array.from({ length: Number(status.ranks[0]?.lastStep) }, (_, index) => index + 1));
@@ -201,7 +201,7 @@ wait("end")
     });
     await node.servers.nats.restart();
     writeFileSync(file("work/end"), "");
-    await node.reaches(job, "FINALIZED", 60_000);
+    await node.reaches(job, "FINALIZED");
     const text = node.tracking.text(job.runId, 1, 0, "stdout");
     expect(text.startsWith("first line\n0000x")).toBe(true);
     expect(text.endsWith("xlast line\n")).toBe(true);

@@ -37,13 +37,13 @@ const log = ({ runId }: workeragent.Assignment, stream: "stdout" | "stderr") =>
   node.tracking.text(runId, 1, 0, stream);
 
 async function ends(assignment: workeragent.Assignment): Promise<string> {
-  const status = await node.reaches(assignment, "FINALIZED", 120_000);
+  const status = await node.reaches(assignment, "FINALIZED");
   expect(status.ranks[0]?.exit?.code, status.ranks[0]?.exit?.tracebackTail).toBe(0);
   return log(assignment, "stdout");
 }
 
 it("builds what jobs list once for two that need it at once, above the node's packages, and anew when it is damaged", {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const files = { "requirements.txt": `${PACKAGE}\nnumpy\n` };
   const [one, two] = [await job("requirements.txt", files), await job("requirements.txt", files)];
@@ -78,7 +78,7 @@ it("builds what jobs list once for two that need it at once, above the node's pa
 });
 
 it("goes on where an agent left off that died with the environment built and no rank started", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   await agent.kill("SIGKILL");
   const dying = await start({ TRAINYARD_CRASH_AT: "agent.python.made" });
@@ -90,7 +90,7 @@ it("goes on where an agent left off that died with the environment built and no 
 });
 
 it("installs exactly what a lock says, without the node's packages when the job hides them", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const project =
     '[project]\nname = "mine"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["colorama"]\n';
@@ -112,7 +112,7 @@ it("installs exactly what a lock says, without the node's packages when the job 
 });
 
 it("trains the XGBoost example, which brings its own packages and is no torch job", {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const folder = join(checkoutRoot, "examples/process");
   const files = { "requirements.txt": readFileSync(join(folder, "requirements.txt"), "utf8") };
@@ -134,13 +134,13 @@ it("trains the XGBoost example, which brings its own packages and is no torch jo
 });
 
 it("fails the job with the end of what uv said when its packages do not exist, and when a file or interpreter is missing", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const impossible = await job("requirements.txt", { "requirements.txt": "colorama==99.99" });
   const missing = await job("pyproject.toml", {});
   const nowhere = await node.assignment({ script, spec: { python: { interpreter: "/no/such/python" } } });
   await node.desire([impossible, missing, nowhere]);
-  const status = await node.reaches(impossible, "FAILED_TO_START", 60_000);
+  const status = await node.reaches(impossible, "FAILED_TO_START");
   expect(status).toMatchObject({ failureReason: "PYTHON_ENVIRONMENT_FAILED" });
   expect(status.failureTail).toContain("colorama==99.99");
   expect(log(impossible, "stderr")).toContain("colorama==99.99");

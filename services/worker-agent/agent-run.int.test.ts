@@ -108,10 +108,15 @@ time.sleep(60)
 
   it("holds each rank to its limits, in a folder of its own where the job wants one", async () => {
     const script = `
-import os, resource
-print(os.getcwd().removeprefix(os.environ["TRAINYARD_ATTEMPT_DIR"]), resource.getrlimit(resource.RLIMIT_NOFILE))
+import os, resource, time
+attempt = os.environ["TRAINYARD_ATTEMPT_DIR"]
+print(os.getcwd().removeprefix(attempt), resource.getrlimit(resource.RLIMIT_NOFILE), flush=True)
 import helper
-if os.environ["RANK"] == "1":
+if os.environ["RANK"] == "0":
+    open(os.path.join(attempt, "printed"), "w").close()
+else:
+    # Its end ends the other.
+    while not os.path.exists(os.path.join(attempt, "printed")): time.sleep(0.02)
     bytearray(1 << 30)
 `;
     const job = await node.assignment({

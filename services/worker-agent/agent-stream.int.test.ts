@@ -62,7 +62,6 @@ it("commits a checkpoint that its disk has no room for, through an agent whose m
       TRAINYARD_AGENT_DIR: join(tempDir("agent-disk"), "agent"),
       TRAINYARD_DISK_RESERVE_BYTES: "0",
     },
-    readyTimeoutMs: 60_000,
     readyUrl: `http://127.0.0.1:${own.TRAINYARD_LISTEN_PORT}/readyz`,
     prefix: ON_A_SMALL_DISK,
   });
@@ -79,7 +78,7 @@ it("commits a checkpoint that its disk has no room for, through an agent whose m
   const status = readFileSync(`/proc/${agent.pid}/status`, "utf8");
   const peakBytes = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
   expect(peakBytes).toBeLessThan(MOST_MEMORY_BYTES);
-  const ended = await node.reaches(job, "FINALIZED", 60_000);
+  const ended = await node.reaches(job, "FINALIZED");
   expect(ended.ranks[0]?.exit?.code, ended.ranks[0]?.exit?.tracebackTail).toBe(0);
   await agent.kill("SIGTERM");
 });

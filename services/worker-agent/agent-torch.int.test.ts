@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { testNode } from "./testing/test-node.ts";
 
 it("runs a torch DDP gang that averages over its ranks, unmodified from torchrun", {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async () => {
   const node = await testNode();
   await node.startAgent();
@@ -22,7 +22,7 @@ dist.destroy_process_group()
 `;
   const job = await node.assignment({ script, ranks: 2, torch: true });
   await node.desire([job]);
-  const status = await node.reaches(job, "FINALIZED", 90_000);
+  const status = await node.reaches(job, "FINALIZED");
   expect(
     status.ranks.map(({ exit }) => exit?.code),
     status.ranks[0]?.exit?.tracebackTail,

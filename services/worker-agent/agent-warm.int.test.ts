@@ -16,13 +16,13 @@ dist.destroy_process_group()
 `;
 
 it("forks a gang from the launcher, starts it cold with the reason where it must, and survives the launcher's death", {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const node = await testNode();
   const agent = await node.startAgent({ TRAINYARD_LAUNCHER: "warm", TRAINYARD_ON_STOP: "stop" });
   const launcherReady = (after: number) =>
     waitFor("the launcher", () => agent.output().split("the launcher is ready").length > after, {
-      timeoutMs: 90_000,
+      timeoutMs: 120_000,
     });
   /** How the gangs were started so far, as the agent logged it. */
   const starts = () =>
@@ -32,7 +32,7 @@ it("forks a gang from the launcher, starts it cold with the reason where it must
   const train = async (spec: JobChanges = {}) => {
     const job = await node.assignment({ script, ranks: 2, torch: true, spec });
     await node.desire([job]);
-    const status = await node.reaches(job, "FINALIZED", 90_000);
+    const status = await node.reaches(job, "FINALIZED");
     expect(
       status.ranks.map(({ exit }) => exit?.code),
       status.ranks[0]?.exit?.tracebackTail,

@@ -1,3 +1,5 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { scheduler, workeragent } from "@trainyard/contracts";
 import { type ServiceProcess, waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -151,13 +153,17 @@ waits_for_ever()
 });
 
 describe("an agent that is told to end", () => {
+  const askedAt = 20;
+  /** Goes no further than a few steps before it is told to. */
   const script = `
-import time, trainyard
+import os, time, trainyard
 run = trainyard.init()
 for step in range(1, 100_000):
     run.log({"loss": 1.0}, step=step)
     with run.phase("evaluation") if step == 5 else run.phase("waiting"):
         time.sleep(0.02)
+        while step == ${askedAt - 5} and not os.path.exists("go on"):
+            time.sleep(0.02)
     if run.should_checkpoint(step):
         run.checkpoint(step, state={"at": step})
 `;
@@ -173,12 +179,13 @@ for step in range(1, 100_000):
     const ended = agent.kill("SIGTERM");
     await waitFor("the drain", () => node.heartbeats.at(-1)?.lifecycle === AgentLifecycle.DRAINING);
     expect(node.heartbeats.at(-1)?.drainWithinMs).toBeGreaterThan(30_000n);
-    const at = Number(node.status(job)?.ranks[0]?.lastStep ?? 0n) + 200;
-    await node.desire([{ ...job, checkpointAtStep: BigInt(at) }]);
+    await node.desire([{ ...job, checkpointAtStep: BigInt(askedAt) }]);
+    await waitFor("the ranks to be asked", () => existsSync(join(node.attemptDir(job), "checkpoint-at")));
+    writeFileSync(join(node.attemptDir(job), "work", "go on"), "");
     await waitFor("the checkpoint that was asked for", () =>
-      node.status(job)?.ranks.every(({ checkpointStep }) => checkpointStep === BigInt(at)),
+      node.status(job)?.ranks.every(({ checkpointStep }) => checkpointStep === BigInt(askedAt)),
     );
-    expect(partsOf(job)).toEqual([at, at]);
+    expect(partsOf(job)).toEqual([askedAt, askedAt]);
     await node.desire([{ ...job, action: workeragent.AssignmentAction.STOP }]);
     await ended;
     expect(node.heartbeats.map(({ lifecycle }) => lifecycle)).toContain(AgentLifecycle.DRAINED);
@@ -199,27 +206,33 @@ for step in range(1, 100_000):
   it("for an upgrade leaves its ranks to the next, which loses no line and no point", async () => {
     agent = await node.startAgent();
     const counting = `
-import time, trainyard
+import itertools, os, time, trainyard
 run = trainyard.init()
-for step in range(1, 201):
+for step in itertools.count(1):
     run.log({"loss": float(step)}, step=step)
     print("line", step, flush=True)
     time.sleep(0.01)
+    if os.path.exists("enough"):
+        break
 `;
     const job = await node.assignment({ script: counting });
     await node.desire([job]);
     const { ranks } = await node.reaches(job, "RUNNING");
-    await waitFor("some points", () => node.tracking.points(job.runId, 1, 0).length >= 20);
+    const arrived = () => node.tracking.points(job.runId, 1, 0).length;
+    await waitFor("some points", () => arrived() >= 20);
     await agent.kill("SIGTERM");
     const last = node.heartbeats.at(-1);
     expect(last?.lifecycle).toBe(AgentLifecycle.STOPPED);
     expect(last?.attempts.find(({ jobId }) => jobId === job.jobId)?.phase).toBe(
       workeragent.AttemptPhase.RUNNING,
     );
+    const before = arrived();
     agent = await node.startAgent();
+    await waitFor("points by the next agent", () => arrived() > before);
+    writeFileSync(join(node.attemptDir(job), "work", "enough"), "");
     const status = await node.reaches(job, "FINALIZED");
-    expect(status.ranks[0]).toMatchObject({ pid: ranks[0]?.pid, lastStep: 200n, exit: { code: 0 } });
-    const steps = Array.from({ length: 200 }, (_, index) => index + 1);
+    expect(status.ranks[0]).toMatchObject({ pid: ranks[0]?.pid, exit: { code: 0 } });
+    const steps = Array.from({ length: Number(status.ranks[0]?.lastStep) }, (_, index) => index + 1);
     expect(node.tracking.points(job.runId, 1, 0).map(({ step }) => Number(step))).toEqual(steps);
     expect(node.tracking.text(job.runId, 1, 0, "stdout")).toBe(
       steps.map((step) => `line ${step}\n`).join(""),

@@ -65,7 +65,7 @@ describe("the Tiltfile's commands", () => {
       script,
       args,
       env: own,
-      ...(readyUrl === undefined ? {} : { readyUrl, readyTimeoutMs: 60_000 }),
+      ...(readyUrl === undefined ? {} : { readyUrl }),
     });
   }
 
@@ -75,7 +75,7 @@ describe("the Tiltfile's commands", () => {
     expect(await prepared.exited, prepared.output()).toBe(0);
     const servers = await Promise.all([run("nats"), run("mongod")]);
     for (const { name, output } of servers)
-      await waitFor(`${name} to listen`, () => output().includes("listens on port"), { timeoutMs: 60_000 });
+      await waitFor(`${name} to listen`, () => output().includes("listens on port"));
   });
 
   it("start each service as the compose file does, whose tests start them all", () => {

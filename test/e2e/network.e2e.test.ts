@@ -27,7 +27,7 @@ beforeAll(async () => {
   for (const [index, name] of names.entries()) {
     await fleet.platform.addAgent(name, { slots: 1 });
     const on = network.nodes[index];
-    if (on !== undefined) await spawnAgent(fleet.platform, name, env, { on, readyTimeoutMs: 60_000 });
+    if (on !== undefined) await spawnAgent(fleet.platform, name, env, { on });
   }
 });
 
@@ -75,18 +75,14 @@ describe("a gang on nodes with addresses of their own", () => {
     const cable = network.nodes[names.indexOf(lost)];
     expect(processesOf(lost, `${id}-1`)).not.toEqual([]);
     cable?.cut();
-    const second = await waitFor("the next attempt", async () => (await now())?.attempts[1], {
-      timeoutMs: 60_000,
-    });
+    const second = await waitFor("the next attempt", async () => (await now())?.attempts[1]);
     expect((await now())?.attempts[0]?.failure).toMatchObject({
       class: scheduler.FailureClass.INFRA,
       reason: "NODE_LOST",
     });
     await waitFor("ranks elsewhere", async () => (await now())?.attempts[1]?.placements.length === 2);
     expect(second.placements.map(({ nodeId }) => nodeId)).not.toContain(lost);
-    await waitFor("the node to fence itself", () => processesOf(lost, `${id}-1`).length === 0, {
-      timeoutMs: 60_000,
-    });
+    await waitFor("the node to fence itself", () => processesOf(lost, `${id}-1`).length === 0);
     cable?.heal();
 
     const ended = await flow.trained();

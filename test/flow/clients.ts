@@ -16,7 +16,7 @@ export interface FlowClients {
 }
 
 export function flowClients(url: string, secret: string): FlowClients {
-  const options = { token: async () => secret, timeoutMs: 10_000 };
+  const options = { token: async () => secret, timeoutMs: 30_000 };
   return {
     scheduler: rpcClient(scheduler.SchedulerService, url, options),
     tracking: rpcClient(tracking.TrackingService, url, options),

@@ -67,11 +67,10 @@ export async function killedTraining(
   const started = await waitFor(
     "the rank's start",
     () => globSync(join(dataDir, `**/attempts/${id}-1/rank-${kill.rank}/started.json`))[0],
-    { timeoutMs: 60_000, intervalMs: 20 },
+    { timeoutMs: 180_000 },
   );
   await waitFor("the step", async () => (await lastStep(user, runId)) >= kill.atStep, {
-    timeoutMs: 120_000,
-    intervalMs: 20,
+    timeoutMs: 180_000,
   });
   await delay(kill.delayMs);
   const { pid } = JSON.parse(readFileSync(started, "utf8")) as { readonly pid: number };

@@ -13,7 +13,7 @@ import {
 import { readLauncherRecord } from "@trainyard/worker-agent";
 import { type FlowClients, flowClients } from "./clients.ts";
 import { type Fleet, startFleet } from "./fleet.ts";
-import { Kept, READY_TIMEOUT_MS } from "./kept.ts";
+import { Kept } from "./kept.ts";
 import { agentDir } from "./leftovers.ts";
 import { rankProcesses } from "./rank-processes.ts";
 
@@ -147,8 +147,7 @@ async function addNode(
     options.disks === true ? tried(() => smallDisk(dir, DISK_MIB), missing, "no disk is filled") : undefined;
   const env = { TRAINYARD_LAUNCHER: "warm", ...options.agentEnv };
   const on = network?.nodes[index];
-  const limits = { readyTimeoutMs: READY_TIMEOUT_MS, ...(on === undefined ? {} : { on }) };
-  const agent = new Kept(id, () => spawnAgent(fleet.platform, id, env, limits), AGENT_DOWN_MS);
+  const agent = new Kept(id, () => spawnAgent(fleet.platform, id, env, { on }), AGENT_DOWN_MS);
   return {
     id,
     dir,

@@ -14,7 +14,6 @@ import { MongoClient } from "mongodb";
 const project = "default";
 const nodeId = "stage";
 const CALL_TIMEOUT_MS = 120_000;
-const READY_TIMEOUT_MS = 90_000;
 
 /** Tracking as a process of its own on servers of its own, and whoever talks to it. */
 export interface TrackingStage {
@@ -51,9 +50,8 @@ export async function startStage({ env = {}, beside = {} }: StageOptions = {}): 
   const platform = await preparePlatform(join(dir, "platform"), { ports: "free" });
   await platform.addAgent(nodeId);
   const servers = await platform.startServers({ dieWithParent: true });
-  const limits = { readyTimeoutMs: READY_TIMEOUT_MS };
   const spawn = (service: ServiceName, more: Readonly<Record<string, string>> = {}) =>
-    spawnService(platform, service, { TRAINYARD_LOG_LEVEL: "warn", ...more }, limits);
+    spawnService(platform, service, { TRAINYARD_LOG_LEVEL: "warn", ...more });
   let service: ServiceProcess = await spawn("tracking", env);
   const others = await Promise.all(
     Object.entries(beside).map(([name, more]) => spawn(name as ServiceName, more)), // Its keys are names of services.

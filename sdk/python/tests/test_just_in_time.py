@@ -89,7 +89,7 @@ for epoch in range(data.position.epoch, 4):
             optimizer.step()
         kill("after", step)
         if fault == "busy" and run.rank == 0 and step == 9:
-            time.sleep(1)  # in no collective: nothing tells it of a peer's end
+            time.sleep(3)  # in no collective: nothing tells it of a peer's end
         if fault == "tail":
             dist.all_reduce(loss.detach())
         scheduler.step()

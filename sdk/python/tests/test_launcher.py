@@ -6,7 +6,7 @@ import signal
 import stat
 
 import pytest
-from conftest import Launcher, gone, wait_for
+from conftest import PATIENCE, Launcher, gone, wait_for
 
 FOREVER = "import time\nprint('up')\ntime.sleep(600)\n"
 
@@ -250,7 +250,7 @@ def test_an_attempt_is_started_once_whoever_asks(attempt, launcher):
     pid = one.started(0)["pid"]
     with pytest.raises(json.JSONDecodeError):  # the second shim leaves without an answer
         launcher.launch(one)
-    assert one.start().wait(20) == 3  # a cold one as well
+    assert one.start().wait(PATIENCE) == 3  # a cold one as well
     assert one.started(0)["pid"] == pid
     assert not gone(pid)
 
@@ -261,7 +261,7 @@ def test_a_launcher_that_is_named_no_more_leaves(tmp_path):
     Launcher(tmp_path / "own").start()
     successor = own.record()["pid"]
     assert first is not None
-    assert first.wait(30) == 0
+    assert first.wait(PATIENCE) == 0
     assert own.ask({"ping": True})["pid"] == successor
     (own.directory / "launcher.json").unlink()
     wait_for("the end of a launcher without a record", lambda: gone(successor))

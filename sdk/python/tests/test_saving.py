@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from conftest import PATIENCE
 
 from trainyard.environment import Environment
 from trainyard.run import Run
@@ -136,7 +137,7 @@ def read_exactly(pipe, size: int) -> bytes:
 def wait_for_record(tmp_path) -> dict:
     from trainyard.records import Entry, read_records
 
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         found = [
             record.value

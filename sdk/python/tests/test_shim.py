@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import gone, shim_env, wait_for
+from conftest import PATIENCE, gone, shim_env, wait_for
 
 FOREVER = "import time\nprint('up')\ntime.sleep(600)\n"
 
@@ -85,7 +85,7 @@ def test_a_rank_that_ignores_sigterm_is_killed_after_the_grace(attempt):
     one = attempt(script, grace_ms=300).start()
     one.wait_for_text(0, "up")
     one.process.send_signal(signal.SIGTERM)
-    assert one.wait(10) == 0
+    assert one.wait(PATIENCE) == 0
     assert one.exit_of(0)["signal"] == signal.SIGKILL
     assert one.json("done.json")["reason"] == "stopped"
 
@@ -95,7 +95,7 @@ def test_sigterm_lets_a_rank_end_in_its_own_way(attempt):
     one = attempt(script).start()
     one.wait_for_text(0, "up")
     one.process.send_signal(signal.SIGTERM)
-    assert one.wait(10) == 0
+    assert one.wait(PATIENCE) == 0
     assert (one.exit_of(0)["code"], one.exit_of(0)["signal"]) == (9, None)
 
 
@@ -131,7 +131,7 @@ def test_no_process_of_a_rank_is_left(attempt):
         "print(hidden)\n"
     )
     one = attempt(script)
-    assert one.start().wait(20) == 0
+    assert one.start().wait(PATIENCE) == 0
     pids = [int(word) for word in one.text(0).split()]
     assert len(pids) == 3
     assert [pid for pid in pids if not gone(pid)] == []
@@ -140,7 +140,7 @@ def test_no_process_of_a_rank_is_left(attempt):
 def test_a_second_shim_on_the_same_attempt_leaves_at_once(attempt):
     one = attempt(FOREVER).start()
     one.wait_for_text(0, "up")
-    assert subprocess.run(one.command(), env=shim_env(), timeout=10, check=False).returncode == 3
+    assert subprocess.run(one.command(), env=shim_env(), timeout=PATIENCE, check=False).returncode == 3
     assert not gone(one.started(0)["pid"])
     one.process.send_signal(signal.SIGTERM)
     one.wait()
@@ -155,7 +155,7 @@ def test_ranks_die_with_their_shim_and_a_new_shim_only_closes_the_books(attempt)
     one.wait()
     wait_for("death of the ranks", lambda: all(gone(pid) for pid in pids))
     assert one.exit_of(0) is None
-    assert one.start().wait(10) == 0
+    assert one.start().wait(PATIENCE) == 0
     assert [one.exit_of(rank)["signal"] for rank in (0, 1)] == [9, 9]
     assert one.json("done.json")["reason"] == "lost"
     assert [one.started(rank)["pid"] for rank in (0, 1)] == pids
@@ -174,7 +174,7 @@ def test_a_rank_inherits_nothing_of_the_platforms_settings(attempt, monkeypatch)
     monkeypatch.setenv("KEPT", "yes")
     one = attempt("import os; print(sorted(k for k in os.environ if k.startswith(('TRAINYARD_NATS', 'KEPT'))))")
     env = {**shim_env(), "TRAINYARD_NATS_SEED_FILE": "/secret"}
-    subprocess.run(one.command(), env=env, check=True, timeout=20)
+    subprocess.run(one.command(), env=env, check=True, timeout=PATIENCE)
     assert one.text(0) == "['KEPT']\n"
 
 

@@ -73,14 +73,10 @@ export async function createWorld(): Promise<World> {
     rpcClient(evaluation.EvaluationService, platform.url("evaluation"), { token: tokenOf(roles) });
   const api = await as("submitter");
   const reached = (what: string, id: string, states: readonly evaluation.EvaluationState[]) =>
-    waitFor(
-      `${id} ${what}`,
-      async () => {
-        const { evaluation: found } = await api.getEvaluation({ evaluationId: id });
-        return found !== undefined && states.includes(found.state) ? found : undefined;
-      },
-      { timeoutMs: 15_000 },
-    );
+    waitFor(`${id} ${what}`, async () => {
+      const { evaluation: found } = await api.getEvaluation({ evaluationId: id });
+      return found !== undefined && states.includes(found.state) ? found : undefined;
+    });
   const { RUNNING, PASSED, FAILED, ERRORED } = evaluation.EvaluationState;
 
   const world: World = {
@@ -122,14 +118,10 @@ export async function createWorld(): Promise<World> {
         run.id,
         create(tracking.RunEndedSchema, { run }),
       );
-      return waitFor(
-        `an evaluation of ${model}`,
-        async () => {
-          const { evaluations } = await api.listEvaluations({ model });
-          return evaluations[0];
-        },
-        { timeoutMs: 20_000 },
-      );
+      return waitFor(`an evaluation of ${model}`, async () => {
+        const { evaluations } = await api.listEvaluations({ model });
+        return evaluations[0];
+      });
     },
     async registered(version) {
       const files = [{ path: "model.pt2", digest: modelDigest }];

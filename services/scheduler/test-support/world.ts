@@ -7,6 +7,7 @@ import { openBlobStore } from "@trainyard/blob";
 import type { Bus } from "@trainyard/bus";
 import { peekCloudEvent, scheduler } from "@trainyard/contracts";
 import { type Principal, rpcClient } from "@trainyard/service";
+import { openStore } from "@trainyard/store";
 import {
   atFileEnd,
   type TestNats,
@@ -53,7 +54,7 @@ export interface World {
   submit(api: Api, more?: SpecInit): Promise<scheduler.Job>;
   /** Waits until the job is in this state. */
   reached(api: Api, jobId: string, state: scheduler.JobState): Promise<scheduler.Job>;
-  /** Types of the events published about this job (or node), ordered by the aggregate's version. */
+  /** Types of the events about this job (or node) so far, as published, ordered by the aggregate's version. */
   events(id: string): Promise<readonly string[]>;
 }
 
@@ -71,6 +72,8 @@ export async function createWorld(overrides: Partial<Config> = {}): Promise<Worl
   const nats = await testNats({ fresh: true });
   const [bus, database, peers] = await Promise.all([testBus(nats), testDatabase(), startPeers()]);
   atFileEnd(() => peers.stop());
+  const store = await openStore({ ...database, logger: testLogger("world") });
+  atFileEnd(() => store.close());
   const folder = tempDir("scheduler");
   const natsSeedFile = join(folder, "seed");
   writeFileSync(natsSeedFile, nats.seed);
@@ -91,10 +94,11 @@ export async function createWorld(overrides: Partial<Config> = {}): Promise<Worl
     secretsKeyFile: secretsKeyFile(),
     trackingUrl: peers.url,
     datasetUrl: peers.url,
-    leaderTtlMs: 600,
+    // Only who wants to see a dead leader replaced makes it short: a busy machine may hold a leader up for a second.
+    leaderTtlMs: 20_000,
     nodeSuspectAfterMs: 400,
     nodeLostAfterMs: 800,
-    nodeRestartWithinMs: 5_000,
+    nodeRestartWithinMs: 60_000,
     growAfterMs: 200,
     slowAfterMs: 500,
     busProbeEveryMs: 100,
@@ -147,6 +151,9 @@ export async function createWorld(overrides: Partial<Config> = {}): Promise<Worl
         );
       }),
     async events(id) {
+      await waitFor("what was committed to be published", async () => {
+        return (await store.collection("outbox").countDocuments({ state: "unpublished" })) === 0;
+      });
       const consumer = await bus.js.consumers.get("EVENTS_SCHEDULER", {
         filter_subjects: [`trainyard.*.scheduler.*.*.*.${id}`],
       });
@@ -154,7 +161,7 @@ export async function createWorld(overrides: Partial<Config> = {}): Promise<Worl
       const found: { readonly type: string; readonly version: number }[] = [];
       while (found.length < pending) {
         const message = await consumer.next({ expires: 2_000 });
-        if (message === null) break;
+        if (message === null) continue;
         const { type, aggregateversion: version } = peekCloudEvent(message.data);
         found.push({ type: type.split(".").slice(2, 4).join("."), version });
       }

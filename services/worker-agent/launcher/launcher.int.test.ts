@@ -15,7 +15,7 @@ const env = {
   HOME: process.env.HOME ?? "/",
   PYTHONPATH: join(checkoutRoot, "sdk/python"),
 };
-const READY = { timeoutMs: 60_000 };
+const READY = { timeoutMs: 120_000 };
 
 /** An agent's launcher in a folder; whatever launcher is in the folder at the end is ended. */
 async function agentsLauncher(dir: string, changes: Partial<LauncherOptions> = {}): Promise<Launcher> {

@@ -64,7 +64,7 @@ it("has a launcher for each Python that jobs bring, ends the one used longest ag
         if (answer.start === "cold") throw new Error(answer.reason);
         return true;
       },
-      { timeoutMs: 90_000, intervalMs: 500 },
+      { timeoutMs: 120_000, intervalMs: 500 },
     );
   const records = () =>
     Promise.all(globSync(join(dir, "*/launcher.json")).map((file) => readLauncherRecord(dirname(file))));
@@ -79,17 +79,13 @@ it("has a launcher for each Python that jobs bring, ends the one used longest ag
   if (record === undefined) throw new Error("there is no launcher");
 
   const bare = interpreter(false);
-  await waitFor(
-    "the word that there is no torch",
-    async () => {
-      const answer = await start(bare);
-      return answer.start === "cold" && answer.reason === "torch is not installed for the job's own Python";
-    },
-    { timeoutMs: 60_000 },
-  );
+  await waitFor("the word that there is no torch", async () => {
+    const answer = await start(bare);
+    return answer.start === "cold" && answer.reason === "torch is not installed for the job's own Python";
+  });
   expect(isAlive(record)).toBe(true);
   // Two are kept in all, and the node's own is one of them.
   await start(interpreter(true));
-  await waitFor("the end of the one used longest ago", () => !isAlive(record), { timeoutMs: 60_000 });
+  await waitFor("the end of the one used longest ago", () => !isAlive(record));
   expect(launchers.count).toBe(2);
 });

@@ -17,7 +17,7 @@ function aPipe(sizeBytes: number) {
     path: "model.pt",
     sizeBytes,
     ended: () => rank.ended,
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(120_000),
   };
   return { path, rank, served };
 }

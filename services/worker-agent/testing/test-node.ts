@@ -179,7 +179,7 @@ export async function testNode(): Promise<TestNode> {
       schedulerBus.nc.publish(`agents.${nodeId}.stacks`, request);
       const silence = setTimeout(
         () => replies.unsubscribe(),
-        signedFor === nodeId && ageMs === 0 ? 20_000 : 1_000,
+        signedFor === nodeId && ageMs === 0 ? 120_000 : 1_000,
       );
       for await (const { data } of replies) {
         clearTimeout(silence);
@@ -213,7 +213,7 @@ export async function testNode(): Promise<TestNode> {
     removeDesired: () => desired.purge(`node.${nodeId}`),
     status: ({ jobId, attempt }) =>
       heartbeats.at(-1)?.attempts.find((one) => one.jobId === jobId && one.attempt === attempt),
-    reaches: (of, phase, timeoutMs = 20_000) =>
+    reaches: (of, phase, timeoutMs = 120_000) =>
       waitFor(
         `${of.jobId} to be ${phase}`,
         () => {
