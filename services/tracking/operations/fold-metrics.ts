@@ -68,7 +68,13 @@ async function add(deps: Deps, tx: Tx, run: RunRecord, batches: readonly StoredB
   const more = summarizeBatches(batches, visibleHistory(run.attempts));
   if (more.size === 0) return;
   const known = await deps.records.metricSummaries.ofRun(run.id, [...more.keys()], tx);
-  for (const summary of more.values()) mergeInto(known, summary);
+  // A run of thousands of metrics begins with as many new rows, which are quicker inserted than looked for one by one.
+  const fresh = [...more].filter(([key]) => !known.has(key)).map(([, summary]) => summary);
+  await deps.records.metricSummaries.insert(tx, ownerOf(run), fresh);
+  for (const key of known.keys()) {
+    const summary = more.get(key);
+    if (summary !== undefined) mergeInto(known, summary);
+  }
   await deps.records.metricSummaries.save(tx, ownerOf(run), known.values());
 }
 

@@ -76,6 +76,8 @@ export interface MetricSummaries {
     keys: readonly string[],
   ): Promise<Map<string, Map<string, MetricSummary>>>;
   save(tx: Tx, owner: SummaryOwner, summaries: Iterable<MetricSummary>): Promise<void>;
+  /** Those of which the transaction sees no row; a row that another one has made meanwhile is a duplicate key. */
+  insert(tx: Tx, owner: SummaryOwner, summaries: readonly MetricSummary[]): Promise<void>;
   /** Removes those of other keys. */
   keepOnly(tx: Tx, runId: string, keys: ReadonlySet<string>): Promise<void>;
 }
@@ -107,6 +109,14 @@ export function createMetricSummaries(store: Store): MetricSummaries {
         return { replaceOne: { filter: { _id }, replacement, upsert: true } };
       });
       if (writes.length > 0) await documents.bulkWrite(writes, { ordered: false, session: tx.session });
+    },
+    async insert(tx, owner, summaries) {
+      if (summaries.length === 0) return;
+      const updatedAt = new Date();
+      await documents.insertMany(
+        summaries.map((summary) => documentOf(owner, summary, updatedAt)),
+        { ordered: false, session: tx.session },
+      );
     },
     async keepOnly(tx, runId, keys) {
       const found = await documents
