@@ -110,12 +110,11 @@ it("reads long series packed into full chunks as the model has them, also when a
   const full = await deps.store.collection("metric_chunks").countDocuments({ runId, open: false });
   expect(full).toBe(4);
   expect(await deps.store.collection("metric_batches").countDocuments({ runId })).toBe(0);
-  const ranges = [{}, { minStep: 3_100 }, { minStep: 1_234, maxStep: 7_891 }, { minTimeMs: 5_000 }];
   const compareAll = async () => {
-    // The second time, full chunks are remembered.
-    for (const buckets of [7, 60, 1_000, 1_000]) {
-      for (const range of ranges) await compareBuckets(world, buckets, range);
-    }
+    for (const buckets of [7, 60, 1_000]) await compareBuckets(world, buckets);
+    // Those read before are remembered.
+    for (const range of [{ minStep: 1_234, maxStep: 4_321 }, { minTimeMs: 15_000 }])
+      await compareBuckets(world, 1_000, range);
     await compareSummaries(world);
   };
   await compareAll();

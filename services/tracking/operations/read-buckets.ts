@@ -1,5 +1,5 @@
 import type { Deps } from "../deps.ts";
-import type { BlockStatistics } from "../domain/block-statistics.ts";
+import { BLOCK_POINTS, type BlockStatistics } from "../domain/block-statistics.ts";
 import { coversExtent, type PointExtent } from "../domain/point-range.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import { type PointStatistics, type SeriesAxis, SeriesBuckets } from "../domain/series-buckets.ts";
@@ -43,8 +43,8 @@ export async function readBuckets(
       const collected = new SeriesBuckets(axis, rangeOf(extent, axis), buckets);
       cut.set(key, collected);
       for (const head of ofKey) {
-        const blocks = head.blocks ?? [];
-        if (!blocks.every((block) => isNarrow(block, axis, collected.width))) wide.push(head);
+        const blocks = narrowBlocks(head, axis, collected.width);
+        if (blocks === undefined) wide.push(head);
         else for (const block of blocks) collected.addStatistics(block);
       }
     }
@@ -60,6 +60,19 @@ function divide(heads: readonly ChunkHead[], { range }: SeriesQuery, history: Vi
     head.offsetHigh < visibleEnd(history, head.source.attempt, head.source.rank) &&
     coversExtent(range, head);
   return { whole: heads.filter(isWhole), parts: heads.filter((head) => !isWhole(head)) };
+}
+
+/** The chunk's blocks where all are much narrower than a bucket. Where they cannot be on average, they are not even decoded. */
+function narrowBlocks(
+  head: ChunkHead,
+  axis: SeriesAxis,
+  width: number,
+): readonly BlockStatistics[] | undefined {
+  const { low, high } = rangeOf(head, axis);
+  const count = Math.ceil((head.counts[0] ?? 0) / BLOCK_POINTS);
+  if ((high - low) / count > width / BLOCKS_PER_BUCKET) return undefined;
+  const blocks = head.blocks?.();
+  return blocks?.every((block) => isNarrow(block, axis, width)) ? blocks : undefined;
 }
 
 function isNarrow(block: BlockStatistics, axis: SeriesAxis, width: number): boolean {

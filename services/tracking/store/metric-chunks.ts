@@ -55,8 +55,8 @@ export interface ChunkHead extends PointExtent {
   readonly keys: readonly string[];
   readonly counts: readonly number[];
   readonly offsetHigh: number;
-  /** Absent where the points are as quickly read. */
-  readonly blocks?: readonly BlockStatistics[];
+  /** Decodes the statistics of its blocks; absent where the points are as quickly read. */
+  readonly blocks?: () => readonly BlockStatistics[];
 }
 
 /**
@@ -231,7 +231,7 @@ type WithoutData = Omit<MetricChunkDocument, "data">;
 function headOf(document: WithoutData, remembered: BytesLru<readonly BlockStatistics[]>): ChunkHead {
   const { _id, runId, attempt, rank, keys, counts, offsetHigh } = document;
   const { stepLow, stepHigh, timeLow, timeHigh } = document;
-  const blocks = blocksOf(document, remembered);
+  const { statistics } = document;
   return {
     id: _id,
     source: { runId, attempt, rank },
@@ -242,15 +242,15 @@ function headOf(document: WithoutData, remembered: BytesLru<readonly BlockStatis
     stepHigh,
     timeLow,
     timeHigh,
-    ...(blocks === undefined ? {} : { blocks }),
+    ...(statistics === undefined ? {} : { blocks: () => blocksOf(document, statistics, remembered) }),
   };
 }
 
 function blocksOf(
-  { _id, counts, open, statistics }: WithoutData,
+  { _id, counts, open }: WithoutData,
+  statistics: Binary,
   remembered: BytesLru<readonly BlockStatistics[]>,
-): readonly BlockStatistics[] | undefined {
-  if (statistics === undefined) return undefined;
+): readonly BlockStatistics[] {
   const known = remembered.get(_id);
   if (known !== undefined) return known;
   const count = Math.ceil((counts[0] ?? 0) / BLOCK_POINTS);
