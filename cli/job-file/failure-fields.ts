@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { duration, secondsOf } from "./duration.ts";
 
 const seconds = () => z.int().min(1).max(31_622_400);
 const budget = () => z.int().min(0).max(1000).optional();
@@ -31,6 +32,12 @@ export const failureFields = {
     .optional()
     .describe(
       'When a gang that makes no step is restarted as hung: by its own pace when left out, after so long, or "off".',
+    ),
+  collectiveTimeout: duration
+    .refine((value) => value === undefined || secondsOf(value) > 0, { message: "expected more than 0" })
+    .optional()
+    .describe(
+      'How long a collective waits for ranks that do not come, such as "5m", before it raises; 30m when left out. A timeout that the script sets comes first.',
     ),
   idle: z
     .strictObject({

@@ -102,6 +102,13 @@ export const jobSchema = z.strictObject({
     .max(64)
     .default(1)
     .describe("Slots (GPUs, or CPU shares) each rank occupies on one node."),
+  slotKind: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected "gpu", "cpu", or the word that nodes declare, such as "tpu"')
+    .optional()
+    .describe(
+      "Only nodes whose slots are of this kind: gpu, cpu, or the word that nodes declare; any when left out.",
+    ),
   code: z
     .string()
     .default(".")

@@ -44,6 +44,7 @@ export function jobSpec(job: JobFile, code: UploadedCode, source: string): sched
     ...(job.python === undefined ? {} : { python: python(job.python) }),
     ...(job.mesh === undefined ? {} : { mesh: job.mesh }),
     slotsPerRank: job.slotsPerRank,
+    slotKind: job.slotKind ?? "",
     code: {
       digest: code.digest,
       sizeBytes: BigInt(code.sizeBytes),
@@ -120,13 +121,16 @@ const idleActions = {
   release: scheduler.IdleAction.RELEASE,
 } as const;
 
-function failurePolicies({ failureBudgets, haltOnNonFinite, hang, idle }: JobFile) {
+function failurePolicies({ failureBudgets, haltOnNonFinite, hang, collectiveTimeout, idle }: JobFile) {
   return {
     haltOnNonFinite,
     ...(failureBudgets === undefined ? {} : { failureBudgets: definedOf(failureBudgets) }),
     ...(hang === undefined
       ? {}
       : { hang: hang === "off" ? { off: true } : { afterSeconds: BigInt(hang.afterSeconds) } }),
+    ...(collectiveTimeout === undefined
+      ? {}
+      : { collectiveTimeoutSeconds: BigInt(secondsOf(collectiveTimeout)) }),
     ...(idle === undefined
       ? {}
       : { idle: { afterSeconds: BigInt(idle.afterSeconds), action: idleActions[idle.action] } }),

@@ -89,6 +89,7 @@ const assignment: Assignment = {
     checkpoint: { everySteps: 0, everySeconds: 0, stream: false },
     seed: "0",
     deterministic: true,
+    collectiveTimeoutSeconds: 0,
     inputs: [],
     secrets: [],
     limits: { memoryBytes: 0, processes: 0, openFiles: 0 },

@@ -2,6 +2,7 @@ import { afterAttempt, type Verdict } from "./after-attempt.ts";
 import type { Attempt, EndedPart } from "./attempt.ts";
 import { assertAttemptTransition } from "./attempt-state.ts";
 import { both, type Change } from "./change.ts";
+import { collectiveTraits, mostTelling } from "./collective-timeout.ts";
 import { type Job, withLiveAttempt } from "./job.ts";
 import { advance, change, endJob, requireLive } from "./job-changes.ts";
 import type { Transition } from "./observe.ts";
@@ -45,15 +46,18 @@ export function applyTransition(job: Job, transition: Transition, now: Date): Ch
 
 /**
  * Keeps one traceback of a part, that of the rank that is most to blame: with thousands of ranks a job would outgrow its
- * document. Of the others it stays known whether they only missed their peers.
+ * document. Of the others it stays known whether they only missed their peers, and how a collective of theirs ended.
  */
 function trimPart({ nodeId, outcome }: EndedPart): EndedPart {
   if (outcome.kind !== "finalized") return { nodeId, outcome };
-  const first = outcome.ranks.filter(hasFailed).sort(byBlame)[0];
+  const first = mostTelling(outcome.ranks.filter(hasFailed).sort(byBlame));
   const ranks = outcome.ranks.map((rank) => {
     if (rank === first || rank.exit === undefined) return rank;
     const missedPeers = missedItsPeers(rank.exit) ? { missedPeers: true } : {};
-    return { ...rank, exit: { ...rank.exit, tracebackTail: "", ...missedPeers } };
+    return {
+      ...rank,
+      exit: { ...rank.exit, tracebackTail: "", ...missedPeers, ...collectiveTraits(rank.exit) },
+    };
   });
   return { nodeId, outcome: { ...outcome, ranks } };
 }

@@ -192,6 +192,46 @@ describe("observing an attempt", () => {
   });
 });
 
+describe("an attempt whose collective timed out", () => {
+  const said =
+    "RuntimeError: [../third_party/gloo/gloo/transport/tcp/unbound_buffer.cc:78] Timed out waiting 3000ms for recv operation to complete";
+  const stack = (file: string) =>
+    `Current thread 0x01 (most recent call first):\n  File "${file}", line 5 in f\n`;
+  const waited = exited(0, {
+    code: 1,
+    tracebackTail: `Traceback (most recent call last):\n  File "x"\n${said}\n`,
+  });
+  const waiting = exited(1, { signal: 15, order: 2, tracebackTail: stack("torch/distributed/c10d.py") });
+  const elsewhere = exited(2, { signal: 15, order: 3, tracebackTail: stack("train.py") });
+  const failure = {
+    class: "infra",
+    reason: "COLLECTIVE_TIMEOUT",
+    rank: 2,
+    tracebackTail: stack("train.py"),
+    message: `Rank 2 did not come to a collective, or to the meeting of the ranks, that rank 0 waited for: ${said}`,
+  };
+
+  it("tells who waited for what, and where the one was who did not come, though little is kept of each part", () => {
+    const gang = admit(queued(), [{ nodeId: "n1", ranks: [0, 1, 2], slots: [0, 1, 2] }], at(1)).job;
+    const { job } = settle(place(gang, {}).job, new Map([["n1", finalized(waited, waiting, elsewhere)]]));
+    expect(job.attempts[0]?.failure ?? job.failure).toMatchObject(failure);
+  });
+
+  it("tells the same where they were on two nodes", () => {
+    const gang = admit(
+      queued(),
+      [
+        { nodeId: "n1", ranks: [0, 1], slots: [0, 1] },
+        { nodeId: "n2", ranks: [2], slots: [0] },
+      ],
+      at(1),
+    ).job;
+    const seen = views(finalized(waited, waiting), finalized(elsewhere));
+    const { job } = settle(place(gang, {}).job, seen);
+    expect(job.attempts[0]?.failure ?? job.failure).toMatchObject({ ...failure, nodeId: "n2" });
+  });
+});
+
 describe("what follows an attempt", () => {
   const attempt = (parts: readonly PartOutcome[], more: Partial<Attempt> = {}): Attempt => ({
     number: 1,

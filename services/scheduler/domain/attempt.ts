@@ -26,6 +26,10 @@ export interface RankExit {
   readonly outOfMemory?: boolean;
   /** It said that a peer was gone; kept where its traceback is not. */
   readonly missedPeers?: boolean;
+  /** What it said of a collective that timed out; kept where its traceback is not. */
+  readonly waitedInVain?: string;
+  /** Its stack showed it outside a collective when another rank's timed out; kept where the stack is not. */
+  readonly wasElsewhere?: boolean;
 }
 
 /** One rank as its node reports it. */

@@ -11,6 +11,12 @@ export function checkFailureFields(spec: JobSpec): readonly Violation[] {
     ),
     ...checkWatched(spec.haltOnNonFinite ?? []),
     ...(spec.hang === undefined ? [] : expectSeconds("spec.hang.after_seconds", spec.hang.afterSeconds)),
+    ...expectInteger(
+      "spec.collective_timeout_seconds",
+      spec.collectiveTimeoutSeconds ?? 1,
+      1,
+      MAX_TIMEOUT_SECONDS,
+    ),
     ...(spec.idle === undefined ? [] : expectSeconds("spec.idle.after_seconds", spec.idle.afterSeconds)),
   ];
 }

@@ -7,6 +7,7 @@ import { exceptionLine } from "./exception-line.ts";
 const peerLost: readonly RegExp[] = [
   /connection (was )?(closed|reset|aborted) by (remote )?peer/i,
   /\bgloo\b.*(connect|timed out|socket)/i,
+  /\bApplication timeout caused pair closure\b/,
   /remote process exited or there was a network error/i,
   /\bsocket timeout\b/i,
   /\bDistNetworkError\b/,

@@ -1,5 +1,6 @@
 import type { Attempt, NonFinite, RankExit, RankReport } from "./attempt.ts";
 import { isPeerLost } from "./collateral.ts";
+import { type StayedAway, stayedAway } from "./collective-timeout.ts";
 import { exceptionType } from "./error-signature.ts";
 import { exceptionLine, isDiskFull } from "./exception-line.ts";
 import { type Failure, type FailureClass, failureWithoutRank } from "./failure.ts";
@@ -115,6 +116,8 @@ function failedRank(attempt: Attempt): Failure | undefined {
   const failed = reports(attempt).filter(hasFailed).sort(byBlame);
   const first = failed[0];
   if (first?.exit === undefined) return undefined;
+  const away = stayedAway(failed, (rank) => innocence(rank) === 2);
+  if (away !== undefined) return timedOut(attempt, away);
   const { code, signal, tracebackTail, outOfMemory } = first.exit;
   const step = gangStep(attempt);
   const when = step < 0 ? "before its first step" : `at step ${step}`;
@@ -154,6 +157,25 @@ function failedRank(attempt: Attempt): Failure | undefined {
   const message = `Rank ${first.rank} exited with ${code} ${when}${raised === undefined ? "." : `: ${raised}`}`;
   const reason = ranOutOfMemory(rest) ? "OUT_OF_MEMORY" : "RANK_EXITED";
   return { class: "user", reason, message, ...rest };
+}
+
+function timedOut(attempt: Attempt, { waited, said, away: [first, ...others] }: StayedAway): Failure {
+  const who =
+    others.length === 0
+      ? `Rank ${first.rank} did not come`
+      : `One of ranks ${[first, ...others]
+          .map(({ rank }) => rank)
+          .sort((a, b) => a - b)
+          .join(", ")} did not come`;
+  const message = `${who} to a collective, or to the meeting of the ranks, that rank ${waited.rank} waited for: ${said}`;
+  const own = others.length === 0 ? first.exit?.tracebackTail : "";
+  const nodeId = others.length === 0 ? nodeOf(attempt, first.rank) : undefined;
+  const failure = failureWithoutRank("infra", "COLLECTIVE_TIMEOUT", message, nodeId);
+  return {
+    ...failure,
+    rank: others.length === 0 ? first.rank : -1,
+    tracebackTail: own || (waited.exit?.tracebackTail ?? ""),
+  };
 }
 
 /** Python's and CUDA's errors have types of their own; torch's allocator on the CPU raises a RuntimeError. */

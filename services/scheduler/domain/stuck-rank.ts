@@ -28,6 +28,12 @@ export function mainFrames(text: string): readonly string[] {
   return frames;
 }
 
+/** Whether a stack shows that the rank was not in a collective; false where the text holds no stack. */
+export function isElsewhere(text: string): boolean {
+  const frames = mainFrames(text);
+  return frames.length > 0 && !inCollective(frames);
+}
+
 function inCollective(frames: readonly string[]): boolean {
   return frames.some((frame) => COLLECTIVE_FILE.test(frame));
 }

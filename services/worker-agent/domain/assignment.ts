@@ -51,6 +51,8 @@ export interface Work {
   };
   /** Metrics whose first NaN or infinity halts the run; none when absent. */
   readonly haltOnNonFinite?: readonly string[];
+  /** How long a collective of the ranks waits for those that do not come; 0: torch's own default. */
+  readonly collectiveTimeoutSeconds: number;
   /** Decimal text, since a seed may exceed what a double holds. */
   readonly seed: string;
   /** Whether libraries are told to choose algorithms that repeat to the bit. */

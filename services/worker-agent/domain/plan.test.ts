@@ -21,6 +21,7 @@ const assignment = (action: "run" | "stop"): Assignment => ({
     framework: "process",
     start: "warm",
     checkpoint: { everySteps: 0, everySeconds: 0, stream: false },
+    collectiveTimeoutSeconds: 0,
     seed: "0",
     deterministic: true,
     inputs: [],

@@ -124,6 +124,9 @@ function platform(assignment: Assignment, place: RankPlace, node: NodeForRanks):
     TRAINYARD_ATTEMPT_DIR: node.attemptDir,
     TRAINYARD_PARAMS: work.paramsJson,
     ...checkpoints(work.checkpoint),
+    ...(work.framework === "torch" && work.collectiveTimeoutSeconds > 0
+      ? { TRAINYARD_COLLECTIVE_TIMEOUT_SECONDS: String(work.collectiveTimeoutSeconds) }
+      : {}),
     TRAINYARD_SEED: work.seed,
     TRAINYARD_DETERMINISTIC: work.deterministic ? "1" : "0",
     ...(assignment.datasetManifestDigest === undefined

@@ -48,6 +48,7 @@ function workFrom(spec: scheduler.JobSpec | undefined): Work {
     framework: frameworkFrom(spec?.framework),
     start: spec?.start === scheduler.StartMode.COLD ? "cold" : "warm",
     checkpoint: checkpointFrom(spec?.checkpoint),
+    collectiveTimeoutSeconds: Number(spec?.collectiveTimeoutSeconds ?? 0n),
     seed: String(spec?.seed ?? 0n),
     deterministic: spec?.nondeterministic !== true,
     haltOnNonFinite: spec?.haltOnNonFinite ?? [],

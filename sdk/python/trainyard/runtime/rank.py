@@ -15,11 +15,13 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from trainyard.runtime.collective_timeout import set_default_timeout
 from trainyard.runtime.files import read_json, write_json
 from trainyard.runtime.program import NO_PYTHON, become, run_beneath
 from trainyard.runtime.rendezvous import Rendezvous
 from trainyard.runtime.stacks import answer_stack_signal
 from trainyard.runtime.tf_config import join_cluster
+from trainyard.runtime.waited_in_vain import ask_where_others_are, is_collective_timeout
 
 
 def main(rank_dir: str) -> None:
@@ -36,7 +38,7 @@ def main(rank_dir: str) -> None:
     held = join_cluster(attempt_dir, rank_dir) if framework == "tensorflow" else None
     meeting = _meet(attempt_dir, is_program) if framework == "torch" else None
     if not is_program:
-        _run(argv)
+        _run(argv, attempt_dir, rank_dir)
     elif meeting is None:
         become(argv[1:])
     else:
@@ -55,11 +57,13 @@ def _meet(attempt_dir: str, is_program: bool) -> Rendezvous | None:
     if rank == 0 or not is_program:
         import torch  # noqa: F401 (while rank 0's address is already known to all; the script then finds it loaded)
 
+    if not is_program:
+        set_default_timeout()
     meeting.open()
     return meeting
 
 
-def _run(argv: list[str]) -> None:
+def _run(argv: list[str], attempt_dir: str, rank_dir: str) -> None:
     as_module = argv[0] == "-m"
     sys.argv = argv[1:] if as_module else list(argv)
     if not as_module and not os.path.isfile(argv[0]):
@@ -79,14 +83,16 @@ def _run(argv: list[str]) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        _fail(error)
+        _fail(error, attempt_dir, rank_dir)
 
 
-def _fail(error: BaseException) -> None:
+def _fail(error: BaseException, attempt_dir: str, rank_dir: str) -> None:
     trace = _without_wrapper(error.__traceback__)
     error = error.with_traceback(trace)  # torch's excepthook looks here, not at its third argument
     _write_error_file(error, trace)
     sys.excepthook(type(error), error, trace)
+    if is_collective_timeout(error):
+        ask_where_others_are(attempt_dir, rank_dir)
     _hand_over(error)
     sys.exit(1)
 

@@ -201,6 +201,14 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
   ranksPerNode: number;
 
   /**
+   * Kind of the slots that its ranks need: "gpu", "cpu", or the word that nodes declare for theirs, 1 to 32 characters of [a-z0-9-] that begin with a
+   * letter. Only nodes of that kind are used then; empty: any node.
+   *
+   * @generated from field: string slot_kind = 35;
+   */
+  slotKind: string;
+
+  /**
    * Fewest ranks the gang may run with, 1 to `ranks`: it starts with whatever fits between the two, goes on smaller when a
    * node is lost, and grows back at a checkpoint. 0 means exactly `ranks`.
    *
@@ -236,6 +244,14 @@ export declare type JobSpec = Message<"trainyard.scheduler.v1.JobSpec"> & {
    * @generated from field: trainyard.scheduler.v1.IdlePolicy idle = 44;
    */
   idle?: IdlePolicy | undefined;
+
+  /**
+   * Seconds that a collective waits for ranks that do not come before it raises an error, 1 to 31622400; 0 means 1800. It is torch's default in the
+   * ranks of framework TORCH: a timeout that the script gives to its process group comes first.
+   *
+   * @generated from field: int64 collective_timeout_seconds = 52;
+   */
+  collectiveTimeoutSeconds: bigint;
 
   /**
    * Begin at a checkpoint of another run instead of at step 0; absent to begin afresh.
@@ -1008,7 +1024,7 @@ export declare type Failure = Message<"trainyard.scheduler.v1.Failure"> & {
 
   /**
    * UPPER_SNAKE reason for programs. USER: RANK_EXITED, REPEATED_ERROR, OUT_OF_MEMORY, NON_FINITE_METRIC, TIMEOUT, IDLE. INFRA:
-   * RANK_KILLED, RANK_LOST, RANKS_GONE, NODE_LOST, PEERS_UNREACHABLE, DISK_FULL, HUNG. PREEMPTED: NODE_DRAINED, GANG_RESIZED. PLATFORM:
+   * RANK_KILLED, RANK_LOST, RANKS_GONE, NODE_LOST, PEERS_UNREACHABLE, COLLECTIVE_TIMEOUT, DISK_FULL, HUNG. PREEMPTED: NODE_DRAINED, GANG_RESIZED. PLATFORM:
    * CODE_FETCH_FAILED, CHECKPOINT_FETCH_FAILED, START_FAILED. DATA: DATA_FETCH_FAILED.
    *
    * @generated from field: string reason = 2;
