@@ -104,7 +104,7 @@ class Saver:
                 time.sleep(1)
 
     def _streams(self, parts: Mapping[str, Any]) -> bool:
-        if self._env.local or "sharded" in parts:
+        if self._env.local:
             return False
         if self._env.stream:
             return True
@@ -113,9 +113,10 @@ class Saver:
 
 
 def bytes_of(value: Any) -> int:
-    """Return the bytes of all tensors in a snapshot."""
+    """Return the bytes of all tensors in a snapshot; of sharded ones, of this rank's shards."""
     if isinstance(value, dict):
         return sum(bytes_of(item) for item in value.values())
     if isinstance(value, (list, tuple, set)):
         return sum(bytes_of(item) for item in value)
-    return int(value.numel() * value.element_size()) if hasattr(value, "element_size") else 0
+    own = value.to_local() if hasattr(value, "to_local") else value
+    return int(own.numel() * own.element_size()) if hasattr(own, "element_size") else 0

@@ -7,17 +7,20 @@ put together, those of all parts describe the whole, and any number of ranks rea
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import os
 import pickle
 import sys
 import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from trainyard.checkpoint import CheckpointError
 
 FOLDER = "sharded"
+METADATA = ".metadata"
 #: Beside the classes of its own module, what a `.metadata` may name: loading a checkpoint never runs code from it.
 _ADMITTED = {
     ("torch", "Size"),
@@ -25,7 +28,7 @@ _ADMITTED = {
     ("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
     ("collections", "OrderedDict"),
 }
-_METADATA = "torch.distributed.checkpoint.metadata"
+_METADATA_MODULE = "torch.distributed.checkpoint.metadata"
 
 
 def is_sharded(model: Any) -> bool:
@@ -59,6 +62,36 @@ def state_of(model: Any, optimizer: Any) -> dict[str, Any]:
 
 def write(state: dict[str, Any], directory: str) -> list[str]:
     """Write this rank's shards of a snapshot of `state_of` durably; return the files' names."""
+    _save(state, directory, None)
+    return sorted(os.listdir(directory))
+
+
+def write_to(state: dict[str, Any], target_of: Callable[[str], Any]) -> None:
+    """Write the same bytes to what `target_of` gives for each file's name, which has `write`, `tell`, `flush` and `close`.
+
+    `.metadata` comes last, once the other files are written.
+    """
+    from torch.distributed.checkpoint.filesystem import FileSystem
+
+    class Targets(FileSystem):
+        """Folders and renaming mean nothing there."""
+
+        @contextlib.contextmanager
+        def create_stream(self, path: Any, _mode: str) -> Iterator[Any]:
+            yield target_of(os.path.basename(path).removesuffix(".tmp"))
+
+        def exists(self, _path: Any) -> bool:
+            return False
+
+        def mkdir(self, _path: Any) -> None: ...
+
+        def rename(self, _path: Any, _new_path: Any) -> None: ...
+
+    _save(state, FOLDER, Targets())
+
+
+def _save(state: dict[str, Any], directory: str, elsewhere: Any) -> None:
+    """Save to a directory, or to the file system `elsewhere`."""
     import torch.distributed.checkpoint as dcp
     from torch.distributed.checkpoint.default_planner import DefaultSavePlanner, create_default_global_save_plan
 
@@ -77,10 +110,12 @@ def write(state: dict[str, Any], directory: str) -> list[str]:
         def storage_meta(self) -> None:
             return None
 
+    writer = Writer(directory, sync_files=elsewhere is None)
+    if elsewhere is not None:
+        writer.fs = elsewhere
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that no process group takes part is meant
-        dcp.save(state, storage_writer=Writer(directory), planner=Planner(), no_dist=True)
-    return sorted(os.listdir(directory))
+        dcp.save(state, storage_writer=writer, planner=Planner(), no_dist=True)
 
 
 def load(root: str, saved_world_size: int, model: Any, optimizer: Any) -> None:
@@ -141,7 +176,7 @@ def _together(root: str, saved_world_size: int) -> Any:
     seen: set[Any] = set()
     for rank in range(saved_world_size):
         folder = os.path.join(f"rank-{rank}", FOLDER)
-        with open(os.path.join(root, folder, ".metadata"), "rb") as source:
+        with open(os.path.join(root, folder, METADATA), "rb") as source:
             one = _Unpickler(source).load()
         if whole is None:
             whole = dataclasses.replace(one, state_dict_metadata={}, storage_data={})
@@ -169,7 +204,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         import torch
 
-        if module == _METADATA or (module, name) in _ADMITTED:
+        if module == _METADATA_MODULE or (module, name) in _ADMITTED:
             return super().find_class(module, name)
         if (module, name) == ("builtins", "getattr"):
             return _member  # how Python up to 3.11.3 writes a member of an enumeration

@@ -28,36 +28,37 @@ class Stream:
 
     def __init__(self, directory: str, parts: dict[str, Any], facts: dict[str, Any]) -> None:
         self._directory, self._parts, self._facts = directory, parts, facts
-        self._files: list[dict[str, Any]] = []
-        self._text = b""
+        #: By the file's path: what writes it.
+        self._writers: dict[str, Callable[[Any], Any]] = {}
 
     def describe(self) -> list[dict[str, Any]]:
         """Make the pipes; return what the files in them are: path, size, SHA-256."""
         shutil.rmtree(self._directory, ignore_errors=True)
         os.makedirs(self._directory, mode=0o700)
-        described = [{"path": f"{name}.pt", **_digest(self._writer_of(name))} for name in self._parts]
+        described = [file for name, value in self._parts.items() for file in self._describe_part(name, value)]
         sizes = [{"path": file["path"], "sizeBytes": file["sizeBytes"]} for file in described]
-        self._text = json.dumps({"schema": 1, **self._facts, "files": sizes}).encode()
-        described.append({"path": "rank.json", **_digest(lambda target: target.write(self._text))})
+        text = json.dumps({"schema": 1, **self._facts, "files": sizes}).encode()
+        described.append(self._describe_one("rank.json", lambda target: target.write(text)))
         for file in described:
-            os.mkfifo(os.path.join(self._directory, file["path"]), 0o600)
-        self._files = described
+            path = os.path.join(self._directory, file["path"])
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.mkfifo(path, 0o600)
         return described
 
     def serve(self) -> None:
         """Give the bytes to whoever opens the pipes, until the folder is gone."""
         while True:
-            for file in self._files:
+            for path, write in self._writers.items():
                 try:
-                    self._serve_one(file["path"])
+                    self._serve_one(path, write)
                 except FileNotFoundError:
                     if not os.path.isdir(self._directory):
                         return
             time.sleep(_LOOK_SECONDS)
 
-    def _serve_one(self, name: str) -> None:
+    def _serve_one(self, path: str, write: Callable[[Any], Any]) -> None:
         try:
-            pipe = os.open(os.path.join(self._directory, name), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            pipe = os.open(os.path.join(self._directory, path), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             if error.errno == errno.ENXIO:  # nobody reads
                 return
@@ -66,20 +67,42 @@ class Stream:
         try:
             # Without the room it is only slower.
             _try(lambda: fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES))
-            if name == "rank.json":
-                target.write(self._text)
-            else:
-                self._writer_of(name.removesuffix(".pt"))(target)
-        except (BrokenPipeError, RuntimeError):
-            if not target.broken:  # torch tells of a reader that is gone by an error of its own
+            write(target)
+        except BaseException:
+            if not target.broken:  # torch tells of a reader that is gone by errors of its own, one of which is no Exception
                 raise
         finally:
             os.close(pipe)
 
-    def _writer_of(self, part: str) -> Callable[[Any], Any]:
+    def _describe_part(self, name: str, value: Any) -> list[dict[str, Any]]:
+        if name == "sharded":
+            return self._describe_shards(value)
         import torch
 
-        return lambda target: torch.save(self._parts[part], target)
+        return [self._describe_one(f"{name}.pt", lambda target: torch.save(value, target))]
+
+    def _describe_one(self, path: str, write: Callable[[Any], Any]) -> dict[str, Any]:
+        target = _Hashed()
+        write(target)
+        self._writers[path] = write
+        return target.describe(path)
+
+    def _describe_shards(self, state: dict[str, Any]) -> list[dict[str, Any]]:
+        """Make the files once, as they come, of which each is made again by itself when it is read."""
+        from trainyard import sharding
+
+        hashed: dict[str, _Hashed] = {}
+        sharding.write_to(state, lambda name: hashed.setdefault(name, _Hashed(keep=name == sharding.METADATA)))
+
+        def of(name: str) -> Callable[[Any], Any]:
+            kept = hashed[name].kept
+            if kept is not None:
+                return lambda target: target.write(kept)
+            return lambda target: sharding.write_to(state, lambda other: target if other == name else _Hashed())
+
+        paths = {name: os.path.join(sharding.FOLDER, name) for name in hashed}
+        self._writers.update({path: of(name) for name, path in paths.items()})
+        return [hashed[name].describe(path) for name, path in paths.items()]
 
 
 class _Pipe:
@@ -87,7 +110,12 @@ class _Pipe:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._written = 0
         self.broken = False
+
+    def tell(self) -> int:
+        """Return how many bytes were written."""
+        return self._written
 
     def write(self, data: Any) -> int:
         """Write all of it.
@@ -107,31 +135,43 @@ class _Pipe:
                 raise
             except BlockingIOError:
                 select.select([], [self._descriptor], [], 1.0)
+        self._written += total
         return total
 
     def flush(self) -> None:
         """Do nothing: what is written is with the reader."""
 
+    def close(self) -> None:
+        """Do nothing: whoever opened the pipe closes it."""
+
 
 class _Hashed:
-    def __init__(self) -> None:
-        self.hash = hashlib.sha256()
-        self.size = 0
+    """A file of which only digest and size are kept, and the bytes where that is asked for."""
+
+    def __init__(self, keep: bool = False) -> None:
+        self.kept: bytearray | None = bytearray() if keep else None
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def tell(self) -> int:
+        return self._size
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
-        self.hash.update(view)
-        self.size += len(view)
+        self._hash.update(view)
+        self._size += len(view)
+        if self.kept is not None:
+            self.kept += view
         return len(view)
 
     def flush(self) -> None:
         pass
 
+    def close(self) -> None:
+        pass
 
-def _digest(write: Callable[[Any], Any]) -> dict[str, Any]:
-    target = _Hashed()
-    write(target)
-    return {"sizeBytes": target.size, "digest": target.hash.hexdigest()}
+    def describe(self, path: str) -> dict[str, Any]:
+        return {"path": path, "sizeBytes": self._size, "digest": self._hash.hexdigest()}
 
 
 def _try(action: Callable[[], Any]) -> None:
