@@ -108,9 +108,10 @@ def save(guard: Guard, rank_dir: str, directory: str, ordinal: int) -> list[dict
 
 def is_peers_fault(error: BaseException | None) -> bool:
     """Say whether an error tells of another rank's end rather than of this one's own fault."""
+    from trainyard.collective_status import CollectivesFailedError
     from trainyard.guard import PeerLostError
 
-    if error is None or isinstance(error, PeerLostError):
+    if error is None or isinstance(error, (PeerLostError, CollectivesFailedError)):
         return error is not None
     distributed = sys.modules.get("torch.distributed")
     kinds = tuple(getattr(distributed, name) for name in ("DistError",) if hasattr(distributed, name))

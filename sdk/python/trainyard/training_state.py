@@ -59,8 +59,8 @@ class TrainingState:
 
         `at_step` is the step that the script is at without one.
         """
-        self._handed_over = True
         self.own = _is_own(replicated)
+        self._watch_collectives(parts["optimizer"])
         root = self._checkpoint()
         step = None
         if root is not None:
@@ -75,8 +75,8 @@ class TrainingState:
 
     def take_over(self, parts: Mapping[str, Any], state: dict[str, Any] | None, replicated: bool | None, at_step: int) -> None:
         """Watch over what the script has made or loaded by itself."""
-        self._handed_over = True
         self.own = _is_own(replicated)
+        self._watch_collectives(parts["optimizer"])
         self._watch_order(parts["model"], None)
         self._watch_over(parts, state, replicated, at_step)
         self._watch_communication(parts["model"])
@@ -176,6 +176,14 @@ class TrainingState:
             mode = "just-in-time" if self.guard is not None else "last-checkpoint"
             why = {"reason": "", "message": ""} if isinstance(begun, Guard) else begun._asdict()
             self._journal.say({"kind": "recovery", "mode": mode, **why})
+
+    def _watch_collectives(self, optimizer: Any) -> None:
+        """Keep the optimizer from applying what a failed collective left; before what else watches its steps."""
+        from trainyard.collective_status import watch_collectives
+
+        if not self._handed_over and optimizer is not None and self._env.world_size > 1:
+            watch_collectives(optimizer)
+        self._handed_over = True
 
     def _watch_communication(self, model: Any) -> None:
         if self._journal.records is not None and model is not None and self._env.world_size > 1:
