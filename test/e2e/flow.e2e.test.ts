@@ -12,6 +12,7 @@ import { brokenPromises } from "../flow/invariants.ts";
 import { killedTraining, recoveryJob, trainedDigest } from "../flow/recovery.ts";
 import { otlpReceiver, type ReceivedSpan } from "./otlp-receiver.ts";
 import { moveAndCompare, trainAndReproduce } from "./reproduce.ts";
+import { trainedFrom } from "./start-from.ts";
 
 let dir: string;
 let fleet: Fleet;
@@ -119,6 +120,19 @@ describe("a training whose rank is killed", () => {
     const missing = all.filter((step) => !stepsOf(0).includes(step));
     expect(stepsOf(0)).toEqual(all.filter((step) => !missing.includes(step)));
     expect([[], [Number(resumedAt)]]).toContainEqual(missing);
+
+    // Another run starts from its checkpoint: it goes on at that step, with those weights.
+    const from = `${run.id}@${resumedAt}`;
+    const started = await trainedFrom(fleet, dir, from, { seed: spec.seed, steps });
+    expect(started.job.spec?.startFrom).toMatchObject({
+      runId: run.id,
+      step: resumedAt,
+      checkpointId: checkpoints[0]?.id,
+    });
+    expect(started.job.attempts.map(({ resumedFromStep }) => resumedFromStep)).toEqual([resumedAt]);
+    expect(started.digest).toBe(unbroken);
+    expect(started.steps).toEqual(all.filter((step) => step > Number(resumedAt)));
+    expect(started.shown).toContain(from);
   });
 });
 

@@ -10,8 +10,9 @@ import { waitFor } from "@trainyard/testing";
 import type { FlowClients } from "./clients.ts";
 import { bundle } from "./digits.ts";
 
-const SCRIPT = "ddp_recovery.py";
-const peers = join(checkoutRoot, "tools/bench/peers");
+/** The script, in its folder: on the platform it logs each step, and prints the digest of its weights. */
+export const SCRIPT = "ddp_recovery.py";
+export const peers = join(checkoutRoot, "tools/bench/peers");
 
 /** A training of which a rank was killed, as it ended. */
 export interface Killed {
@@ -50,7 +51,7 @@ export async function recoveryJob(
 /** Runs the job without a kill; the digest of its weights. */
 export async function trainedDigest(user: FlowClients, spec: scheduler.JobSpec): Promise<string> {
   const { job } = await user.scheduler.submitJob({ requestId: randomUUID(), spec });
-  const ended = await end(user, job?.id ?? "");
+  const ended = await jobSucceeded(user, job?.id ?? "");
   return digestOf(user, ended);
 }
 
@@ -76,7 +77,7 @@ export async function killedTraining(
   const { pid } = JSON.parse(readFileSync(started, "utf8")) as { readonly pid: number };
   const killedAtMs = Date.now();
   process.kill(pid, "SIGKILL");
-  const ended = await end(user, id);
+  const ended = await jobSucceeded(user, id);
   const { run } = await user.tracking.getRun({ runId });
   const [first, second] = ended.attempts;
   if (run === undefined || first?.failure === undefined || second?.firstStepAt === undefined)
@@ -97,7 +98,8 @@ async function lastStep(user: FlowClients, runId: string): Promise<number> {
   return Number(run?.metrics.loss?.lastStep ?? -1n);
 }
 
-async function end(user: FlowClients, jobId: string): Promise<scheduler.Job> {
+/** The job once it has succeeded. */
+export async function jobSucceeded(user: FlowClients, jobId: string): Promise<scheduler.Job> {
   const ended = await waitFor(
     "the job's end",
     async () => {
@@ -110,8 +112,8 @@ async function end(user: FlowClients, jobId: string): Promise<scheduler.Job> {
   return ended;
 }
 
-/** As rank 0 of the last attempt printed it. */
-async function digestOf(user: FlowClients, { runId, attempts }: scheduler.Job): Promise<string> {
+/** The digest of a job's final weights, as rank 0 of its last attempt printed it. */
+export async function digestOf(user: FlowClients, { runId, attempts }: scheduler.Job): Promise<string> {
   return waitFor("the digest in the log", async () => {
     const lines: string[] = [];
     const attempt = attempts.at(-1)?.number ?? 1;
