@@ -168,6 +168,11 @@ describe("a submission", () => {
       reason: "WOULD_NEVER_FIT",
       metadata: { slots_needed: "4", slots_known: "3", ranks_that_fit: "1" },
     });
+    expect(await refusal(submit({ slotKind: "tpu" }))).toMatchObject({
+      reason: "WOULD_NEVER_FIT",
+      violations: [{ field: "spec.slot_kind", description: expect.stringContaining("there are: cpu.") }],
+    });
+    expect((await submit({ slotKind: "cpu" })).job?.spec?.slotKind).toBe("cpu");
   });
 
   it("is listed newest first, page by page, and exported oldest first", async () => {

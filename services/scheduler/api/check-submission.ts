@@ -115,9 +115,9 @@ async function assertSecrets(
 async function assertFitsFleet(nodes: Nodes, spec: JobSpec): Promise<void> {
   const problem = neverFits(await nodes.all(), { ...shapeOf(spec), ranks: fewestRanks(spec) });
   if (problem === undefined) return;
-  const { message, slotsNeeded, slotsKnown, ranksThatFit } = problem;
+  const { message, slotsNeeded, slotsKnown, ranksThatFit, field } = problem;
   throw new DomainError("failed_precondition", "WOULD_NEVER_FIT", message, {
-    violations: [{ field: "spec.ranks", description: message }],
+    violations: [{ field, description: message }],
     metadata: {
       slots_needed: String(slotsNeeded),
       slots_known: String(slotsKnown),

@@ -2,12 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Placement } from "./attempt.ts";
 import { decide } from "./decide.ts";
+import { nodesFor } from "./gang-shape.ts";
 import type { NodeCapacity, Snapshot, WaitingJob } from "./snapshot.ts";
 import { compareWaiting } from "./waiting-order.ts";
 
 const node = (id: string, slots: number, more: Partial<NodeCapacity> = {}): NodeCapacity => ({
   id,
   slots,
+  slotKind: "cpu",
   usable: true,
   present: true,
   ...more,
@@ -138,6 +140,27 @@ describe("decide", () => {
     );
   });
 
+  it("places a gang that asks for a kind of slots on such nodes only, and makes nobody wait who asks for another", () => {
+    const nodes = [node("c", 2), node("t", 2, { slotKind: "tpu" })];
+    const line = [
+      job("a-tpu", 3, { slotKind: "tpu", minRanks: 2 }),
+      job("b-tpu", 1, { slotKind: "tpu" }),
+      job("c-cpu", 1, { slotKind: "cpu" }),
+      job("d-any", 1),
+      job("e-gpu", 1, { slotKind: "gpu" }),
+    ];
+    const { admissions, explanations } = decide(snapshot(nodes, line), 0);
+    expect(admissions.map(({ jobId, placements }) => [jobId, placements[0]?.nodeId])).toEqual([
+      ["a-tpu", "t"],
+      ["c-cpu", "c"],
+    ]);
+    expect(explanations.map(({ pending }) => [pending.reason, pending.message])).toEqual([
+      ["not-enough-slots", "The gang needs 1 tpu slot; 0 of 2 are free."],
+      ["behind-another-job", "Waits behind b-tpu (normal priority), which needs 1 tpu slot; 1 free."],
+      ["not-enough-slots", "No node with slots of kind gpu has joined yet; the gang needs 1 gpu slot."],
+    ]);
+  });
+
   it("counts positions per queue", () => {
     const line = [job("a", 1, { queue: "q1" }), job("b", 1, { queue: "q2" }), job("c", 1, { queue: "q1" })];
     expect(decide(snapshot([], line), 0).explanations.map(({ pending }) => pending.position)).toEqual([
@@ -148,7 +171,12 @@ describe("decide", () => {
 
 const nodeId = (index: number) => `n${String(index).padStart(3, "0")}`;
 const anyNodes = fc.array(
-  fc.record({ slots: fc.nat({ max: 8 }), usable: fc.boolean(), present: fc.boolean() }),
+  fc.record({
+    slots: fc.nat({ max: 8 }),
+    slotKind: fc.constantFrom("cpu", "gpu"),
+    usable: fc.boolean(),
+    present: fc.boolean(),
+  }),
   { maxLength: 8 },
 );
 const anyJobs = fc.array(
@@ -159,6 +187,7 @@ const anyJobs = fc.array(
     ranks: fc.integer({ min: 1, max: 6 }),
     slotsPerRank: fc.integer({ min: 1, max: 3 }),
     notBeforeMs: fc.constantFrom(0, 2000),
+    kind: fc.constantFrom({}, {}, { slotKind: "gpu" }, { slotKind: "cpu" }, { slotKind: "tpu" }),
   }),
   { maxLength: 12 },
 );
@@ -175,7 +204,11 @@ const anySnapshot = fc
         .filter(() => taken.next().value === 0)
         .map((slot) => ({ nodeId: id, ranks: [0], slots: [slot] })),
     );
-    return { nodes: fleet, waiting: jobs.map((each, index) => ({ ...each, id: `job_${index}` })), held };
+    return {
+      nodes: fleet,
+      waiting: jobs.map(({ kind, ...each }, index) => ({ ...each, ...kind, id: `job_${index}` })),
+      held,
+    };
   });
 
 const seed = Number(process.env.TRAINYARD_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -191,10 +224,12 @@ describe(`for any snapshot (TRAINYARD_TEST_SEED=${seed})`, () => {
         ];
         const slots = placements.flatMap(({ nodeId: id, slots: own }) => own.map((slot) => `${id}/${slot}`));
         expect(new Set(slots).size).toBe(slots.length);
-        for (const { placements: own } of decide(input, 1000).admissions) {
+        for (const { jobId, placements: own } of decide(input, 1000).admissions) {
           for (const { nodeId: id, slots: taken } of own) {
             const host = input.nodes.find((each) => each.id === id);
             expect(host?.usable).toBe(true);
+            const asked = input.waiting.find(({ id: other }) => other === jobId)?.slotKind;
+            expect([undefined, host?.slotKind]).toContain(asked);
             expect(Math.max(...taken)).toBeLessThan(host?.slots ?? 0);
           }
         }
@@ -249,7 +284,10 @@ describe(`for any snapshot (TRAINYARD_TEST_SEED=${seed})`, () => {
         const line = [...input.waiting].sort(compareWaiting);
         const lastAdmitted = line.findLastIndex(({ id }) => won.has(id));
         for (const passed of line.slice(0, Math.max(0, lastAdmitted)).filter(({ id }) => !won.has(id))) {
-          const capacity = input.nodes
+          const after = line.slice(line.indexOf(passed) + 1).filter(({ id }) => won.has(id));
+          const kinds = [undefined, passed.slotKind];
+          if (!after.some((one) => passed.slotKind === undefined || kinds.includes(one.slotKind))) continue;
+          const capacity = nodesFor(input.nodes, passed)
             .filter((each) => each.present)
             .reduce((sum, each) => sum + Math.floor(each.slots / passed.slotsPerRank), 0);
           expect((passed.notBeforeMs ?? 0) > 1000 || capacity < passed.ranks).toBe(true);
@@ -262,20 +300,20 @@ describe(`for any snapshot (TRAINYARD_TEST_SEED=${seed})`, () => {
     holds(
       fc.property(anySnapshot, (input) => {
         const { admissions, explanations } = decide(input, 1000);
-        const head = explanations.find(({ pending }) =>
+        const heads = explanations.filter(({ pending }) =>
           ["not-enough-slots", "fragmented"].includes(pending.reason),
         );
-        const job = input.waiting.find(({ id }) => id === head?.jobId);
-        if (job === undefined) return;
         const held = [...input.held, ...admissions.flatMap((each) => each.placements)];
-        const capacity = input.nodes
-          .filter((each) => each.usable)
-          .map(
-            (each) =>
-              each.slots - held.filter((own) => own.nodeId === each.id).flatMap((own) => own.slots).length,
-          )
-          .reduce((sum, free) => sum + Math.floor(free / job.slotsPerRank), 0);
-        expect(capacity).toBeLessThan(job.ranks);
+        for (const job of input.waiting.filter(({ id }) => heads.some(({ jobId }) => jobId === id))) {
+          const capacity = nodesFor(input.nodes, job)
+            .filter((each) => each.usable)
+            .map(
+              (each) =>
+                each.slots - held.filter((own) => own.nodeId === each.id).flatMap((own) => own.slots).length,
+            )
+            .reduce((sum, free) => sum + Math.floor(free / job.slotsPerRank), 0);
+          expect(capacity).toBeLessThan(job.ranks);
+        }
       }),
     );
   });

@@ -29,9 +29,10 @@ export interface FleetNumbers {
 const NAMED_NODES = 4;
 
 /** What the gang needs at the least. */
-function need(job: Pick<WaitingJob, "ranks" | "minRanks" | "slotsPerRank">): string {
+function need(job: Pick<WaitingJob, "ranks" | "minRanks" | "slotsPerRank" | "slotKind">): string {
   const ranks = job.minRanks ?? job.ranks;
-  const slots = `${job.minRanks === undefined ? "" : "at least "}${count(ranks * job.slotsPerRank, "slot")}`;
+  const what = job.slotKind === undefined ? "slot" : `${job.slotKind} slot`;
+  const slots = `${job.minRanks === undefined ? "" : "at least "}${count(ranks * job.slotsPerRank, what)}`;
   return ranks === 1 ? slots : `${slots} (${ranks} ranks of ${job.slotsPerRank})`;
 }
 
@@ -62,7 +63,7 @@ export function explainTooLarge(job: WaitingJob, fleet: FleetNumbers): Pending {
   if (fleet.rankCapacityEmpty + more >= (job.minRanks ?? job.ranks)) return explainWithheld(job, fleet);
   const message =
     fleet.nodesKnown === 0
-      ? `No node has joined yet; the gang needs ${need(job)}.`
+      ? `No node${job.slotKind === undefined ? "" : ` with slots of kind ${job.slotKind}`} has joined yet; the gang needs ${need(job)}.`
       : `The gang needs ${need(job)}; the nodes that are here have ${count(fleet.slotsPresent, "slot")} in all and cannot hold it. It waits for nodes to join or return.`;
   return pending(job, "not-enough-slots", message, fleet.slotsFree);
 }

@@ -1,12 +1,10 @@
 import type { Placement } from "./attempt.ts";
-import { NodeHeap } from "./node-heap.ts";
+import { SlotBuckets } from "./slot-buckets.ts";
 import type { NodeCapacity } from "./snapshot.ts";
 
 /**
- * The free slots of some nodes while one decision is made. Nodes are bucketed by how many slots are free on them, so
- * that "the fullest node that still fits" and "how many such ranks fit in all" cost the size of the largest node and not
- * that of the fleet. A bucket's heap is cleaned lazily: an entry counts only while the node's free slots equal its bucket.
- * Which slots of a node are free is worked out when some are taken, since most nodes are only counted.
+ * The free slots of some nodes while one decision is made: those of all nodes, and those of each kind, for gangs that ask for
+ * one. Which slots of a node are free is worked out when some are taken, since most nodes are only counted.
  */
 export class FreeSlots {
   /** By id. */
@@ -17,58 +15,26 @@ export class FreeSlots {
   readonly #free: number[] = [];
   /** Per node that has given slots: indices of its free ones, descending, so that the lowest is popped first. */
   readonly #slots: number[][] = [];
-  readonly #buckets: NodeHeap[] = [];
-  readonly #counts: number[] = [];
-  #total = 0;
+  readonly #all = new SlotBuckets((node) => this.freeOn(node));
+  readonly #ofKind: ReadonlyMap<string, SlotBuckets>;
   #byId: Map<string, number> | undefined;
 
   constructor(nodes: readonly NodeCapacity[], held: readonly Placement[]) {
     this.#nodes = [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1));
     this.#held = heldSlots(held);
+    const kinds = new Set(nodes.map(({ slotKind }) => slotKind));
+    // A fleet of one kind, as most are, is not counted twice.
+    const bucketsOf = () => (kinds.size === 1 ? this.#all : new SlotBuckets((node) => this.freeOn(node)));
+    this.#ofKind = new Map([...kinds].map((kind) => [kind, bucketsOf()]));
     for (const [node, { id, slots }] of this.#nodes.entries()) {
-      const free = slots - countBelow(slots, this.#held.get(id));
-      this.#total += free;
-      this.#enter(node, free);
+      this.#enter(node, slots - countBelow(slots, this.#held.get(id)));
     }
   }
 
-  /** Free slots in all. */
-  get total(): number {
-    return this.#total;
-  }
-
-  /** How many ranks of this size fit, each on one node. */
-  rankCapacity(slotsPerRank: number): number {
-    let capacity = 0;
-    for (let free = slotsPerRank; free < this.#counts.length; free++) {
-      capacity += (this.#counts[free] ?? 0) * Math.floor(free / slotsPerRank);
-    }
-    return capacity;
-  }
-
-  /** How many nodes have at least so many free slots. */
-  nodesWith(slots: number): number {
-    let nodes = 0;
-    for (let free = slots; free < this.#counts.length; free++) nodes += this.#counts[free] ?? 0;
-    return nodes;
-  }
-
-  /** The node with the fewest free slots, but at least so many; the lowest id among equals. */
-  tightest(slots: number): number | undefined {
-    for (let free = slots; free < this.#buckets.length; free++) {
-      const node = this.#topOf(free);
-      if (node !== undefined) return node;
-    }
-    return undefined;
-  }
-
-  /** The node with the most free slots; the lowest id among equals. */
-  roomiest(): number | undefined {
-    for (let free = this.#buckets.length - 1; free > 0; free--) {
-      const node = this.#topOf(free);
-      if (node !== undefined) return node;
-    }
-    return undefined;
+  /** The free slots of a kind, or of all nodes. */
+  among(kind: string | undefined): SlotBuckets {
+    if (kind === undefined) return this.#all;
+    return this.#ofKind.get(kind) ?? new SlotBuckets(() => 0);
   }
 
   freeOn(node: number): number {
@@ -90,9 +56,8 @@ export class FreeSlots {
   /** Takes the node's lowest free slots. */
   take(node: number, count: number): readonly number[] {
     const free = this.#slotsOf(node);
-    this.#counts[free.length] = (this.#counts[free.length] ?? 0) - 1;
+    this.#leave(node, free.length);
     const slots = free.splice(free.length - count).reverse();
-    this.#total -= slots.length;
     this.#enter(node, free.length);
     return slots;
   }
@@ -100,9 +65,8 @@ export class FreeSlots {
   /** Undoes the taking of the node's highest slots of those that `take` gave last. */
   giveBack(node: number, slots: readonly number[]): void {
     const free = this.#slotsOf(node);
-    this.#counts[free.length] = (this.#counts[free.length] ?? 0) - 1;
+    this.#leave(node, free.length);
     free.push(...slots.toReversed());
-    this.#total += slots.length;
     this.#enter(node, free.length);
   }
 
@@ -119,19 +83,19 @@ export class FreeSlots {
 
   #enter(node: number, free: number): void {
     this.#free[node] = free;
-    while (this.#buckets.length <= free) {
-      this.#buckets.push(new NodeHeap());
-      this.#counts.push(0);
-    }
-    this.#counts[free] = (this.#counts[free] ?? 0) + 1;
-    this.#buckets[free]?.push(node);
+    this.#all.enter(node, free);
+    const own = this.#bucketsOf(node);
+    if (own !== this.#all) own?.enter(node, free);
   }
 
-  #topOf(free: number): number | undefined {
-    const bucket = this.#buckets[free];
-    if (bucket === undefined || this.#counts[free] === 0) return undefined;
-    while (bucket.top !== undefined && this.freeOn(bucket.top) !== free) bucket.pop();
-    return bucket.top;
+  #leave(node: number, free: number): void {
+    this.#all.leave(free);
+    const own = this.#bucketsOf(node);
+    if (own !== this.#all) own?.leave(free);
+  }
+
+  #bucketsOf(node: number): SlotBuckets | undefined {
+    return this.#ofKind.get(this.#nodes[node]?.slotKind ?? "");
   }
 }
 

@@ -10,6 +10,8 @@ export interface GangShape {
   readonly tensor?: number;
   /** Exactly so many nodes, each with the same number of ranks; left out where the scheduler may choose. */
   readonly nodes?: number;
+  /** The kind of its slots; left out where any will do. */
+  readonly slotKind?: string;
 }
 
 /** A gang in pieces that each go to one node whole. */
@@ -44,4 +46,12 @@ export function unitWords(gang: GangShape): string {
   const { ranks, apart } = unitsOf(gang);
   if (apart) return `${gang.nodes} nodes with ${ranks === 1 ? "1 rank" : `${ranks} ranks`} on each`;
   return ranks === 1 ? "each rank on one node" : `each tensor group of ${ranks} ranks on one node`;
+}
+
+/** Those nodes on which a gang may be placed. */
+export function nodesFor<Node extends { readonly slotKind: string }>(
+  nodes: readonly Node[],
+  { slotKind }: GangShape,
+): readonly Node[] {
+  return slotKind === undefined ? nodes : nodes.filter((node) => node.slotKind === slotKind);
 }

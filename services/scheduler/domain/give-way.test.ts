@@ -166,6 +166,7 @@ describe("an elastic gang grows", () => {
   const node = (id: string, slots: number, more: object = {}) => ({
     id,
     slots,
+    slotKind: "cpu",
     usable: true,
     present: true,
     ...more,

@@ -10,6 +10,8 @@ export interface RunningElastic {
   readonly ranks: number;
   readonly mostRanks: number;
   readonly slotsPerRank: number;
+  /** Of any kind when left out. */
+  readonly slotKind?: string;
   /** When its newest attempt had all its ranks. */
   readonly sinceMs: number;
 }
@@ -34,7 +36,10 @@ export function mayGrow(
   const inOrder = [...running].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.jobId < b.jobId ? -1 : 1));
   for (const gang of inOrder) {
     if (gang.ranks >= gang.mostRanks || nowMs - gang.sinceMs < notBeforeMs) continue;
-    const more = Math.min(gang.mostRanks - gang.ranks, free.rankCapacity(gang.slotsPerRank));
+    const more = Math.min(
+      gang.mostRanks - gang.ranks,
+      free.among(gang.slotKind).rankCapacity(gang.slotsPerRank),
+    );
     if (more > 0) return { jobId: gang.jobId, ranks: gang.ranks + more };
   }
   return undefined;

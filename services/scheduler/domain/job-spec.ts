@@ -87,6 +87,8 @@ export interface JobSpec {
   readonly mesh?: Mesh;
   /** Spread over exactly so many nodes, with so many ranks on each. */
   readonly spread?: { readonly nodes: number; readonly ranksPerNode: number };
+  /** The kind of slots that its ranks need; any when absent. */
+  readonly slotKind?: string;
   /** Fewest ranks of an elastic gang, of which `ranks` is the most; absent when the number is fixed. */
   readonly minRanks?: number;
   readonly budgets?: Readonly<Partial<Record<BudgetedClass, number>>>;
@@ -94,6 +96,8 @@ export interface JobSpec {
   readonly haltOnNonFinite?: readonly string[];
   /** By its own pace when absent. */
   readonly hang?: HangPolicy;
+  /** How long a collective waits for ranks that do not come; torch's own default in jobs of an older version. */
+  readonly collectiveTimeoutSeconds?: number;
   /** What each rank may use of its node; no limit where absent. */
   readonly limits?: RankLimits;
   /** Whether the ranks of a node start in one folder, as under torchrun, or each in its own; shared when absent. */
@@ -166,13 +170,14 @@ export interface Mesh {
 }
 
 /** The gang as placement sees it. */
-export function shapeOf({ ranks, minRanks, slotsPerRank, mesh, spread }: JobSpec): GangShape {
+export function shapeOf({ ranks, minRanks, slotsPerRank, mesh, spread, slotKind }: JobSpec): GangShape {
   return {
     ranks,
     slotsPerRank,
     ...(minRanks === undefined ? {} : { minRanks }),
     ...(mesh === undefined ? {} : { tensor: mesh.tensor }),
     ...(spread === undefined ? {} : { nodes: spread.nodes }),
+    ...(slotKind === undefined ? {} : { slotKind }),
   };
 }
 

@@ -6,7 +6,13 @@ import { placeGang } from "./place-gang.ts";
 
 const fleet = (...slots: readonly number[]) =>
   new FreeSlots(
-    slots.map((count, index) => ({ id: `n${index}`, slots: count, usable: true, present: true })),
+    slots.map((count, index) => ({
+      id: `n${index}`,
+      slots: count,
+      slotKind: "cpu",
+      usable: true,
+      present: true,
+    })),
     [],
   );
 const placed = (free: FreeSlots, gang: GangShape) =>
@@ -38,7 +44,7 @@ describe("a gang spread over nodes", () => {
     const free = fleet(4, 4);
     const [first, second] = placeGang(free, { ranks: 2, slotsPerRank: 1, nodes: 2 }) ?? [];
     expect([first?.slots, second?.slots]).toEqual([[0], [0]]);
-    expect(free.total).toBe(6);
+    expect(free.among(undefined).total).toBe(6);
     expect(placeGang(free, { ranks: 3, slotsPerRank: 1 })).toEqual([
       { nodeId: "n0", ranks: [0, 1, 2], slots: [1, 2, 3] },
     ]);
@@ -69,7 +75,7 @@ it("places a gang whenever it fits, every rank and slot once, and never breaks a
         expect(new Set(one.slots).size).toBe(one.ranks.length * slotsPerRank);
       }
       expect(new Set(placements.map(({ nodeId }) => nodeId)).size).toBe(nodes ?? placements.length);
-      expect(free.total).toBe(slots.reduce((sum, n) => sum + n, 0) - ranks * slotsPerRank);
+      expect(free.among(undefined).total).toBe(slots.reduce((sum, n) => sum + n, 0) - ranks * slotsPerRank);
     }),
   );
 });

@@ -11,7 +11,7 @@ const now = new Date("2026-01-01T00:00:00Z");
 const later = (seconds: number) => new Date(now.getTime() + seconds * 1_000);
 const unreachable = failureWithoutRank("infra", "PEERS_UNREACHABLE", "Every rank lost its peers.");
 const on = (...ids: readonly string[]) => ids.map((nodeId) => ({ nodeId }));
-const node = (id: string, slots: number) => ({ id, slots, usable: true, present: true });
+const node = (id: string, slots: number) => ({ id, slots, slotKind: "cpu", usable: true, present: true });
 const pair = (first: string, second: string, seconds = 30) => ({
   first,
   second,
@@ -123,16 +123,16 @@ it("never places a gang on a severed pair, and leaves free what it does not use"
         each.map((count, index) => node(`n${index}`, count)),
         [],
       );
-      const before = free.total;
+      const before = free.among(undefined).total;
       const pairs = drawn
         .filter(([a, b]) => a < b && b < each.length)
         .map(([a, b]) => pair(`n${a}`, `n${b}`));
       const place = placeWithoutSevered(free, { ranks, slotsPerRank: 1 }, pairs);
-      if (place.kind !== "placed") expect(free.total).toBe(before);
+      if (place.kind !== "placed") expect(free.among(undefined).total).toBe(before);
       else {
         expect(severedPairIn(place.placements, pairs)).toBeUndefined();
         expect(place.placements.flatMap(({ slots: taken }) => taken)).toHaveLength(ranks);
-        expect(free.total).toBe(before - ranks);
+        expect(free.among(undefined).total).toBe(before - ranks);
       }
     }),
   );

@@ -7,6 +7,7 @@ import type { SeveredPair } from "./severed-pairs.ts";
 export interface NodeCapacity {
   readonly id: string;
   readonly slots: number;
+  readonly slotKind: string;
   /** Whether ranks may be placed there now. */
   readonly usable: boolean;
   /** Whether its slots count as the fleet's: false for a lost node, which may never return. */

@@ -164,16 +164,31 @@ describe("a spec", () => {
 
 describe("the fleet", () => {
   const fleet = [
-    { id: "a", slots: 4 },
-    { id: "b", slots: 3 },
+    { id: "a", slots: 4, slotKind: "cpu" },
+    { id: "b", slots: 3, slotKind: "gpu" },
   ];
   it.each([
     [{ ranks: 7, slotsPerRank: 1 }, true],
     [{ ranks: 8, slotsPerRank: 1 }, false],
     [{ ranks: 3, slotsPerRank: 2 }, true],
     [{ ranks: 1, slotsPerRank: 5 }, false],
+    [{ ranks: 3, slotsPerRank: 1, slotKind: "gpu" }, true],
+    [{ ranks: 4, slotsPerRank: 1, slotKind: "gpu" }, false],
+    [{ ranks: 1, slotsPerRank: 1, slotKind: "tpu" }, false],
   ])("of 4 and 3 slots could hold %o: %s", (gang, fits) => {
     expect(neverFits(fleet, gang) === undefined).toBe(fits);
+  });
+
+  it("names the kinds of slots that it has to who asks for another", () => {
+    const problem = neverFits(fleet, { ranks: 1, slotsPerRank: 1, slotKind: "tpu" });
+    expect(problem).toMatchObject({
+      field: "spec.slot_kind",
+      message:
+        'No node has slots of kind "tpu"; the kinds that there are: cpu, gpu. Ask for one of them, or add nodes of that kind.',
+    });
+    expect(neverFits(fleet, { ranks: 4, slotsPerRank: 1, slotKind: "gpu" })?.message).toContain(
+      "but the fleet's nodes of kind gpu have 3 slots on 1 node",
+    );
   });
 
   it("is not known while no node has ever joined", () => {

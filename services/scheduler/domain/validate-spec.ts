@@ -71,6 +71,11 @@ function checkNumbers(spec: JobSpec): readonly Violation[] {
   return [
     ...expectInteger("spec.ranks", spec.ranks, 1, MAX_RANKS),
     ...expectInteger("spec.slots_per_rank", spec.slotsPerRank, 1, MAX_SLOTS_PER_RANK),
+    ...expectThat(
+      spec.slotKind === undefined || /^[a-z][a-z0-9-]{0,31}$/.test(spec.slotKind),
+      "spec.slot_kind",
+      `expected a word of a-z 0-9 - that begins with a letter, such as "gpu", got ${JSON.stringify(spec.slotKind?.slice(0, 80))}`,
+    ),
     ...expectInteger("spec.retries", spec.retries, 0, MAX_RETRIES),
     ...expectInteger("spec.seed", spec.seed, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
     ...expectInteger("spec.timeout_seconds", spec.timeoutSeconds, 0, MAX_TIMEOUT_SECONDS),

@@ -66,6 +66,7 @@ function runningElastic(job: Job): RunningElastic[] {
       ranks: gangSize(attempt),
       mostRanks: spec.ranks,
       slotsPerRank: spec.slotsPerRank,
+      ...(spec.slotKind === undefined ? {} : { slotKind: spec.slotKind }),
       sinceMs: (attempt.ranksStartedAt ?? attempt.admittedAt).getTime(),
     },
   ];
@@ -86,6 +87,7 @@ function capacitiesOf({ fleet }: Term, jobs: ActiveJobs, nodes: KeptNodes): read
     return {
       id: node.id,
       slots: node.slots,
+      slotKind: node.slotKind,
       usable:
         whyUnusable(node, fleet.latest(node.id)?.heartbeat, live.get(node.id) ?? new Set()) === undefined,
       present: node.state !== "lost",

@@ -13,6 +13,8 @@ import {
 const DEFAULT_QUEUE = "default";
 const DEFAULT_CHECKPOINTS_KEPT = 3;
 const DEFAULT_CHECKPOINT_SECONDS = 900;
+/** torch's default for every backend but NCCL, whose ten minutes would end ranks that wait for one that evaluates. */
+const DEFAULT_COLLECTIVE_TIMEOUT_SECONDS = 1800;
 
 /**
  * A submitted spec with every default filled in, not yet validated. Integers of 64 bits become numbers: what does not
@@ -52,6 +54,7 @@ export function specFromProto(spec: scheduler.JobSpec): JobSpec {
       ? {}
       : { mesh: { data: mesh.data || 1, tensor: mesh.tensor || 1, pipeline: mesh.pipeline || 1 } }),
     ...(nodes === 0 && ranksPerNode === 0 ? {} : { spread: { nodes, ranksPerNode } }),
+    ...(spec.slotKind === "" ? {} : { slotKind: spec.slotKind }),
     ...(spec.minRanks === 0 || spec.minRanks === spec.ranks ? {} : { minRanks: spec.minRanks }),
     ...(spec.failureBudgets === undefined ? {} : { budgets: budgetsFrom(spec.failureBudgets) }),
     ...(spec.haltOnNonFinite.length === 0 ? {} : { haltOnNonFinite: [...spec.haltOnNonFinite] }),
@@ -63,6 +66,7 @@ export function specFromProto(spec: scheduler.JobSpec): JobSpec {
     ...(spec.hang === undefined
       ? {}
       : { hang: { off: spec.hang.off, afterSeconds: Number(spec.hang.afterSeconds) } }),
+    collectiveTimeoutSeconds: Number(spec.collectiveTimeoutSeconds) || DEFAULT_COLLECTIVE_TIMEOUT_SECONDS,
     ...(spec.idle === undefined
       ? {}
       : {

@@ -41,6 +41,7 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
     ...(spec.python === undefined ? {} : { python: { ...spec.python } }),
     ...(spec.mesh === undefined ? {} : { mesh: { ...spec.mesh } }),
     ...(spec.spread ?? {}),
+    slotKind: spec.slotKind ?? "",
     minRanks: spec.minRanks ?? 0,
     ...(spec.limits === undefined
       ? {}
@@ -52,6 +53,7 @@ export function specToProto(spec: JobSpec): scheduler.JobSpec {
     ...(spec.hang === undefined
       ? {}
       : { hang: { off: spec.hang.off, afterSeconds: BigInt(spec.hang.afterSeconds) } }),
+    collectiveTimeoutSeconds: BigInt(spec.collectiveTimeoutSeconds ?? 0),
     ...(spec.idle === undefined
       ? {}
       : {
@@ -87,6 +89,7 @@ export function workToProto(spec: JobSpec): scheduler.JobSpec {
   const { code, entrypoint, params, env, checkpoint, seed, framework, inputs } = specToProto(spec);
   const { start, python, mesh, haltOnNonFinite, secrets, nondeterministic, limits, workFolder, dataPaths } =
     specToProto(spec);
+  const { collectiveTimeoutSeconds } = specToProto(spec);
   const own = { code, entrypoint, params, env, checkpoint, seed, framework, inputs };
   const work = {
     ...own,
@@ -99,6 +102,7 @@ export function workToProto(spec: JobSpec): scheduler.JobSpec {
     limits,
     workFolder,
     dataPaths,
+    collectiveTimeoutSeconds,
   };
   return create(scheduler.JobSpecSchema, work as SpecInit); // Absent members stay absent.
 }
