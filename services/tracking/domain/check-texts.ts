@@ -5,6 +5,7 @@ import {
   MAX_INPUT_BYTES_PER_RUN,
   MAX_INPUT_DIGEST_LENGTH,
   MAX_INPUT_PROFILE_BYTES,
+  MAX_INPUT_SCHEMA_BYTES,
   MAX_INPUT_TEXT_BYTES,
   MAX_INPUTS_PER_RUN,
   MAX_NOTE_BYTES,
@@ -124,7 +125,7 @@ function assertInput(field: string, input: DatasetInput): void {
   assertLength(`${field}.source_type`, input.sourceType, MAX_TITLE_LENGTH, "MAX_TITLE_LENGTH");
   assertLength(`${field}.context`, input.context, MAX_TITLE_LENGTH, "MAX_TITLE_LENGTH");
   assertBytes(`${field}.source`, input.source, MAX_INPUT_TEXT_BYTES, "MAX_INPUT_TEXT_BYTES");
-  assertBytes(`${field}.schema`, input.schema, MAX_INPUT_TEXT_BYTES, "MAX_INPUT_TEXT_BYTES");
+  assertBytes(`${field}.schema`, input.schema, MAX_INPUT_SCHEMA_BYTES, "MAX_INPUT_SCHEMA_BYTES");
   assertBytes(`${field}.profile`, input.profile, MAX_INPUT_PROFILE_BYTES, "MAX_INPUT_PROFILE_BYTES");
   assertTags(`${field}.tags`, input.tags);
 }

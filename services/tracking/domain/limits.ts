@@ -55,6 +55,7 @@ export const MAX_TEXT_BYTES_PER_RUN = 524_288;
 export const MAX_INPUTS_PER_RUN = 100;
 export const MAX_INPUT_DIGEST_LENGTH = 64;
 export const MAX_INPUT_TEXT_BYTES = 65_535;
+export const MAX_INPUT_SCHEMA_BYTES = 262_144;
 export const MAX_INPUT_PROFILE_BYTES = 262_144;
 /** UTF-8 bytes of all that is told of the datasets of one run. */
 export const MAX_INPUT_BYTES_PER_RUN = 524_288;

@@ -5,6 +5,7 @@ usage: flows.py [FLOW...]   with MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN s
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -28,6 +29,7 @@ warnings.filterwarnings("ignore")
 import mlflow  # noqa: E402
 import numpy as np  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
+from mlflow.entities import DatasetInput  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
 FLOWS: list[Callable[[], None]] = []
@@ -224,6 +226,34 @@ def system_metrics() -> None:
         until(lambda: MlflowClient().get_metric_history(run.info.run_id, name), "two samples", at_least=2)
     logged = mlflow.get_run(run.info.run_id).data.metrics
     assert {name, "system/system_memory_usage_megabytes", "system/network_receive_megabytes"} <= set(logged), logged
+
+
+@flow
+def odd_names_and_values() -> None:
+    import pandas as pd
+
+    client = MlflowClient()
+    experiment = mlflow.set_experiment("flows odd 日本 'q' \"d\"").experiment_id
+    run_id = client.create_run(experiment, run_name="two\nlines", tags={"long": "ü" * 9000}).info.run_id
+    odd = [-0.0, 5e-324, 1e308, float("inf"), float("-inf"), float("nan")]
+    for step, value in enumerate(odd):
+        client.log_metric(run_id, "größe/日本", value, step=step - 3)
+    assert [repr(point.value) for point in client.get_metric_history(run_id, "größe/日本")] == [repr(value) for value in odd]
+    client.log_param(run_id, "größe", "ü" * 6000)
+    client.log_param(run_id, "größe", "ü" * 6000)
+    run = client.get_run(run_id)
+    assert run.info.run_name == "two lines" and run.data.params["größe"] == "ü" * 3000, run
+    assert [found.info.run_id for found in client.search_runs([experiment], "params.`größe` LIKE '%ü' and metrics.`größe/日本` != 0")] == [run_id]
+    # As a Mac writes "é", and what an URL would take for something else.
+    for name in ("e\u0301.txt", "100%.txt", "a+b&c.txt", "日本 😀.txt"):
+        client.log_text(run_id, name, f"odd/{name}")
+        with tempfile.TemporaryDirectory() as folder:
+            assert Path(client.download_artifacts(run_id, f"odd/{name}", folder)).read_text() == name
+    client.log_image(run_id, np.zeros((4, 4, 3), dtype=np.uint8), key="dogs", step=3)
+    assert len(client.list_artifacts(run_id, "images")) == 2
+    wide = mlflow.data.from_pandas(pd.DataFrame(np.zeros((1, 3000)), columns=[f"feature {index}" for index in range(3000)]))
+    client.log_inputs(run_id, [DatasetInput(wide._to_mlflow_entity())])
+    assert len(json.loads(client.get_run(run_id).inputs.dataset_inputs[0].dataset.schema)["mlflow_colspec"]) == 3000
 
 
 @flow

@@ -82,7 +82,7 @@ class Observer:
 
     def _text(self, text: str) -> str:
         for raw, name in sorted(self._ids.items(), key=lambda pair: -len(pair[0])):
-            text = re.sub(rf"(?:(?<![\w.])|(?<=%2F)){re.escape(raw)}(?![\w])", name, text)
+            text = re.sub(rf"(?:(?<![\w.#])|(?<=%2F)){re.escape(raw)}(?![\w])", name, text)
         text = re.sub(r"\s*Error: \(.*", "", text, flags=re.DOTALL)
         text = re.sub(r"\{('[^{}]*')\}?", lambda found: "{" + ", ".join(sorted(found.group(1).split(", "))) + "}", text)
         text = re.sub(r"http://127\.0\.0\.1:\d+", "<server>", text)

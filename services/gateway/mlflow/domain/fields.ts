@@ -89,11 +89,10 @@ export function decode<F extends Fields>(body: Readonly<Record<string, unknown>>
     const given = body[name] ?? (name === "run_id" ? body.run_uuid : undefined) ?? undefined;
     const value = given === undefined ? undefined : decodeValue(given);
     if (given !== undefined && value === undefined) {
-      const { message: refusal } = invalidValue(
-        name,
-        given,
-        ` Hint: Value was of type '${typeName(given)}'.`,
-      );
+      const hint = isBeyond(given)
+        ? "this server keeps whole numbers up to 2^53 - 1."
+        : `Value was of type '${typeName(given)}'.`;
+      const { message: refusal } = invalidValue(name, given, ` Hint: ${hint}`);
       throw invalidParameter(refusal + SEE_DOCS);
     }
     if (isRequired && (value === undefined || value === "")) {
@@ -103,6 +102,12 @@ export function decode<F extends Fields>(body: Readonly<Record<string, unknown>>
   }
   // Each name of the table was read by its own field just now.
   return read as Decoded<F>;
+}
+
+/** Whether it is a whole number, and larger than a double holds exactly. */
+function isBeyond(value: unknown): boolean {
+  const read = typeof value === "string" && /^-?\d{1,19}$/.test(value) ? Number(value) : value;
+  return typeof read === "number" && Number.isInteger(read) && !Number.isSafeInteger(read);
 }
 
 /** A message within a message: its required fields are looked at by whoever knows its place in the request. */

@@ -7,6 +7,7 @@ export const limits = {
   paramValue: 6_000,
   tagValue: 8_000,
   experimentName: 500,
+  runName: 500,
   experimentTagValue: 20_000,
   registryTagValue: 100_000,
   alias: 255,
@@ -46,11 +47,23 @@ export function assertLength(what: string, limit: number, value: string | undefi
   throw invalidParameter(`'${what}' exceeds the maximum length of ${limit} characters`);
 }
 
-/** A parameter's or tag's value as it is stored: MLflow's server cuts what is too long, unless told otherwise. */
+/** A parameter's or tag's value as it is stored: MLflow's server cuts what is too long in characters, this one also what is in bytes. */
 export function cut(value: string, limit: number): string {
-  if (value.length <= limit) return value;
-  const characters = [...value];
-  return characters.length <= limit ? value : characters.slice(0, limit).join("");
+  // A character of UTF-16 has at most three bytes in UTF-8.
+  if (value.length * 3 <= limit) return value;
+  // It takes whole characters only.
+  const { read } = new TextEncoder().encodeInto(value, new Uint8Array(limit));
+  return value.slice(0, read);
+}
+
+/** The values of parameters or tags, cut. */
+export function cutAll(texts: Readonly<Record<string, string>>, limit: number): Record<string, string> {
+  return Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, cut(value, limit)]));
+}
+
+/** A run's name as it is stored: MLflow's server takes any text, the platform shows it on one line. */
+export function oneLine(name: string): string {
+  return cut(name.replaceAll(/\p{Cc}+/gu, " "), limits.runName).trim() || "unnamed";
 }
 
 export function assertParamKey(key: string, path = "key"): void {

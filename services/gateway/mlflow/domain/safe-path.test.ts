@@ -26,6 +26,7 @@ describe("a path of an artifact", () => {
     ["", ""],
     ["ünï/✓", "ünï/✓"],
     ["100%", "100%"],
+    ["e\u0301.txt", "\u00e9.txt"],
   ])("is itself otherwise: %j", (path, safe) => expect(safePath(path)).toBe(safe));
 
   it("costs no more for being encoded again and again", () => {

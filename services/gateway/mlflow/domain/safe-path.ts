@@ -14,5 +14,9 @@ export function safePath(path: string): string {
     /^[a-zA-Z]:/.test(decoded) ||
     decoded.includes("#");
   if (outside) throw invalidParameter("Invalid path");
-  return parts.filter((part) => part !== "" && part !== ".").join("/");
+  // The platform's paths are in this form; a Mac's are in the other.
+  return parts
+    .filter((part) => part !== "" && part !== ".")
+    .join("/")
+    .normalize("NFC");
 }

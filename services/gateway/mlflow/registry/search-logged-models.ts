@@ -1,8 +1,7 @@
 import { registry } from "@trainyard/contracts";
 import { flag, integer, list, required, text, texts } from "../domain/fields.ts";
 import { invalidParameter } from "../domain/mlflow-error.ts";
-import { parseFilter } from "../domain/search/grammar.ts";
-import { loggedModelFields, loggedModelGrammar, loggedModelOrder } from "../domain/search/logged-models.ts";
+import { loggedModelFields, loggedModelFilter, loggedModelOrder } from "../domain/search/logged-models.ts";
 import { type Endpoint, endpoint, type MlflowCall } from "../http/endpoint.ts";
 import { collect, nextPage } from "../http/pages.ts";
 import { defaultExperiment } from "../tracking/find-experiment.ts";
@@ -30,9 +29,7 @@ export const searchLoggedModels: readonly Endpoint[] = [
     },
     async (request, call) => {
       const datasets = (request.datasets ?? []).map(datasetOf);
-      const clauses = clausesOf(parseFilter(request.filter, loggedModelGrammar), loggedModelFields).map(
-        withStatus,
-      );
+      const clauses = clausesOf(loggedModelFilter(request.filter), loggedModelFields).map(withStatus);
       const orderBy = (request.order_by ?? []).map(orderOf);
       const experimentIds = await Promise.all(request.experiment_ids.map((id) => ownId(call, id)));
       const wanted = Math.min(request.max_results || DEFAULT_RESULTS, MAX_RESULTS);

@@ -1,7 +1,7 @@
 import { double, integer, list, required, text } from "../domain/fields.ts";
 import { assertBatchLimit, assertPoint, type MetricPoint } from "../domain/metric-points.ts";
 import { invalidParameter } from "../domain/mlflow-error.ts";
-import { assertParamKey, assertRunId, assertTagKey, cut, limits } from "../domain/names.ts";
+import { assertParamKey, assertRunId, assertTagKey, cutAll, limits } from "../domain/names.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { inWords } from "../http/reasons.ts";
 import { logModelMetrics } from "../registry/model-metrics.ts";
@@ -106,8 +106,4 @@ function paramWords(runId: string) {
         `Changing param values is not allowed. Params were already logged='[{'key': '${key}', 'old_value': '${value}', 'new_value': '${given}'}]' for run ID='${runId}'.`,
       ),
   };
-}
-
-function cutAll(texts: Readonly<Record<string, string>>, limit: number): Record<string, string> {
-  return Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, cut(value, limit)]));
 }

@@ -83,6 +83,7 @@ function datasetInputJson(input: tracking.DatasetInput): Json {
 
 /** A float as JSON: what JSON has no number for is its name, as protobuf's JSON spells it. */
 export function doubleJson(value: number): number | string {
+  if (Object.is(value, -0)) return "-0";
   return Number.isFinite(value) ? value : String(value);
 }
 

@@ -1,7 +1,7 @@
 import { tracking } from "@trainyard/contracts";
 import { required, text } from "../domain/fields.ts";
 import { doesNotExist } from "../domain/mlflow-error.ts";
-import { assertTagKey, cut, limits } from "../domain/names.ts";
+import { assertTagKey, cut, limits, oneLine } from "../domain/names.ts";
 import { type Endpoint, endpoint, type MlflowCall } from "../http/endpoint.ts";
 import { inWords } from "../http/reasons.ts";
 import { RUN_NAME_TAG } from "./run-json.ts";
@@ -39,7 +39,7 @@ export const runTags: readonly Endpoint[] = [
 export async function setTags(call: MlflowCall, runId: string, tags: Record<string, string>): Promise<void> {
   const name = tags[RUN_NAME_TAG];
   await changing(runId, async () => {
-    if (name !== undefined && name !== "") await call.rpc(updateRun, { runId, name });
+    if (name !== undefined && name !== "") await call.rpc(updateRun, { runId, name: oneLine(name) });
     await call.rpc(setRunTags, { runId, tags });
   });
 }

@@ -4,6 +4,7 @@ import { isId } from "@trainyard/domain";
 import { visibleError } from "../../rest/http-error.ts";
 import { integer, required, text, word } from "../domain/fields.ts";
 import { invalidParameter } from "../domain/mlflow-error.ts";
+import { cutAll, limits, oneLine } from "../domain/names.ts";
 import { runName } from "../domain/run-name.ts";
 import { type Endpoint, endpoint, type MlflowCall } from "../http/endpoint.ts";
 import { modelsOfRun } from "../registry/run-models.ts";
@@ -38,7 +39,7 @@ export const runs: readonly Endpoint[] = [
         experiment: experiment.id,
         name: named,
         tags: {
-          ...given,
+          ...cutAll(given, limits.tagValue),
           [RUN_NAME_TAG]: named,
         },
         ...(request.start_time ? { startedAt: timestampFromMs(request.start_time) } : {}),
@@ -56,8 +57,9 @@ export const runs: readonly Endpoint[] = [
   endpoint(
     "POST mlflow/runs/update",
     { run_id: required(text), status, end_time: integer, run_name: text },
-    async ({ run_id: runId, run_name: name, ...ending }, call) => {
+    async ({ run_id: runId, run_name: given, ...ending }, call) => {
       const before = await findRun(call, runId);
+      const name = given ? oneLine(given) : undefined;
       const update = { ...(name ? { name } : {}), ...endingOf(before, ending) };
       const { run } =
         Object.keys(update).length === 0
@@ -118,5 +120,6 @@ function nameOf(name: string, tag: string): string {
       `Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values (run_name='${name}', mlflow.runName='${tag}').`,
     );
   }
-  return name || tag || runName([Math.random(), Math.random(), Math.random()]);
+  if (name !== "" || tag !== "") return oneLine(name || tag);
+  return runName([Math.random(), Math.random(), Math.random()]);
 }

@@ -499,7 +499,7 @@ export declare type DatasetInput = Message<"trainyard.tracking.v1.DatasetInput">
   source: string;
 
   /**
-   * Its columns, as JSON; at most 65,535 bytes.
+   * Its columns, as JSON; at most 262,144 bytes.
    *
    * @generated from field: string schema = 5;
    */
