@@ -70,6 +70,40 @@ describe("a gang that is held up", () => {
   });
 });
 
+describe("nodes that do not reach each other", () => {
+  it("get no gang together while there is another place, also when the leader changes", async () => {
+    const world = await createWorld();
+    const app = await world.scheduler();
+    const agents = await Promise.all(["n1", "n2", "n3"].map((id) => world.agent(id, 1)));
+    const job = await world.submit(await world.api(app));
+    /** Waits for the attempt on these nodes, and has its ranks lose their peers. */
+    const fail = async (attempt: number, ...on: readonly number[]) => {
+      const parts = await Promise.all(
+        on.map(async (index) => ({
+          agent: agents[index],
+          part: await agents[index]?.assigned(job.id, attempt),
+        })),
+      );
+      const exit = { code: 1, tracebackTail: "RuntimeError: Connection closed by peer [10.0.0.1]:29500" };
+      for (const { agent, part } of parts)
+        if (part !== undefined) agent?.finalized(part, { [part.ranks[0]?.rank ?? 0]: exit });
+    };
+    await fail(1, 0, 1);
+    await fail(2, 0, 2);
+    await app.stop();
+    const next = await world.api(await world.scheduler());
+    await fail(3, 1, 2);
+    const failed = await waitFor("the third failure", async () => {
+      const found = (await next.getJob({ jobId: job.id })).job;
+      return found?.attempts[2]?.failure === undefined ? undefined : found;
+    });
+    const reasons = failed.attempts.slice(0, 3).map(({ failure }) => failure?.reason);
+    expect(reasons).toEqual(Array(3).fill("PEERS_UNREACHABLE"));
+    // No pair is left: it goes on all the same.
+    await agents[0]?.assigned(job.id, 4);
+  });
+});
+
 describe("a node", () => {
   it("that is drained has its gang checkpoint and go on elsewhere, and takes no work until it is uncordoned", async () => {
     const world = await createWorld();

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { scheduler } from "@trainyard/contracts";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { scheduler, workeragent } from "@trainyard/contracts";
 import { waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type TestNode, testNode } from "./testing/test-node.ts";
@@ -96,6 +97,58 @@ time.sleep(60)
     const [asked, killed] = await Promise.all(jobs.map((job) => node.reaches(job, "FINALIZED")));
     expect(asked?.ranks[0]?.exit?.signal).toBe(15);
     expect(killed?.ranks[0]?.exit?.signal).toBe(9);
+  });
+
+  it("tells the shim whether a gang is stopped since it failed elsewhere, when its survivors may save", async () => {
+    const script = "import time\nprint('up', flush=True)\ntime.sleep(60)\n";
+    const jobs = await Promise.all([script, script].map((each) => node.assignment({ script: each })));
+    await node.desire(jobs);
+    for (const job of jobs)
+      await waitFor("the script to be up", () => node.tracking.text(job.runId, 1, 0, "stdout") === "up\n");
+    await node.desire(jobs.map((job, index) => ({ ...job, action: 2, handOver: index === 0 })));
+    for (const [index, job] of jobs.entries()) {
+      await node.reaches(job, "FINALIZED");
+      const done: unknown = JSON.parse(readFileSync(join(node.attemptDir(job), "done.json"), "utf8"));
+      expect(done).toMatchObject({ reason: index === 0 ? "failed" : "stopped" });
+    }
+  });
+
+  it("carries what shims of a gang on several nodes tell each other, and is not stopped by what is none of it", async () => {
+    // The rank stands in for its shim, whose files these are: it tells, and waits for what the other node tells.
+    const script = `
+import json, os, time
+folder = os.environ["TRAINYARD_ATTEMPT_DIR"]
+def write(name, value):
+    with open(f"{folder}/{name}.tmp", "w") as file:
+        json.dump(value, file)
+    os.rename(f"{folder}/{name}.tmp", f"{folder}/{name}")
+write("handover-word.json", {"gathered": True, "ranks": [{"rank": 0, "ordinal": 7, "captures": []}]})
+while not os.path.exists(f"{folder}/handover-others.json"):
+    time.sleep(0.01)
+write("handover-word.json", {"gathered": True, "reason": "SAVE_FAILED", "message": "The last word."})
+print(open(f"{folder}/handover-others.json").read())
+`;
+    const job = await node.assignment({ script, more: { groupCount: 3 } });
+    const keyOf = (group: number) => `${job.jobId}.1.handover.${group}`;
+    const { HandoverWordSchema } = workeragent;
+    const word = async () => {
+      const entry = await node.rendezvous.get(keyOf(0));
+      return entry === null
+        ? undefined
+        : { revision: entry.revision, ...fromBinary(HandoverWordSchema, entry.value) };
+    };
+    await node.rendezvous.put(keyOf(1), "no word at all");
+    await node.desire([job]);
+    const first = await waitFor("the node's word", word);
+    expect(first).toMatchObject({ gathered: true, ranks: [{ rank: 0, ordinal: 7n }] });
+    await waitFor("a sign of life", async () => ((await word())?.revision ?? 0) > first.revision);
+    const theirs = create(HandoverWordSchema, { rounds: [{ round: 1, saved: true }] });
+    await node.rendezvous.put(keyOf(2), toBinary(HandoverWordSchema, theirs));
+    await node.reaches(job, "FINALIZED");
+    expect(JSON.parse(node.tracking.text(job.runId, 1, 0, "stdout"))).toMatchObject({
+      nodes: { 2: { word: { rounds: [{ round: 1, saved: true }] } } },
+    });
+    expect(await word()).toMatchObject({ reason: "SAVE_FAILED", message: "The last word." });
   });
 
   it("reports an attempt that it never had as reaped when it is told to stop it", async () => {

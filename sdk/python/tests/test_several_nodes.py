@@ -120,17 +120,17 @@ class Gangs:
         self._attempts, self._launcher = attempts, launcher
         self._env = {"TRAINYARD_DATASET_MANIFEST": manifest, "TRAINYARD_SEED": "11", "KIND": "plain"}
 
-    def _launch(self, env: dict[str, str], spread: Spread) -> Attempt:
+    def _launch(self, env: dict[str, str], spread: Spread, grace_ms: int = 5000) -> Attempt:
         one = self._attempts(
-            SCRIPT, ranks=len(spread.ranks), env={**self._env, **env}, torch=True, grace_ms=5000, spread=spread
+            SCRIPT, ranks=len(spread.ranks), env={**self._env, **env}, torch=True, grace_ms=grace_ms, spread=spread
         )
         answer = self._launcher.launch(one)
         assert answer["start"] == "warm", answer
         return one
 
-    def spread(self, **env: str) -> SpreadGang:
+    def spread(self, grace_ms: int = 5000, **env: str) -> SpreadGang:
         places = [Spread(ranks, 3, node, len(NODES)) for node, ranks in enumerate(NODES)]
-        return SpreadGang([self._launch(env, place) for place in places])
+        return SpreadGang([self._launch(env, place, grace_ms) for place in places])
 
     def ends(self, resume: Path | None = None) -> list[str]:
         """Train on one node to the end, and return what each rank ends with."""
@@ -214,7 +214,7 @@ def test_a_node_that_is_not_heard_of_has_the_others_fall_back(silent):
 
 
 def test_a_node_that_is_stopped_while_others_wait_for_it_ends_the_waiting_of_all(gangs):
-    broken = gangs.spread(KILL="2:9:backward", FAULT="save-hangs")
+    broken = gangs.spread(grace_ms=200, KILL="2:9:backward", FAULT="save-hangs")
     first, second = broken.nodes
     wait_for("a survivor that is asked to save", lambda: (first.json("handover.json") or {}).get("writer"), 60)
     os.kill(second.json("shim.json")["pid"], signal.SIGTERM)

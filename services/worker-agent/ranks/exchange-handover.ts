@@ -121,14 +121,24 @@ class Courier {
   async #hearOf(kv: RendezvousBucket, group: number): Promise<boolean> {
     const entry = await kv.get(this.#keyOf(group));
     if (entry === null || entry.revision === this.#others.get(group)?.number) return false;
-    if (entry.value.length > MAX_WORD_BYTES) return false;
-    const word = fromBinary(workeragent.HandoverWordSchema, entry.value);
-    this.#others.set(group, { number: entry.revision, word: toJson(workeragent.HandoverWordSchema, word) });
+    const word = wordIn(entry.value);
+    if (word === undefined) return false;
+    this.#others.set(group, { number: entry.revision, word });
     return true;
   }
 
   #keyOf(group: number): string {
     const { jobId, attempt } = this.#assignment;
     return `${jobId}.${attempt}.handover.${group}`;
+  }
+}
+
+/** What a node has told; undefined when it is no word, for what stands in the bucket anybody's agent may have written. */
+function wordIn(value: Uint8Array): JsonValue | undefined {
+  if (value.length > MAX_WORD_BYTES) return undefined;
+  try {
+    return toJson(workeragent.HandoverWordSchema, fromBinary(workeragent.HandoverWordSchema, value));
+  } catch {
+    return undefined;
   }
 }

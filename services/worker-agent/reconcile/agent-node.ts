@@ -186,7 +186,8 @@ export class AgentNode implements Part {
       // What runs already was sound when it came; dropping it here would stop it.
       if (problem === undefined || this.#attempts.has(key)) {
         read.set(key, { assignment, message: toBinary(workeragent.AssignmentSchema, message) });
-      } else {
+      } else if (assignment.action === "run") {
+        // The order to stop what the scheduler gave up names no ranks; having nothing of it is having followed it.
         this.#options.logger.error({ jobId: message.jobId, problem }, "an assignment cannot be acted upon");
       }
     }

@@ -54,6 +54,8 @@ export interface TestNode {
   readonly servers: PlatformServers;
   readonly blobs: BlobStore;
   readonly tracking: StandInTracking;
+  /** Where the agents of a gang's nodes meet. */
+  readonly rendezvous: Awaited<ReturnType<typeof createKv>>;
   readonly heartbeats: readonly workeragent.NodeHeartbeat[];
   /** Starts the agent (again), with more variables if given. */
   startAgent(env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
@@ -122,7 +124,7 @@ export async function testNode(): Promise<TestNode> {
     busOf(platform, "tracking"),
   ]);
   await declareStream(trackingBus, telemetryStreamSpec());
-  const [desired] = await Promise.all([
+  const [desired, rendezvous] = await Promise.all([
     createKv(schedulerBus, buckets.desired),
     createKv(schedulerBus, buckets.rendezvous),
   ]);
@@ -150,6 +152,7 @@ export async function testNode(): Promise<TestNode> {
     servers,
     blobs,
     tracking,
+    rendezvous,
     heartbeats,
     startAgent: (more = {}) =>
       spawnAgent(platform, nodeId, { TRAINYARD_SDK_PATH: join(checkoutRoot, "sdk/python"), ...more }),

@@ -12,6 +12,7 @@ A node whose number does not rise for `SILENT_SECONDS` is silent: it is lost, or
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -31,13 +32,7 @@ class Exchange:
     """One node's end of the talk; `group` is its index among the `count` nodes of the gang."""
 
     def __init__(self, attempt_dir: str, group: int, count: int) -> None:
-        """Begin: tell that this node is there.
-
-        Raises
-        ------
-        OSError
-            When the disk does not take it.
-        """
+        """Begin: tell that this node is there. One whose disk does not take the word is silent to the others."""
         self._own = os.path.join(attempt_dir, WORD)
         self._theirs = os.path.join(attempt_dir, OTHERS)
         self._word: dict[str, Any] = {}
@@ -45,10 +40,17 @@ class Exchange:
         self._numbers: dict[int, int] = {}
         began = time.monotonic()
         self._heard_at = {other: began for other in range(count) if other != group}
-        write_json(self._own, self._word)
+        with contextlib.suppress(OSError):
+            write_json(self._own, self._word)
 
     def tell(self, **more: Any) -> None:
-        """Let the other nodes know this too."""
+        """Let the other nodes know this too.
+
+        Raises
+        ------
+        OSError
+            When the disk does not take it; so do the methods that tell something below.
+        """
         self._word.update(more)
         write_json(self._own, self._word)
 

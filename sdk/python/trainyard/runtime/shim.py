@@ -98,7 +98,8 @@ class Shim:
         exchange = Exchange(self._attempt_dir, *self._group) if self._is_part else None
         if not can_hand_over(ranks, self._world_size):
             if exchange is not None:
-                exchange.tell_end(Fallback("NOT_KEPT", "Ranks of another node keep no record of their steps."))
+                with contextlib.suppress(OSError):  # then they learn of it by its silence
+                    exchange.tell_end(Fallback("NOT_KEPT", "Ranks of another node keep no record of their steps."))
             self._stop("failed")
             return
         self.reason = "failed"
