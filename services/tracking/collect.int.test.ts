@@ -55,6 +55,11 @@ const deletedAgo = (runId: string, daysAgo: number) =>
     { $set: { lifecycle: "deleted", lifecycleChangedAt: at(daysAgo), status: "completed", endedAt: at(99) } },
   );
 
+async function runVersions(): Promise<string[]> {
+  const found = await service.store.db.collection("run_versions").find().toArray();
+  return found.map(({ runId, stage }) => `${runId} ${stage}`).toSorted();
+}
+
 async function collect(options: { dryRun?: boolean; policy?: Record<string, number> } = {}, from = admin) {
   const { artifacts } = from;
   const { dryRun = false, policy = {} } = options;
@@ -157,7 +162,10 @@ describe("a collection", () => {
       const version = { id: `mv_${runId}`, runId, stage, aggregateVersion: isCreated ? 1n : 2n };
       await publishVersion(service.bus, schema, version, at(daysAgo));
     };
+    // Of no stage that there is: it goes to the dead letters and keeps no other back.
+    await tell(ModelVersionCreatedSchema, { runId: "run_poison" }, registry.Stage.UNSPECIFIED, 19);
     await tell(ModelVersionCreatedSchema, used, STAGING, 19);
+    await tell(ModelVersionCreatedSchema, { runId: "" }, STAGING, 19);
     await tell(ModelVersionStageChangedSchema, used, CANARY, 18);
     // The newer state comes first.
     await tell(ModelVersionStageChangedSchema, archived, ARCHIVED, 11);
@@ -166,8 +174,16 @@ describe("a collection", () => {
     await tell(ModelVersionDeletedSchema, gone, STAGING, 1);
     await waitFor("every event to be taken", async () => {
       const inbox = service.store.db.collection<{ _id: string }>("inbox");
-      return (await inbox.countDocuments({ _id: /^tracking-models\// })) === 6;
+      return (await inbox.countDocuments({ _id: /^tracking-models\// })) === 7;
     });
+    expect(await runVersions()).toEqual(
+      [
+        `${archived.runId} archived`,
+        `${fresh.runId} archived`,
+        `${gone.runId} deleted`,
+        `${used.runId} canary`,
+      ].toSorted(),
+    );
     // The registry holds the files of a version that it has; it has told its stage, so that is what counts.
     await service.blobs.pin(archived.digest, {
       holder: `model:${project}:${archived.runId}`,
