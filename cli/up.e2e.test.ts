@@ -118,6 +118,8 @@ async function runsAndExperiments(): Promise<void> {
   const shown = await run(["runs", "show", id]);
   expect(shown.stdout).toMatch(/kind +broken/);
   expect(shown.stdout).toContain("(loss @ -3): the rate was wrong");
+  const collected = await run(["gc", "--dry-run", "--as", "admin"]);
+  expect(collected).toMatchObject({ code: 0, stdout: expect.stringMatching(/^would free 0 of \d+ blobs/) });
   await run(["runs", "delete", id]);
   expect(await listed()).toEqual(["good\tcompleted\t"]);
   expect(await listed("--view", "deleted")).toEqual(["bad\tfailed\tbroken"]);

@@ -157,7 +157,7 @@ export const addGarbageCommands: AddCommands = (program, action) => {
     .addHelpText(
       "after",
       `
-Needs an admin's token that is for all projects (--as admin). Without options the platform's own policy counts:
+Needs an admin's token (--as admin), and looks at all projects. Without options the platform's own policy counts:
 TRAINYARD_PURGE_DELETED_AFTER_DAYS, TRAINYARD_ARTIFACT_DAYS, TRAINYARD_CHECKPOINT_DAYS, TRAINYARD_KEEP_NEWEST_RUNS and
 TRAINYARD_ARCHIVED_VERSION_DAYS of tracking, which does this by itself every TRAINYARD_GC_EVERY_HOURS (24; 0 never). Runs tagged
 "trainyard.keep", and those of which a model version is in staging, canary or champion, lose nothing by age; one of which the

@@ -1443,7 +1443,8 @@ export declare const ArtifactService: GenService<{
    * CollectGarbage frees what nothing needs any more, and tells each thing with the reason; a dry run only tells. In this order: runs that were deleted long
    * ago go for good with their points, logs, artifacts and checkpoints; artifacts and checkpoints whose time is over by the policy; pins of runs and jobs that
    * are gone; blobs that nobody holds and that are older than a day. Safe beside writers, and to repeat, so it has no request id: what a collection
-   * that died has not done, the next one does. Cancelling the call stops it. Role: admin, of all projects.
+   * that died has not done, the next one does. Cancelling the call stops it. Role: admin, of whatever
+   * project: blobs are of the platform, and admins, who make the tokens of every project, are its own.
    *
    * @generated from rpc trainyard.tracking.v1.ArtifactService.CollectGarbage
    */
