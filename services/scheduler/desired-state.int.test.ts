@@ -99,7 +99,8 @@ describe("what a node is told", () => {
 
   it("never outgrows a message: who does not fit waits with the reason, and starts when there is room", async () => {
     const world = await createWorld();
-    const api = await world.api(await world.scheduler());
+    const app = await world.scheduler();
+    const api = await world.api(app);
     const agent = await world.agent("n1", 12);
     const env = Object.fromEntries(Array.from({ length: 15 }, (_, at) => [`V${at}`, "x".repeat(8_000)]));
     const jobs = await Promise.all(
@@ -114,10 +115,13 @@ describe("what a node is told", () => {
       return job?.pending?.reason === PendingReason.NODE_ORDERS_FULL ? job : undefined;
     });
     expect(explained.pending?.message).toMatch(/node n1 .* needs 12\d{4} bytes and \d{2,5} are free/);
+    // The next leader knows of the reason from the record only.
+    await app.stop();
     for (const assignment of told.assignments.slice(0, 2)) agent.finalized(assignment);
+    const next = await world.api(await world.scheduler());
     for (const { id } of waiting) await agent.assigned(id, 1);
     await waitFor("the reason to be gone", async () => {
-      const { job } = await api.getJob({ jobId: waiting[0]?.id ?? "" });
+      const { job } = await next.getJob({ jobId: waiting[0]?.id ?? "" });
       return job !== undefined && job.pending?.reason !== PendingReason.NODE_ORDERS_FULL;
     });
   });

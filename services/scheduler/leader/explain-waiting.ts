@@ -22,8 +22,8 @@ export interface Explainer {
 export function createExplainer(term: Term, jobs: ActiveJobs): Explainer {
   let open: Decision["explanations"] = [];
   const told = new Map<string, string>();
-  /** Jobs that were told they are held back. */
-  let heldBefore: readonly string[] = [];
+  /** Jobs that were told they are held back; in a term's first round those that its predecessors told. */
+  let heldBefore: readonly string[] | undefined;
 
   /** Of admitted gangs only those that are held back, or were until now: the others were told when they were placed. */
   function heldExplanations(held: readonly HeldBack[]): readonly Explanation[] {
@@ -31,6 +31,10 @@ export function createExplainer(term: Term, jobs: ActiveJobs): Explainer {
       const job = jobs.get(each.jobId);
       return job === undefined ? [] : [{ jobId: job.id, pending: explainHeldBack(job, each) }];
     });
+    heldBefore ??= jobs
+      .list()
+      .filter(({ pending }) => pending?.reason === "node-orders-full")
+      .map(({ id }) => id);
     const freed = heldBefore.flatMap((jobId) => {
       const job = jobs.get(jobId);
       if (job === undefined || held.some((each) => each.jobId === jobId)) return [];
