@@ -1,47 +1,16 @@
 import type { IndexSpec, Store, Tx } from "@trainyard/store";
-import { Binary, type Filter } from "mongodb";
-import { BLOCK_POINTS, type BlockStatistics, blockStatistics } from "../domain/block-statistics.ts";
-import type { MetricBatch } from "../domain/metric-batch.ts";
-import { extentOf, type MetricSegment, type PlannedChunk } from "../domain/metric-segment.ts";
+import type { Binary } from "mongodb";
+import { BLOCK_POINTS, type BlockStatistics } from "../domain/block-statistics.ts";
+import type { MetricSegment, PlannedChunk } from "../domain/metric-segment.ts";
 import type { OffsetRange } from "../domain/offset-ranges.ts";
-import type { PointExtent, PointRange } from "../domain/point-range.ts";
-import { type RankSource, samplesOf } from "../domain/telemetry-source.ts";
-import type { VisibleHistory } from "../domain/visible-history.ts";
+import type { PointExtent } from "../domain/point-range.ts";
+import type { RankSource } from "../domain/telemetry-source.ts";
 import { type BytesLru, createBytesLru } from "./bytes-lru.ts";
-import {
-  decodePointColumns,
-  decodeSegments,
-  decodeStatistics,
-  encodeSegments,
-  encodeStatistics,
-  type KeyedColumns,
-} from "./chunk-codec.ts";
+import { decodePointColumns, decodeStatistics, type KeyedColumns } from "./chunk-codec.ts";
+import { batchOf, documentOf, type MetricChunkDocument, segmentsOf } from "./chunk-document.ts";
+import { type ChunkQuery, filterOf } from "./chunk-filter.ts";
 import type { StoredBatch } from "./metric-batches.ts";
 import { type Scope, within } from "./session.ts";
-
-/** Points of one rank, by metric, packed out of batches. See ADR 0014. */
-interface MetricChunkDocument extends RankSource, PointExtent {
-  readonly _id: string;
-  readonly schemaVersion: 1;
-  readonly project: string;
-  readonly createdAt: Date;
-  readonly createdBy: "pack";
-  /** Sorted; a chunk of one metric has one. */
-  readonly keys: readonly string[];
-  /** The first and last of them, for the index. */
-  readonly keyLow: string;
-  readonly keyHigh: string;
-  /** Points of each key. */
-  readonly counts: readonly number[];
-  /** Lowest and highest offset of a record. */
-  readonly offsetLow: number;
-  readonly offsetHigh: number;
-  /** Whether it is packed again with what comes next. */
-  readonly open: boolean;
-  /** Statistics of blocks; only of a chunk with one metric and more than one block. */
-  readonly statistics?: Binary;
-  readonly data: Binary;
-}
 
 export const metricChunkIndexes: readonly IndexSpec[] = [
   { collection: "metric_chunks", name: "by_key", key: { runId: 1, keyLow: 1, keyHigh: 1 } },
@@ -68,16 +37,6 @@ const REMEMBERED_BLOCK_BYTES = 32 * 1024 * 1024;
 const POINT_BYTES = 3 * Float64Array.BYTES_PER_ELEMENT;
 /** What V8 takes for the five objects of a block, about. */
 const BLOCK_BYTES = 320;
-
-/** Which chunks to read. */
-export interface ChunkQuery {
-  readonly runId: string;
-  readonly history: VisibleHistory;
-  /** Empty means all. */
-  readonly keys: readonly string[];
-  readonly rank?: number | undefined;
-  readonly range: PointRange;
-}
 
 /** The chunks: the only place that reads and writes them. */
 export interface MetricChunks {
@@ -192,40 +151,6 @@ export function createMetricChunks(store: Store): MetricChunks {
 /** Documents in one answer of the database; its size is bounded by the server besides. */
 const MAX_BATCH = 1_000;
 
-function documentOf(
-  { runId, attempt, rank }: RankSource,
-  project: string,
-  { segments, open }: PlannedChunk,
-  createdAt: Date,
-): MetricChunkDocument {
-  const keys = segments.map(({ key }) => key);
-  const [keyLow = "", keyHigh = keyLow] = [keys[0], keys.at(-1)];
-  const offsetLow = Math.min(...segments.map(({ offsets }) => offsets[0] ?? 0));
-  const offsetHigh = Math.max(...segments.map(({ offsets }) => offsets.at(-1) ?? 0));
-  const [single] = segments;
-  const hasBlocks = segments.length === 1 && single !== undefined && single.values.length > BLOCK_POINTS;
-  return {
-    _id: `${runId}:${crypto.randomUUID()}`,
-    schemaVersion: 1,
-    project,
-    createdAt,
-    createdBy: "pack",
-    runId,
-    attempt,
-    rank,
-    keys,
-    keyLow,
-    keyHigh,
-    counts: segments.map(({ values }) => values.length),
-    offsetLow,
-    offsetHigh,
-    open,
-    ...extentOf(segments),
-    ...(hasBlocks ? { statistics: new Binary(encodeStatistics(blockStatistics(single))) } : {}),
-    data: new Binary(encodeSegments(segments)),
-  };
-}
-
 type WithoutData = Omit<MetricChunkDocument, "data">;
 
 function headOf(document: WithoutData, remembered: BytesLru<readonly BlockStatistics[]>): ChunkHead {
@@ -257,75 +182,4 @@ function blocksOf(
   const blocks = decodeStatistics(statistics.value(), count);
   if (!open) remembered.set(_id, blocks, count * BLOCK_BYTES);
   return blocks;
-}
-
-function segmentsOf(document: MetricChunkDocument, wanted?: ReadonlySet<string>): MetricSegment[] {
-  return decodeSegments(document.data.value(), document.keys, document.counts, wanted);
-}
-
-function batchOf(document: MetricChunkDocument, wanted?: ReadonlySet<string>) {
-  const { runId, attempt, rank, offsetLow, offsetHigh } = document;
-  const segments = segmentsOf(document, wanted);
-  const count = segments.reduce((sum, { values }) => sum + values.length, 0);
-  const keyIndex = new Uint16Array(count);
-  let at = 0;
-  for (const [index, { values }] of segments.entries()) {
-    keyIndex.fill(index, at, at + values.length);
-    at += values.length;
-  }
-  const join = (column: "steps" | "timesMs" | "values" | "offsets") => {
-    const [only] = segments;
-    if (segments.length === 1 && only !== undefined) return only[column];
-    const joined = new Float64Array(count);
-    let from = 0;
-    for (const segment of segments) {
-      joined.set(segment[column], from);
-      from += segment[column].length;
-    }
-    return joined;
-  };
-  const batch: MetricBatch = {
-    begin: offsetLow,
-    end: offsetHigh + 1,
-    keys: segments.map(({ key }) => key),
-    keyIndex,
-    steps: join("steps"),
-    timesMs: join("timesMs"),
-    values: join("values"),
-    offsets: join("offsets"),
-  };
-  return { source: { runId, attempt, rank }, batch };
-}
-
-function filterOf({ runId, history, keys, rank, range }: ChunkQuery): Filter<MetricChunkDocument> {
-  const visible = [...history].flatMap(([attempt, visibility]): Filter<MetricChunkDocument>[] => {
-    if (visibility.kind === "whole") return [{ attempt }];
-    return visibility.offsets.map((prefix) => ({
-      attempt,
-      rank: prefix.rank,
-      offsetLow: { $lt: prefix.offset },
-    }));
-  });
-  const [minStep, maxStep] = [range.minStep, range.maxStep];
-  const [minTimeMs, maxTimeMs] = [range.minTimeMs, range.maxTimeMs];
-  return {
-    runId,
-    ...keysFilter(keys),
-    $and: [
-      { $or: [...visible, { rank: { $lt: 0 } }] },
-      ...(rank === undefined ? [] : [{ rank: { $in: [rank, samplesOf(rank)] } }]),
-      ...(minStep === undefined ? [] : [{ stepHigh: { $gte: minStep } }]),
-      ...(maxStep === undefined ? [] : [{ stepLow: { $lte: maxStep } }]),
-      ...(minTimeMs === undefined ? [] : [{ timeHigh: { $gte: minTimeMs } }]),
-      ...(maxTimeMs === undefined ? [] : [{ timeLow: { $lte: maxTimeMs } }]),
-    ],
-  };
-}
-
-function keysFilter(keys: readonly string[]): Filter<MetricChunkDocument> {
-  if (keys.length === 0) return {};
-  const sorted = [...keys].sort();
-  const [lowest = "", highest = lowest] = [sorted[0], sorted.at(-1)];
-  // One key is found by the index; of several, what lies between them is looked at and left out.
-  return { keyLow: { $lte: highest }, keyHigh: { $gte: lowest } };
 }
