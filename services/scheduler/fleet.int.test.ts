@@ -79,6 +79,28 @@ describe("a node", () => {
     expect(ended.attempts).toHaveLength(1);
   });
 
+  it("whose slots are of another kind than a gang asks for does not get it, however empty it is", async () => {
+    const world = await createWorld();
+    const api = await world.api(await world.scheduler());
+    await world.agent("n1", 4);
+    const chips = await world.agent("n2", 1);
+    chips.slotKind = "tpu";
+    chips.beat();
+    await waitFor("the node's kind", async () =>
+      (await api.listNodes({})).nodes.some(({ slotKind }) => slotKind === "tpu"),
+    );
+    const [first, second] = [
+      await world.submit(api, { ranks: 1, slotKind: "tpu" }),
+      await world.submit(api, { ranks: 1, slotKind: "tpu" }),
+    ];
+    await chips.assigned(first.id, 1);
+    const pending = await waitFor("the reason", async () => {
+      const { job } = await api.getJob({ jobId: second.id });
+      return job?.pending?.reason === scheduler.PendingReason.NOT_ENOUGH_SLOTS ? job.pending : undefined;
+    });
+    expect(pending.message).toBe("The gang needs 1 tpu slot; 0 of 1 are free.");
+  });
+
   it("whose agent speaks too old a protocol gets no ranks", async () => {
     const world = await createWorld();
     const api = await world.api(await world.scheduler());

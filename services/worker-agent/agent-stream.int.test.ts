@@ -11,7 +11,7 @@ const STATE_BYTES = Number(process.env.TRAINYARD_TEST_STREAM_BYTES ?? 300_000_00
 const MOST_MEMORY_BYTES = 256_000_000;
 const DISK = "32m";
 
-/** Fills its disk to the last byte, then checkpoints twice; of the second nothing is new. */
+/** Fills its disk to the last byte, then checkpoints twice; of the second nothing is new. The third is of a sharded model. */
 const script = `
 import os, sys, torch, trainyard
 run = trainyard.init()
@@ -28,6 +28,12 @@ assert found.f_bavail == 0, found
 for step in (1, 2):
     run.checkpoint(step, state=tensors)
     run._saver.wait()
+import torch.distributed as dist
+from torch.distributed.fsdp import fully_shard
+dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+model = fully_shard(torch.nn.Linear(100, 100))
+run.checkpoint(3, model=model, optimizer=torch.optim.SGD(model.parameters()))
+run._saver.wait()
 filler.truncate(0)
 run.finish()
 `;
@@ -66,7 +72,7 @@ it("commits a checkpoint that its disk has no room for, through an agent whose m
     prefix: ON_A_SMALL_DISK,
   });
   await node.desire([job]);
-  await waitFor("both checkpoints", () => node.tracking.parts.length === 2, { timeoutMs: 500_000 });
+  await waitFor("both checkpoints", () => node.tracking.parts.length >= 2, { timeoutMs: 500_000 });
   const [first, second] = node.tracking.parts;
   const stateOf = (part: typeof first) => part?.part?.files.find(({ path }) => path === "state.pt");
   expect(Number(stateOf(first)?.sizeBytes)).toBeGreaterThan(STATE_BYTES);
@@ -78,6 +84,11 @@ it("commits a checkpoint that its disk has no room for, through an agent whose m
   const status = readFileSync(`/proc/${agent.pid}/status`, "utf8");
   const peakBytes = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
   expect(peakBytes).toBeLessThan(MOST_MEMORY_BYTES);
+  await waitFor("that of the sharded model", () => node.tracking.parts.length === 3, { timeoutMs: 60_000 });
+  const shards = node.tracking.parts[2]?.part?.files.filter(({ path }) => path.startsWith("sharded/")) ?? [];
+  expect(shards.map(({ path }) => path).sort()).toEqual(["sharded/.metadata", "sharded/__0_0.distcp"]);
+  for (const { digest, sizeBytes } of shards)
+    expect((await bucket.stat(digest))?.sizeBytes).toBe(Number(sizeBytes));
   const ended = await node.reaches(job, "FINALIZED");
   expect(ended.ranks[0]?.exit?.code, ended.ranks[0]?.exit?.tracebackTail).toBe(0);
   await agent.kill("SIGTERM");

@@ -36,6 +36,7 @@ export class ScriptedAgent {
   #applied = { epoch: 0n, generation: 0n };
   #timer: NodeJS.Timeout | undefined;
   protocolVersion = 1;
+  slotKind = "cpu";
   lifecycle = scheduler.AgentLifecycle.READY;
   /** What its attempts tell from now on. */
   nonFinite: MessageInitShape<typeof workeragent.NonFiniteMetricSchema> | undefined;
@@ -76,7 +77,7 @@ export class ScriptedAgent {
         sequence: this.#sequence,
         agentVersion: "0.1.0",
         slots: this.#slots,
-        slotKind: "cpu",
+        slotKind: this.slotKind,
         address: "127.0.0.1",
         cpuCount: 2,
         memoryBytes: 1n << 30n,
