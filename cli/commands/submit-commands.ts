@@ -46,6 +46,7 @@ export const addSubmitCommands: AddCommands = (program, action) => {
     .description("submit this folder without a job file, and follow")
     .option("--ranks <n>", "processes that start together", wholeNumber("ranks", 1, 4096))
     .option("--slots-per-rank <n>", "slots that each takes", wholeNumber("slots per rank", 1, 64))
+    .option("--slot-kind <kind>", "only on nodes whose slots are of this kind, such as gpu")
     .option("--name <name>", "the job's name; the script's unless given")
     .option("--set <key=value>", "set a parameter (repeatable)", collect)
     .option("--dataset <name[@version]>", "train on this dataset version")

@@ -26,6 +26,7 @@ export interface SubmitFlags {
 export interface RunFlags {
   readonly ranks?: number;
   readonly slotsPerRank?: number;
+  readonly slotKind?: string;
   readonly name?: string;
   readonly set?: readonly string[];
   readonly dataset?: string;
@@ -75,6 +76,7 @@ export async function runScript(
       params: setParams({}, flags.set ?? []),
       ...given("ranks", flags.ranks),
       ...given("slotsPerRank", flags.slotsPerRank),
+      ...given("slotKind", flags.slotKind),
       ...given("framework", flags.framework),
       ...given("queue", flags.queue),
       ...given("retries", flags.retries),
@@ -86,6 +88,7 @@ export async function runScript(
       name: "--name",
       framework: "--framework",
       queue: "--queue",
+      slotKind: "--slot-kind",
       dataset: "--dataset",
       model: "--model",
       entrypoint: "SCRIPT",
