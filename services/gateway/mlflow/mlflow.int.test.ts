@@ -122,6 +122,61 @@ describe("a stage, or an alias that is one, set by an MLflow client", () => {
   });
 });
 
+describe("a large file, sent in parts to a blob store that takes none itself", () => {
+  const content = Buffer.alloc(5 * 1024 * 1024 + 3, "part");
+  const parts = [content.subarray(0, 5 * 1024 * 1024), content.subarray(5 * 1024 * 1024)];
+
+  /** Begins an upload of `deep/w.bin` of a new logged model. */
+  async function begun() {
+    const models = one.client(registry.LoggedModelService, one.tokens.submitter);
+    const made = { requestId: newId("req"), experimentId: newId("exp"), name: "net" };
+    const place = `0/models/${(await models.createLoggedModel(made)).model?.id}/artifacts/deep`;
+    const file = { path: "C:\\models\\w.bin", num_parts: 2 };
+    const { json } = await send("POST", `mlflow-artifacts/mpu/create/${place}`, file);
+    const { upload_id: id, credentials } = json as unknown as Begun;
+    const put = async (index: number) => {
+      const { url = "", headers = {} } = credentials[index] ?? {};
+      const response = await fetch(url, { method: "PUT", headers, body: parts[index] ?? null });
+      return { status: response.status, part_number: index + 1, etag: response.headers.get("etag") ?? "" };
+    };
+    const end = (how: "complete" | "abort", sent?: readonly unknown[]) =>
+      send("POST", `mlflow-artifacts/mpu/${how}/${place}`, { path: "w.bin", upload_id: id, parts: sent });
+    return { place, put, end };
+  }
+
+  it("is one file when all of them are there, and only then", async () => {
+    const { place, put, end } = await begun();
+    const [first, second] = [await put(0), await put(1)];
+    const refused = (words: string) => ({ status: 400, json: { message: expect.stringContaining(words) } });
+    expect(await end("complete", [first])).toMatchObject(refused("2 parts have arrived"));
+    expect(await end("complete", [first, { ...second, etag: first.etag }])).toMatchObject(refused("ETag"));
+    expect(await end("complete", [first, { ...second, part_number: 3 }])).toMatchObject(
+      refused("Part 3 has not arrived"),
+    );
+    expect(await end("complete", [first, second])).toMatchObject({ status: 200 });
+    const file = await fetch(`${one.url}/api/2.0/mlflow-artifacts/artifacts/${place}/w.bin`, {
+      headers: { authorization: `Bearer ${one.tokens.submitter}` },
+    });
+    expect(Buffer.from(await file.arrayBuffer()).equals(content)).toBe(true);
+  });
+
+  it("is nothing once it was given up", async () => {
+    const { place, put, end } = await begun();
+    const first = await put(0);
+    expect(await end("abort")).toMatchObject({ status: 200 });
+    expect(await put(1)).toMatchObject({ status: 404 });
+    expect(await end("complete", [first])).toMatchObject({ status: 404 });
+    expect(await send("GET", `mlflow-artifacts/artifacts?path=${place}`)).toMatchObject({
+      json: { files: [] },
+    });
+  });
+});
+
+interface Begun {
+  readonly upload_id: string;
+  readonly credentials: readonly { readonly url: string; readonly headers: Record<string, string> }[];
+}
+
 describe("a hostile client", () => {
   it.each<[string, string, string, unknown, number, string]>([
     ["JSON that is none", "POST", "mlflow/runs/search", "{", 400, "not valid JSON"],
