@@ -1,6 +1,7 @@
 import { DomainError } from "@trainyard/domain";
 import { type Authenticate, assertAccess, type HttpHandler, type Principal } from "@trainyard/service";
 import { type Logger, withSpan } from "@trainyard/telemetry";
+import { answerFailure } from "./answer-failure.ts";
 import { discardBody } from "./discard-body.ts";
 import { sendError, visibleError } from "./http-error.ts";
 import { matchRoute } from "./match-route.ts";
@@ -46,30 +47,15 @@ async function serve(options: HttpOptions, request: HttpRequest, response: HttpR
       route.handle({ request, response, params, principal, signal: gone.signal }),
     );
   } catch (error) {
-    answerFailure(options.logger, request, response, error, gone.signal.aborted);
+    const visible = visibleError(error);
+    answerFailure(options.logger, request, response, gone.signal, {
+      error,
+      isOurs: visible.code === "internal",
+      answer: () => sendError(response, visible),
+    });
   } finally {
     discardBody(request, response);
   }
-}
-
-function answerFailure(
-  logger: Logger,
-  request: HttpRequest,
-  response: HttpResponse,
-  error: unknown,
-  gone: boolean,
-): void {
-  if (gone) {
-    logger.debug({ err: error }, "the client went away");
-    return;
-  }
-  const visible = visibleError(error);
-  const about = { err: error, method: request.method, path: request.url?.split("?", 1)[0] };
-  if (visible.code === "internal") logger.error(about, "http request failed");
-  else logger.debug(about, "http request refused");
-  // Half of an answer cannot be taken back: cutting it off is how the client learns of it.
-  if (response.headersSent) response.destroy();
-  else sendError(response, visible);
 }
 
 function assertRoute(route: Route, principal: Principal): void {

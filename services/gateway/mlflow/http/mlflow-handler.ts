@@ -6,6 +6,7 @@ import {
   sendJson,
 } from "@trainyard/service";
 import { type Logger, withSpan } from "@trainyard/telemetry";
+import { answerFailure } from "../../rest/answer-failure.ts";
 import { discardBody } from "../../rest/discard-body.ts";
 import type { HttpRequest, HttpResponse } from "../../rest/route.ts";
 import { upstreamCall } from "../../rest/upstream-call.ts";
@@ -66,7 +67,11 @@ async function serve(
     const call = mlflowCall(options, http, new URLSearchParams(search));
     await answered(match, call);
   } catch (error) {
-    answerFailure(options.logger, request, response, error, gone.signal.aborted);
+    answerFailure(options.logger, request, response, gone.signal, {
+      error,
+      isOurs: asMlflowError(error, request).code === "INTERNAL_ERROR",
+      answer: () => sendMlflowError(request, response, error),
+    });
   } finally {
     discardBody(request, response);
   }
@@ -107,25 +112,6 @@ async function answered({ endpoint }: EndpointMatch, call: MlflowCall): Promise<
     const json = await answer(call, body);
     if (json !== undefined) sendJson(call.response, 200, json);
   });
-}
-
-function answerFailure(
-  logger: Logger,
-  request: HttpRequest,
-  response: HttpResponse,
-  error: unknown,
-  gone: boolean,
-): void {
-  if (gone) {
-    logger.debug({ err: error }, "the client went away");
-    return;
-  }
-  const about = { err: error, method: request.method, path: request.url?.split("?", 1)[0] };
-  if (asMlflowError(error, request).code === "INTERNAL_ERROR") logger.error(about, "mlflow request failed");
-  else logger.debug(about, "mlflow request refused");
-  // Half of an answer cannot be taken back: cutting it off is how the client learns of it.
-  if (response.headersSent) response.destroy();
-  else sendMlflowError(request, response, error);
 }
 
 function splitUrl(url: string): readonly string[] {
