@@ -5,6 +5,7 @@ usage: flows.py [FLOW...]   with MLFLOW_TRACKING_URI and MLFLOW_TRACKING_TOKEN s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -142,6 +143,8 @@ def scikit_learn_autolog_and_evaluate() -> None:
     assert logged.data.params["max_iter"] == "200"
     assert logged.data.metrics["training_accuracy_score"] > 0.9
     assert [given.dataset.name for given in logged.inputs.dataset_inputs] == ["dataset"]
+    [autologged] = logged.outputs.model_outputs
+    assert (mlflow.sklearn.load_model(f"models:/{autologged.model_id}").predict(features) == model.predict(features)).all()
     assert "training_confusion_matrix.png" in [found.path for found in MlflowClient().list_artifacts(run.info.run_id)]
 
     with mlflow.start_run() as run:
@@ -325,8 +328,35 @@ def the_command_line() -> None:
     assert "notes.txt" in command("artifacts", "list", "--run-id", run_id)
     assert run_id in command("runs", "describe", "--run-id", run_id)
     assert "flows command line" in command("experiments", "search")
+    assert run_id in command("experiments", "csv", "--experiment-id", experiment)
+    with tempfile.TemporaryDirectory() as folder:
+        command("artifacts", "download", "--run-id", run_id, "--dst-path", folder)
+        assert (Path(folder) / "notes.txt").read_text() == "hello"
+        command("artifacts", "log-artifact", "--run-id", run_id, "--local-file", str(Path(folder) / "notes.txt"), "--artifact-path", "again")
+    assert [found.path for found in client.list_artifacts(run_id)] == ["again", "notes.txt"]
     command("runs", "delete", "--run-id", run_id)
     assert client.get_run(run_id).info.lifecycle_stage == "deleted"
+    command("runs", "restore", "--run-id", run_id)
+    command("experiments", "rename", "--experiment-id", experiment, "--new-name", "flows renamed")
+    command("experiments", "delete", "--experiment-id", experiment)
+    assert client.get_experiment_by_name("flows renamed").lifecycle_stage == "deleted"
+
+
+@flow
+def a_run_gone_on_with() -> None:
+    client = MlflowClient()
+    mlflow.set_experiment("flows gone on with")
+    with contextlib.suppress(ValueError), mlflow.start_run() as run:
+        mlflow.log_metric("loss", 2, step=1)
+        raise ValueError("lost")
+    assert client.get_run(run.info.run_id).info.status == "FAILED"
+    with mlflow.start_run(run_id=run.info.run_id):
+        # Beyond what one call takes: the client sends several.
+        mlflow.log_params({f"param {index}": index for index in range(250)})
+        mlflow.log_metrics({"loss": 1} | {f"metric {index}": index for index in range(1100)}, step=2)
+    whole = client.get_run(run.info.run_id)
+    assert whole.info.status == "FINISHED" and len(whole.data.params) == 250 and len(whole.data.metrics) == 1101
+    assert [point.value for point in client.get_metric_history(run.info.run_id, "loss")] == [2, 1]
 
 
 def main(names: list[str]) -> int:

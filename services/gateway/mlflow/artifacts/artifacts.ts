@@ -75,6 +75,7 @@ export const artifacts: readonly Endpoint[] = [
     const path = call.query.get("path");
     if (!runId) throw invalidParameter("Request must specify run_uuid.");
     if (!path) throw invalidParameter("Request must specify path.");
+    if (call.request.headers["content-length"] === "0") throw invalidParameter("Request must specify data.");
     await putFile(call, { kind: "run", runId, path: safePath(path) }, await storeBody(call));
     return {};
   }),

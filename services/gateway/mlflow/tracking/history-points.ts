@@ -1,5 +1,6 @@
 import { tracking } from "@trainyard/contracts";
 import { visibleError } from "../../rest/http-error.ts";
+import type { Point } from "../domain/sampled.ts";
 import type { MlflowCall } from "../http/endpoint.ts";
 import { type Page, withOwnToken } from "../http/pages.ts";
 
@@ -7,13 +8,6 @@ const { getMetricHistory } = tracking.TrackingService.method;
 
 /** Most points that the tracking service gives at once. */
 const POINTS_AT_ONCE = 100_000;
-
-/** One value of a metric's history. */
-export interface Point {
-  readonly step: number;
-  readonly timestamp: number;
-  readonly value: number;
-}
 
 /** What of a history to read. */
 export interface HistoryQuery {

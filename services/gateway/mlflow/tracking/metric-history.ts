@@ -1,8 +1,9 @@
 import { integer, required, text, texts } from "../domain/fields.ts";
 import { invalidParameter } from "../domain/mlflow-error.ts";
+import { type Point, sampled } from "../domain/sampled.ts";
 import { type Endpoint, endpoint, type Json, type MlflowCall, rawEndpoint } from "../http/endpoint.ts";
 import { nextPage } from "../http/pages.ts";
-import { type HistoryQuery, historyPage, type Point } from "./history-points.ts";
+import { type HistoryQuery, historyPage } from "./history-points.ts";
 import { doubleJson } from "./run-json.ts";
 
 /** Points of an answer to a client that did not say how many it takes; MLflow's own asks for 25,000. */
@@ -74,26 +75,15 @@ export const metricHistory: readonly Endpoint[] = [
     ) => {
       assertInterval(runIds, from, to, wanted);
       const steps = from === undefined || to === undefined ? {} : { steps: { from, to } };
-      const inRange: (readonly Point[])[] = [];
+      const metrics: Json[] = [];
       // One after the other: together they could be more than fits in memory.
-      for (const runId of runIds) inRange.push(await wholeInterval(call, { runId, key, ...steps }));
-      const shown = sampled(
-        [...new Set(inRange.flatMap((points) => points.map(({ step }) => step)))].toSorted((a, b) => a - b),
-        wanted,
-      );
-      // The last step of each run is always shown.
-      const keep = new Set([
-        ...shown,
-        ...inRange.flatMap((points) => points.toSorted((a, b) => a.step - b.step).at(-1)?.step ?? []),
-      ]);
-      return {
-        metrics: runIds.flatMap((runId, index) =>
-          (inRange[index] ?? [])
-            .filter(({ step }) => keep.has(step))
-            .toSorted((a, b) => a.step - b.step || a.timestamp - b.timestamp)
-            .map((point) => ({ ...pointJson(key, point), run_id: runId })),
-        ),
-      };
+      for (const runId of runIds) {
+        const points = await wholeInterval(call, { runId, key, ...steps });
+        metrics.push(
+          ...sampled(points, wanted).map((point) => ({ ...pointJson(key, point), run_id: runId })),
+        );
+      }
+      return { metrics };
     },
   ),
 ];
@@ -142,12 +132,4 @@ function assertInterval(
       `end_step must be greater than start_step. Found start_step=${from} and end_step=${to}.`,
     );
   }
-}
-
-/** So many steps of a list, evenly spread, the last among them. */
-function sampled(steps: readonly number[], wanted: number): readonly number[] {
-  if (steps.length <= wanted) return steps;
-  const stride = steps.length / wanted;
-  const picked = Array.from({ length: wanted }, (_, index) => steps[Math.floor(index * stride)] ?? 0);
-  return [...picked, steps.at(-1) ?? 0];
 }
