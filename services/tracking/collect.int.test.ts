@@ -157,9 +157,9 @@ describe("a collection", () => {
       { runId }: { runId: string },
       stage: registry.Stage,
       daysAgo: number,
+      aggregateVersion = schema === ModelVersionCreatedSchema ? 1n : 2n,
     ) => {
-      const isCreated = schema === ModelVersionCreatedSchema;
-      const version = { id: `mv_${runId}`, runId, stage, aggregateVersion: isCreated ? 1n : 2n };
+      const version = { id: `mv_${runId}`, runId, stage, aggregateVersion };
       await publishVersion(service.bus, schema, version, at(daysAgo));
     };
     // Of no stage that there is: it goes to the dead letters and keeps no other back.
@@ -199,6 +199,14 @@ describe("a collection", () => {
     expect((await collect({ dryRun: true, policy: { artifactDays: 15 } })).things).toEqual([
       `ARTIFACTS ${gone.runId}`,
     ]);
+    // Who deletes a run whose version is in use can have it back for as long as that is.
+    await deletedAgo(used.runId, 31);
+    expect((await collect({ dryRun: true })).things).toEqual([]);
+    await tell(ModelVersionStageChangedSchema, used, ARCHIVED, 0, 3n);
+    await waitFor("the event to be taken", async () =>
+      (await runVersions()).includes(`${used.runId} archived`),
+    );
+    expect((await collect({ dryRun: true })).things).toEqual([`RUN ${used.runId}`]);
     // What the version itself consists of stays in the blob store.
     const freed = await collect({ policy });
     expect(freed.things).toContain(`BLOB ${gone.digest}`);

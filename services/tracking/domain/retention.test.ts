@@ -51,10 +51,28 @@ describe("a deleted run", () => {
     ["can be restored until then", 29.9, 30, false],
     ["stays for ever without a limit", 400, 0, false],
   ])("%s", (_what, age, purgeDeletedAfterDays, goes) => {
-    expect(whyPurged(daysAgo(age), { purgeDeletedAfterDays }, now) !== undefined).toBe(goes);
+    const run = { deletedAt: daysAgo(age), versions: [] };
+    expect(whyPurged(run, { purgeDeletedAfterDays }, now) !== undefined).toBe(goes);
+  });
+
+  it.each([
+    ["staging", false],
+    ["canary", false],
+    ["champion", false],
+    ["archived", true],
+    ["deleted", true],
+    ["unknown", true],
+  ] as const)("of which a model version is in %s goes: %s", (stage, goes) => {
+    const versions = [
+      { ...inStage("archived", 9), name: "a 1.0.0" },
+      { ...inStage(stage, 1), name: "b 1.0.0" },
+    ];
+    const why = whyPurged({ deletedAt: daysAgo(31), versions }, { purgeDeletedAfterDays: 30 }, now);
+    expect(why !== undefined).toBe(goes);
   });
 
   it("that is not deleted stays", () => {
-    expect(whyPurged(undefined, { purgeDeletedAfterDays: 1 }, now)).toBeUndefined();
+    const run = { deletedAt: undefined, versions: [] };
+    expect(whyPurged(run, { purgeDeletedAfterDays: 1 }, now)).toBeUndefined();
   });
 });

@@ -66,13 +66,25 @@ function whyReleased(
   return age > days ? `${name} was archived ${age} days ago, and holds it for ${days}` : undefined;
 }
 
-/** Why a deleted run goes for good; `undefined` while it can be restored. */
+/** A run that somebody has deleted, as a decision about it looks at it. */
+export interface DeletedRun {
+  readonly deletedAt: Date | undefined;
+  readonly versions: readonly RunVersion[];
+}
+
+const inUse: ReadonlySet<VersionStage> = new Set(["staging", "canary", "champion"]);
+
+/**
+ * Why a deleted run goes for good; `undefined` while it can be restored. While a model version of it is in use it can be, for
+ * what it was made of is asked for then.
+ */
 export function whyPurged(
-  deletedAt: Date | undefined,
+  { deletedAt, versions }: DeletedRun,
   { purgeDeletedAfterDays: days }: Pick<RetentionPolicy, "purgeDeletedAfterDays">,
   now: Date,
 ): string | undefined {
   if (days === 0 || deletedAt === undefined) return undefined;
+  if (versions.some(({ stage }) => inUse.has(stage))) return undefined;
   const age = daysSince(deletedAt, now);
   return age > days ? `it was deleted ${age} days ago, and can be restored for ${days}` : undefined;
 }

@@ -13,15 +13,17 @@ export async function* purgeRuns(
   deps: Deps,
   { dryRun, policy, signal }: Collection,
 ): AsyncGenerator<Garbage> {
-  const { purgedRuns } = deps.records;
+  const { purgedRuns, runVersions } = deps.records;
   if (!dryRun) await finishPurges(deps, signal);
   const days = policy.purgeDeletedAfterDays;
   if (days === 0) return;
   const now = deps.now();
   const before = daysBefore(now, days);
-  for await (const { id, deletedAt } of purgedRuns.deletedBefore(before)) {
+  for await (const run of purgedRuns.deletedBefore(before)) {
     signal.throwIfAborted();
-    const why = whyPurged(deletedAt, policy, now) ?? `it was deleted more than ${days} days ago`;
+    const { id, deletedAt } = run;
+    const why = whyPurged({ deletedAt, versions: await runVersions.ofRun(run) }, policy, now);
+    if (why === undefined) continue;
     const sizeBytes = await artifactBytes(deps, id);
     if (!dryRun && !(await purgedRuns.take(id, before, now))) continue; // Restored meanwhile.
     crashPoint("tracking.purge.taken");

@@ -38,7 +38,9 @@ export const purgedRunIndexes: readonly IndexSpec[] = [
 /** Runs that go for good. */
 export interface PurgedRuns {
   /** Deleted runs whose mark is older. */
-  deletedBefore(before: Date): AsyncIterable<{ readonly id: string; readonly deletedAt: Date | undefined }>;
+  deletedBefore(
+    before: Date,
+  ): AsyncIterable<Pick<RunRecord, "id" | "project"> & { readonly deletedAt: Date | undefined }>;
   /**
    * Takes the run's record away, if it still is deleted since before then: from here on it cannot be restored, and what is
    * left is found by `all`.
@@ -59,8 +61,9 @@ export function createPurgedRuns(store: Store): PurgedRuns {
   });
   return {
     async *deletedBefore(before) {
-      const found = runs.find(deleted(before), { projection: { lifecycleChangedAt: 1 } });
-      for await (const { _id, lifecycleChangedAt } of found) yield { id: _id, deletedAt: lifecycleChangedAt };
+      const found = runs.find(deleted(before), { projection: { project: 1, lifecycleChangedAt: 1 } });
+      for await (const { _id, project, lifecycleChangedAt } of found)
+        yield { id: _id, project, deletedAt: lifecycleChangedAt };
     },
     take: (runId, before, now) =>
       store.transaction("purge run", async ({ session }) => {

@@ -1064,7 +1064,7 @@ export declare const CollectGarbageRequestSchema: GenMessage<CollectGarbageReque
  */
 export declare type RetentionPolicy = Message<"trainyard.tracking.v1.RetentionPolicy"> & {
   /**
-   * Deleted runs go for good so many days after they were deleted.
+   * Deleted runs go for good so many days after they were deleted, but not while a model version of them is in staging, canary or champion.
    *
    * @generated from field: optional int32 purge_deleted_after_days = 1;
    */
