@@ -85,8 +85,11 @@ def test_a_step_after_one_that_failed_changes_nothing_and_says_why(gloo, status,
 def test_ranks_that_talk_over_gloo_only_wait_for_nothing(gloo):
     import torch
 
-    from trainyard.collective_status import finish_device, nccl_backends, step_only_after_success
+    from trainyard.collective_status import finish_device, nccl_backends, step_only_after_success, watch_collectives
 
+    _, on_cpu = trained(torch)
+    watch_collectives(on_cpu)
+    assert not on_cpu._optimizer_step_pre_hooks, "parameters on the CPU are not queued behind anything"
     assert nccl_backends() == []
     finish_device()  # there is none
     _, optimizer = trained(torch)

@@ -23,10 +23,8 @@ class CollectivesFailedError(RuntimeError):
 
 def watch_collectives(optimizer: Any) -> None:
     """Have `optimizer` step only after collectives that succeeded, where ranks talk over NCCL; see the module."""
-    torch = sys.modules.get("torch")
-    if torch is None or not hasattr(optimizer, "register_step_pre_hook") or not torch.cuda.is_available():
-        return
-    step_only_after_success(optimizer, nccl_backends, finish_device)
+    if hasattr(optimizer, "register_step_pre_hook") and _is_on_gpu(optimizer):
+        step_only_after_success(optimizer, nccl_backends, finish_device)
 
 
 def step_only_after_success(
@@ -54,6 +52,11 @@ def step_only_after_success(
     handle = optimizer.register_step_pre_hook(before_step)
     ended: Callable[[], None] = handle.remove
     return ended
+
+
+def _is_on_gpu(optimizer: Any) -> bool:
+    # Asking CUDA whether there is a device would initialise it, in ranks that may never use it.
+    return any(parameter.is_cuda for group in optimizer.param_groups for parameter in group["params"])
 
 
 def nccl_backends() -> list[Any]:
