@@ -141,6 +141,7 @@ print(open(f"{folder}/handover-others.json").read())
     await node.desire([job]);
     const first = await waitFor("the node's word", word);
     expect(first).toMatchObject({ gathered: true, ranks: [{ rank: 0, ordinal: 7n }] });
+    await waitFor("the scheduler to hear of it", () => node.status(job)?.handingOver);
     await waitFor("a sign of life", async () => ((await word())?.revision ?? 0) > first.revision);
     const theirs = create(HandoverWordSchema, { rounds: [{ round: 1, saved: true }] });
     await node.rendezvous.put(keyOf(2), toBinary(HandoverWordSchema, theirs));

@@ -140,6 +140,12 @@ describe("observing an attempt", () => {
     });
   });
 
+  it("stops the gang when its survivors on one node save with those of the others, who may not know", () => {
+    const saving: PartView = { kind: "alive", ranks: [alive(0)], handingOver: true };
+    const { job } = settle(settle(placed(), up).job, views(saving, running(alive(1))));
+    expect(liveAttempt(job)).toMatchObject({ state: "stopping", stopCause: "failure" });
+  });
+
   it.each<[string, PartView]>([
     ["its node is lost", over({ kind: "lost" })],
     ["its folder is gone", over({ kind: "gone" })],

@@ -30,6 +30,8 @@ export interface PartReport {
   readonly start?: PartStart;
   /** The first watched metric that became NaN or infinite. */
   readonly nonFinite?: NonFinite;
+  /** A rank has failed here, and survivors save with those of other nodes. */
+  readonly handingOver?: boolean;
 }
 
 /** How the ranks of one node were started, with the reason where they could not be forked. */

@@ -186,6 +186,8 @@ function isBroken(placement: Placement, view: PartView | undefined): boolean {
   if (view === undefined) return false;
   const ranks = ranksOf(view);
   if (ranks.some(hasFailed)) return true;
+  // Its survivors wait for those of nodes that no collective tells of it.
+  if (view.kind === "alive" && view.handingOver === true) return true;
   if (view.kind !== "over") return false;
   return placement.ranks.some((rank) => !ranks.some((each) => each.rank === rank && each.exit !== undefined));
 }

@@ -17,6 +17,8 @@ export type PartView =
       readonly ranks: readonly RankReport[];
       readonly nonFinite?: NonFinite;
       readonly start?: PartStart;
+      /** A rank has failed here, and survivors save with those of other nodes. */
+      readonly handingOver?: boolean;
     }
   | { readonly kind: "unheard" };
 
@@ -58,7 +60,13 @@ function viewReport(report: PartReport): PartView {
     case "running":
     case "stopping":
     case "flushing":
-      return { kind: "alive", ranks: report.ranks, ...halted, ...start };
+      return {
+        kind: "alive",
+        ranks: report.ranks,
+        ...halted,
+        ...start,
+        ...(report.handingOver === true ? { handingOver: true } : {}),
+      };
   }
 }
 

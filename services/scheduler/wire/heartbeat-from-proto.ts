@@ -67,6 +67,7 @@ function partOf(status: workeragent.AttemptStatus): PartReport[] {
     ...(failureTail === "" ? {} : { failureTail }),
     ...(start === undefined ? {} : { start }),
     ...(nonFinite === undefined ? {} : { nonFinite: nonFiniteOf(nonFinite) }),
+    ...(status.handingOver ? { handingOver: true } : {}),
   };
   return [{ jobId, attempt, phase, ranks, failureReason, failureMessage, ...optional }];
 }

@@ -28,6 +28,7 @@ export function attemptStatusMessage(status: AttemptStatus): workeragent.Attempt
     jobId: status.jobId,
     runId: status.runId,
     attempt: status.attempt,
+    handingOver: status.handingOver,
     phase: phases[status.phase],
     ranks: status.ranks.map(rankMessage),
     failureReason: status.failure?.reason ?? "",

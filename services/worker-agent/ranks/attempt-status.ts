@@ -19,6 +19,8 @@ export interface AttemptStatus {
   readonly failure?: StartFailure;
   /** The first watched metric that became NaN or infinite. */
   readonly nonFinite?: NonFinite;
+  /** Of a gang on several nodes: its survivors here have begun to save. */
+  readonly handingOver: boolean;
   /** How this agent started its ranks; absent before, and where another agent did. */
   readonly start?: ShimStart;
 }

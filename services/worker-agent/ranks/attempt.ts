@@ -59,6 +59,7 @@ export class Attempt {
   /** What an earlier agent found, of an attempt that is over. */
   #halted: NonFinite | undefined;
   #startingAtMs: number | undefined;
+  #handingOver = false;
   /** Set when it is known that no rank will run, before everybody is told: what is in the log is shipped first. */
   #neverStarts = false;
   #running: Promise<void> = Promise.resolve();
@@ -167,6 +168,7 @@ export class Attempt {
       runId,
       attempt,
       phase: this.#phase,
+      handingOver: this.#handingOver,
       ranks: ranks.map((one) =>
         rankStatus(one, {
           start: this.#gang.starts.get(one.rank),
@@ -199,7 +201,7 @@ export class Attempt {
       { link: this.#deps.link, logger: this.#logger },
       this.#assignment,
       this.#spool,
-      { over: () => !this.mayHaveRanks, signal },
+      { over: () => !this.mayHaveRanks, onBegun: () => this.#handOverBegan(), signal },
     ).catch(() => undefined);
     const shipped = this.#telemetry.run(resumed, () => crashPoint("agent.end.flushed"));
     // Handled below; an agent that stops rejects it while the ranks are still being watched.
@@ -215,6 +217,12 @@ export class Attempt {
     if (halted !== undefined) await this.#insist(() => this.#spool.markHalted(halted));
     await this.#insist(() => this.#spool.markFinalized(Date.now()));
     this.#happened("confirmed");
+  }
+
+  #handOverBegan(): void {
+    this.#handingOver = true;
+    this.#logger.info("a rank has failed; its survivors save with those of the other nodes");
+    this.#deps.onChange();
   }
 
   async #resume(): Promise<void> {

@@ -26,6 +26,8 @@ const MAX_WORD_BYTES = 256 * 1024;
 export interface HandoverLife {
   /** Whether the ranks have ended, so that the shim says nothing more. */
   readonly over: () => boolean;
+  /** Called when the shim has said its first word: ranks on other nodes may not have noticed. */
+  readonly onBegun: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -38,7 +40,7 @@ export async function exchangeHandover(
   deps: { readonly link: BusLink; readonly logger: Logger },
   assignment: Assignment,
   spool: Spool,
-  { over, signal }: HandoverLife,
+  { over, onBegun, signal }: HandoverLife,
 ): Promise<void> {
   if (assignment.groupCount < 2) return;
   const courier = new Courier(assignment, spool);
@@ -48,7 +50,7 @@ export async function exchangeHandover(
     // Asked first, so that the word that is read then is the last.
     if (over()) endedAtMs ??= performance.now();
     try {
-      await courier.read();
+      if (await courier.read()) onBegun();
       if (courier.hasWord)
         await courier.carry(await openKv(await deps.link.connected(signal), buckets.rendezvous));
       if (endedAtMs !== undefined) return;
@@ -81,15 +83,17 @@ class Courier {
     return this.#word !== undefined;
   }
 
-  /** Reads this node's word, if it says anything new. */
-  async read(): Promise<void> {
+  /** Reads this node's word, if it says anything new; says whether it is the first. */
+  async read(): Promise<boolean> {
     const bytes = await readFileIfThere(this.#spool.path(OWN_WORD), MAX_WORD_BYTES);
-    if (bytes === undefined) return;
+    if (bytes === undefined) return false;
     const text = new TextDecoder().decode(bytes);
-    if (text === this.#text) return;
+    if (text === this.#text) return false;
+    const isFirst = this.#word === undefined;
     const word = fromJsonString(workeragent.HandoverWordSchema, text);
     this.#word = toBinary(workeragent.HandoverWordSchema, word);
     this.#text = text;
+    return isFirst;
   }
 
   async carry(kv: RendezvousBucket): Promise<void> {

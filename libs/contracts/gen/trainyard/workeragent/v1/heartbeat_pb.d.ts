@@ -242,6 +242,13 @@ export declare type AttemptStatus = Message<"trainyard.workeragent.v1.AttemptSta
    * @generated from field: trainyard.workeragent.v1.NonFiniteMetric non_finite = 30;
    */
   nonFinite?: NonFiniteMetric | undefined;
+
+  /**
+   * Of a gang on several nodes: a rank of this one has failed, and its survivors have begun to save, before any may have ended.
+   *
+   * @generated from field: bool handing_over = 31;
+   */
+  handingOver: boolean;
 };
 
 /**
