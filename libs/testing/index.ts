@@ -15,7 +15,7 @@ export { type TestNats, testBus, testNats } from "./test-bus.ts";
 export { testKeys, testSigner, testVerifier } from "./test-keys.ts";
 export { testLogger } from "./test-logger.ts";
 export { type NetworkNode, type TestNetwork, testNetwork } from "./test-network.ts";
-export { testPlatform } from "./test-platform.ts";
+export { killServers, testPlatform, testPlatformBus } from "./test-platform.ts";
 export { type TestS3, testS3 } from "./test-s3.ts";
 export { type TestDatabase, testDatabase, testStore } from "./test-store.ts";
 export { type WaitOptions, waitFor } from "./wait-for.ts";

@@ -26,6 +26,8 @@ export interface SpawnOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Answers 2xx once the service works; left out: not waited for. */
   readonly readyUrl?: string;
+  /** It is one that is to be killed, which may be before it is ready: then it counts as started. */
+  readonly mayDie?: boolean;
   /** What the command line is prefixed with: a node's namespace. */
   readonly prefix?: readonly string[];
 }
@@ -74,15 +76,16 @@ export async function spawnScript(name: string, options: SpawnOptions): Promise<
   atFileEnd(async () => void (await kill("SIGKILL")));
   const { readyUrl } = options;
   if (readyUrl !== undefined) {
-    const ended = exited.then((end) => Promise.reject(new Error(`${name} ended with ${end}:\n${output()}`)));
-    const ready = waitFor(`${name} ready at ${readyUrl}`, () => isReady(readyUrl), {
-      timeoutMs: READY_MS,
+    const ended = exited.then((end) => {
+      if (options.mayDie !== true || end !== "SIGKILL") throw new Error(`${name} ended with ${end}`);
     });
+    ended.catch(() => undefined);
+    const ready = waitFor(`${name} ready at ${readyUrl}`, () => isReady(readyUrl), { timeoutMs: READY_MS });
+    ready.catch(() => undefined);
     try {
       await Promise.race([ready, ended]);
     } catch (error) {
       // Nobody gets a handle on it, and left alive it would keep its port from the next start.
-      ended.catch(() => undefined);
       await kill("SIGKILL");
       throw new Error(`${name} did not get ready; it printed:\n${output()}`, { cause: error });
     }
@@ -112,7 +115,7 @@ export function spawnAgent(
   platform: Platform,
   nodeId: string,
   env: Readonly<Record<string, string>> = {},
-  { on }: { readonly on?: NetworkNode | undefined } = {},
+  { on, mayDie = false }: { readonly on?: NetworkNode | undefined; readonly mayDie?: boolean } = {},
 ): Promise<ServiceProcess> {
   const own = platform.serviceEnv("worker-agent", { nodeId });
   const there = on === undefined ? {} : { TRAINYARD_LISTEN_HOST: on.address, TRAINYARD_ADDRESS: on.address };
@@ -121,5 +124,6 @@ export function spawnAgent(
     env: { ...own, TRAINYARD_LAUNCHER: "off", ...there, ...env },
     readyUrl: `http://${on?.address ?? "127.0.0.1"}:${own.TRAINYARD_LISTEN_PORT}/readyz`,
     ...(on === undefined ? {} : { prefix: on.prefix }),
+    mayDie,
   });
 }

@@ -6,6 +6,7 @@ const WAIT_MS = 60_000;
 /** How long to wait and how often to look. */
 export interface WaitOptions {
   readonly timeoutMs?: number;
+  /** Unless given, the more rarely the longer it has waited: looking takes time from what is waited for. */
   readonly intervalMs?: number;
 }
 
@@ -16,9 +17,9 @@ export interface WaitOptions {
 export async function waitFor<T>(
   what: string,
   fn: () => Promise<T> | T,
-  { timeoutMs = WAIT_MS, intervalMs = 20 }: WaitOptions = {},
+  { timeoutMs = WAIT_MS, intervalMs }: WaitOptions = {},
 ): Promise<Exclude<T, undefined | false>> {
-  const deadline = performance.now() + timeoutMs;
+  const since = performance.now();
   let last: unknown;
   for (;;) {
     try {
@@ -29,10 +30,11 @@ export async function waitFor<T>(
     } catch (error) {
       last = error;
     }
-    if (performance.now() > deadline) {
+    const waitedMs = performance.now() - since;
+    if (waitedMs > timeoutMs) {
       const reason = last instanceof Error ? last.message : `it gave ${String(last)}`;
       throw new Error(`waited ${timeoutMs} ms for ${what}: ${reason}`, { cause: last });
     }
-    await delay(intervalMs);
+    await delay(intervalMs ?? Math.min(Math.max(waitedMs / 10, 10), 250));
   }
 }

@@ -18,7 +18,7 @@ import {
 import { isDomainError, newId } from "@trainyard/domain";
 import { type Platform, preparePlatform } from "@trainyard/local";
 import { createSigner, fromConnectError, type Role, rpcClient } from "@trainyard/service";
-import { closeAll, tempDir, testLogger, waitFor } from "@trainyard/testing";
+import { closeAll, killServers, tempDir, testLogger, waitFor } from "@trainyard/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { build, parseRegistryConfig } from "./index.ts";
 
@@ -44,7 +44,7 @@ async function busOf(service: "tracking" | "evaluation" | "gateway"): Promise<Bu
 beforeAll(async () => {
   platform = await preparePlatform(tempDir("registry"), { ports: "free" });
   const servers = await platform.startServers({ dieWithParent: true });
-  stops.push(() => servers.stop());
+  stops.push(() => killServers(servers));
   bus = { tracking: await busOf("tracking"), evaluation: await busOf("evaluation") };
   app = await build(parseRegistryConfig(platform.serviceEnv("registry")), { logger: testLogger("registry") });
   await app.start();

@@ -25,6 +25,7 @@ export async function spawnTracking(
     script: "services/tracking/main.ts",
     env: { ...service.env, TRAINYARD_LISTEN_PORT: String(port), ...env },
     readyUrl: `${url}/readyz`,
+    mayDie: "TRAINYARD_CRASH_AT" in env,
   });
   const as = async (kid: string): Promise<TrackingClient> =>
     rpcClient(tracking.TrackingService, url, { signer: await testSigner(kid), timeoutMs: 60_000 });

@@ -164,10 +164,10 @@ for step in range(1, 3000):
     await node.desire([job]);
     await node.reaches(job, "RUNNING");
     await waitFor("points", () => node.tracking.points(job.runId, 1, 0).length > 10);
-    await node.servers.nats.kill("SIGKILL");
+    await node.nats.kill("SIGKILL");
     const done = join(node.attemptDir(job), "done.json");
     await waitFor("the ranks to be stopped", () => readFileSync(done, "utf8"));
-    await node.servers.nats.restart();
+    await node.nats.restart();
     const status = await node.reaches(job, "FINALIZED");
     expect(status.ranks[0]?.exit?.signal).toBe(15);
     const steps = node.tracking.points(job.runId, 1, 0).map(({ step }) => Number(step));
@@ -192,14 +192,14 @@ wait("end")
     const file = (name: string) => join(node.attemptDir(job), name);
     await node.desire([job]);
     await waitFor("the first line", () => node.tracking.text(job.runId, 1, 0, "stdout") !== "");
-    await node.servers.nats.kill("SIGKILL");
+    await node.nats.kill("SIGKILL");
     writeFileSync(file("work/go"), "");
     const MiB = 1024 ** 2;
     await waitFor("80 MiB of output that take less than half of it on the disk", () => {
       const { size, blocks } = statSync(file("rank-0/stdout.log"));
       return size > 80 * MiB && blocks * 512 < 40 * MiB;
     });
-    await node.servers.nats.restart();
+    await node.nats.restart();
     writeFileSync(file("work/end"), "");
     await node.reaches(job, "FINALIZED");
     const text = node.tracking.text(job.runId, 1, 0, "stdout");

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { workeragent } from "@trainyard/contracts";
 import { type ServiceProcess, tcpProxy, tempDir, waitFor } from "@trainyard/testing";
@@ -12,16 +12,20 @@ beforeAll(async () => {
   node = await testNode();
 });
 
-/** Starts an agent that kills itself once at a point, waits for that, and starts a sound one. */
-async function throughCrashAt(
-  point: string,
+/** Starts an agent that kills itself once at each of the points, again whenever it has, until the job is over. */
+async function throughCrashes(
+  points: readonly string[],
   job: workeragent.Assignment,
 ): Promise<workeragent.AttemptStatus> {
   const dir = tempDir("crash");
-  agent = await node.startAgent({ TRAINYARD_CRASH_AT: point, TRAINYARD_CRASH_ONCE_DIR: dir });
+  const env = { TRAINYARD_CRASH_AT: points.join(","), TRAINYARD_CRASH_ONCE_DIR: dir };
+  agent = await node.startAgent(env);
   await node.desire([job]);
-  expect(await agent.exited, agent.output()).toBe("SIGKILL");
-  agent = await node.startAgent();
+  for (const _point of points) {
+    expect(await agent.exited, agent.output()).toBe("SIGKILL");
+    agent = await node.startAgent(env);
+  }
+  expect(readdirSync(dir).sort()).toEqual([...points].sort());
   const status = await node.reaches(job, "FINALIZED");
   await agent.kill("SIGTERM");
   return status;
@@ -82,43 +86,44 @@ for step in range(1, 301):
 
   it("starts the ranks once although it died just after starting the shim", async () => {
     const job = await node.assignment({ script: "print('once')" });
-    const status = await throughCrashAt("agent.start.spawned", job);
+    const status = await throughCrashes(["agent.start.spawned"], job);
     expect(status.ranks[0]?.exit?.code).toBe(0);
     expect(node.tracking.text(job.runId, 1, 0, "stdout")).toBe("once\n");
   });
 
-  it.each(["agent.upload.half", "agent.upload.uploaded", "agent.upload.reported", "agent.end.flushed"])(
-    "stores checkpoint, artifact and model whole although it died at %s",
-    async (point) => {
-      const job = await node.assignment({ script: checkpointing });
-      await throughCrashAt(point, job);
-      const of = <T extends { readonly runId: string; readonly requestId: string }>(
-        reports: readonly T[],
-      ) => {
-        const own = reports.filter(({ runId }) => runId === job.runId);
-        expect(new Set(own.map(({ requestId }) => requestId)).size).toBe(1);
-        return own.at(-1);
-      };
-      const part = of(node.tracking.parts)?.part;
-      expect(part?.files.length).toBeGreaterThan(0);
-      for (const file of part?.files ?? []) {
-        const stored = await readBlob(file.digest);
-        expect([sha256(stored), BigInt(stored.length)]).toEqual([file.digest, file.sizeBytes]);
-      }
-      // Beside what the script keeps, the SDK keeps what the run ran with.
-      const kept = node.tracking.artifacts.filter(({ file }) => file?.path !== "environment.json");
-      expect(of(kept)?.file).toMatchObject({
-        path: "reports/report.txt",
-        digest: sha256("all well"),
-      });
-      const model = of(node.tracking.models)?.model;
-      expect(model?.metrics).toEqual({ acc: 1 });
-      expect(model?.files.find(({ path }) => path.endsWith("weights.bin"))?.digest).toBe(
-        sha256("w".repeat(10)),
-      );
-      expect(node.tracking.points(job.runId, 1, 0).map(({ value }) => value)).toEqual([0.5, 0.25]);
-    },
-  );
+  it("stores checkpoint, artifact and model whole although it died in an upload, after one, when it was reported, and at the end", async () => {
+    const job = await node.assignment({ script: checkpointing });
+    const points = [
+      "agent.upload.half",
+      "agent.upload.uploaded",
+      "agent.upload.reported",
+      "agent.end.flushed",
+    ];
+    await throughCrashes(points, job);
+    const of = <T extends { readonly runId: string; readonly requestId: string }>(reports: readonly T[]) => {
+      const own = reports.filter(({ runId }) => runId === job.runId);
+      expect(new Set(own.map(({ requestId }) => requestId)).size).toBe(1);
+      return own.at(-1);
+    };
+    const part = of(node.tracking.parts)?.part;
+    expect(part?.files.length).toBeGreaterThan(0);
+    for (const file of part?.files ?? []) {
+      const stored = await readBlob(file.digest);
+      expect([sha256(stored), BigInt(stored.length)]).toEqual([file.digest, file.sizeBytes]);
+    }
+    // Beside what the script keeps, the SDK keeps what the run ran with.
+    const kept = node.tracking.artifacts.filter(({ file }) => file?.path !== "environment.json");
+    expect(of(kept)?.file).toMatchObject({
+      path: "reports/report.txt",
+      digest: sha256("all well"),
+    });
+    const model = of(node.tracking.models)?.model;
+    expect(model?.metrics).toEqual({ acc: 1 });
+    expect(model?.files.find(({ path }) => path.endsWith("weights.bin"))?.digest).toBe(
+      sha256("w".repeat(10)),
+    );
+    expect(node.tracking.points(job.runId, 1, 0).map(({ value }) => value)).toEqual([0.5, 0.25]);
+  });
 
   it("ends what a killed shim left behind and reports its ranks as killed", async () => {
     const script = `

@@ -29,12 +29,16 @@ run.checkpoint(4, state={"at": 4})
 run.finish()
 `;
     const halting = `
-import time, trainyard
+import os, time, trainyard
 run = trainyard.init()
 for step in range(1, 5):
     run.log({"loss": 1.0, "other": float("nan")}, step=step)
 run.checkpoint(4, state={"at": 4})
 run.finish()
+if run.rank == 0:
+    open("saved", "w").close()
+while not os.path.exists("saved"):  # rank 1's next point ends rank 0, wherever that is
+    time.sleep(0.02)
 run.log({"loss": float("nan") if run.rank == 1 else 0.5}, step=5)
 run.checkpoint(6, state={"at": 6})
 run.finish()

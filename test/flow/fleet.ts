@@ -10,7 +10,7 @@ import {
   type ServiceName,
   serviceNames,
 } from "@trainyard/local";
-import { type ServiceProcess, spawnAgent, spawnService } from "@trainyard/testing";
+import { killServers, type ServiceProcess, spawnAgent, spawnService } from "@trainyard/testing";
 import { Kept } from "./kept.ts";
 
 /** Everything of a platform that can be killed. */
@@ -77,7 +77,7 @@ export async function startFleet({
   const stop = async () => {
     // Services first, so that none complains of servers that went away.
     await Promise.all([...kept.values()].map((one) => one.stop()));
-    await servers.stop();
+    await killServers(servers);
   };
   const started = await Promise.allSettled([...kept.values()].map((one) => one.start()));
   for (const result of started) {

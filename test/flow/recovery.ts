@@ -68,10 +68,11 @@ export async function killedTraining(
   const started = await waitFor(
     "the rank's start",
     () => globSync(join(dataDir, `**/attempts/${id}-1/rank-${kill.rank}/started.json`))[0],
-    { timeoutMs: 180_000 },
+    { timeoutMs: 180_000, intervalMs: 20 },
   );
   await waitFor("the step", async () => (await lastStep(user, runId)) >= kill.atStep, {
     timeoutMs: 180_000,
+    intervalMs: 20,
   });
   await delay(kill.delayMs);
   const { pid } = JSON.parse(readFileSync(started, "utf8")) as { readonly pid: number };

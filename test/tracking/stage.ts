@@ -7,7 +7,7 @@ import { tracking } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
 import { type Platform, type PlatformServers, preparePlatform, type ServiceName } from "@trainyard/local";
 import { createSigner, rpcClient } from "@trainyard/service";
-import { type ServiceProcess, spawnService, testLogger } from "@trainyard/testing";
+import { killServers, type ServiceProcess, spawnService, testLogger } from "@trainyard/testing";
 import { BusLink, TelemetryPublisher } from "@trainyard/worker-agent";
 import { MongoClient } from "mongodb";
 
@@ -101,7 +101,7 @@ export async function startStage({ env = {}, beside = {} }: StageOptions = {}): 
       await client?.close();
       await link.stop();
       await Promise.all([service, ...others].map((each) => each.kill("SIGTERM")));
-      await servers.stop();
+      await killServers(servers);
       rmSync(dir, { recursive: true, force: true });
     },
   };

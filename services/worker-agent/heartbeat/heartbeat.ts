@@ -82,7 +82,8 @@ export class Heartbeat implements Part {
   /** The last one tells what is left when the agent has stopped. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    clearTimeout(this.#soon);
+    // What was about to be told, such as that a draining node is empty, is told before it.
+    if (this.#soon !== undefined) this.#send();
     this.#timer = undefined;
     this.#stopped = true;
     this.#send();

@@ -14,7 +14,7 @@ import {
 } from "@trainyard/bus";
 import { scheduler, workeragent } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
-import { checkoutRoot, type Platform, type PlatformServers } from "@trainyard/local";
+import { checkoutRoot, type NatsServer, type Platform } from "@trainyard/local";
 import { createSigner, signDesiredState, signStackRequest } from "@trainyard/service";
 import {
   atFileEnd,
@@ -22,7 +22,7 @@ import {
   spawnAgent,
   tempDir,
   testLogger,
-  testPlatform,
+  testPlatformBus,
   waitFor,
 } from "@trainyard/testing";
 import { create as createTar } from "tar";
@@ -51,7 +51,7 @@ export interface TestNode {
   readonly nodeId: string;
   readonly agentDir: string;
   readonly platform: Platform;
-  readonly servers: PlatformServers;
+  readonly nats: NatsServer;
   readonly blobs: BlobStore;
   readonly tracking: StandInTracking;
   /** Where the agents of a gang's nodes meet. */
@@ -116,7 +116,7 @@ export interface JobOptions {
 
 /** One per test file: nats-server with the agent's real permissions, and everything around the agent. */
 export async function testNode(): Promise<TestNode> {
-  const { platform, servers } = await testPlatform();
+  const { platform, nats } = await testPlatformBus();
   const nodeId = "n1";
   await platform.addAgent(nodeId, { slots: 2 });
   const [schedulerBus, trackingBus] = await Promise.all([
@@ -149,13 +149,18 @@ export async function testNode(): Promise<TestNode> {
     nodeId,
     agentDir: env.TRAINYARD_AGENT_DIR ?? "",
     platform,
-    servers,
+    nats,
     blobs,
     tracking,
     rendezvous,
     heartbeats,
     startAgent: (more = {}) =>
-      spawnAgent(platform, nodeId, { TRAINYARD_SDK_PATH: join(checkoutRoot, "sdk/python"), ...more }),
+      spawnAgent(
+        platform,
+        nodeId,
+        { TRAINYARD_SDK_PATH: join(checkoutRoot, "sdk/python"), ...more },
+        { mayDie: "TRAINYARD_CRASH_AT" in more },
+      ),
     async desire(assignments, version = {}) {
       generation = version.generation ?? generation + 1n;
       epoch = version.epoch ?? epoch;
