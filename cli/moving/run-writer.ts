@@ -158,9 +158,14 @@ export class RunWriter {
   }
 
   /** Adds a note in the caller's name; the same `of` again adds none. */
-  async annotation(runId: string, text: string, ...of: readonly string[]): Promise<void> {
+  async annotation(
+    runId: string,
+    { text, step, key }: { readonly text: string; readonly step?: number | undefined; readonly key: string },
+    ...of: readonly string[]
+  ): Promise<void> {
+    const place = step === undefined ? {} : { step: BigInt(step), key };
     await this.#orTell("a note", () =>
-      this.#clients.runs.addNote({ requestId: requestId("note", runId, text, ...of), runId, text }),
+      this.#clients.runs.addNote({ requestId: requestId("note", runId, text, ...of), runId, text, ...place }),
     );
   }
 

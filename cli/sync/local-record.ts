@@ -4,7 +4,13 @@ import { z } from "zod";
 const record = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("params"), params: z.record(z.string(), z.json()) }),
   z.object({ kind: z.literal("tags"), tags: z.record(z.string(), z.string()) }),
-  z.object({ kind: z.literal("note"), text: z.string(), at: z.number() }),
+  z.object({
+    kind: z.literal("note"),
+    text: z.string(),
+    at: z.number(),
+    step: z.int().optional(),
+    key: z.string().default(""),
+  }),
   z.object({ kind: z.literal("environment"), environment: z.record(z.string(), z.json()) }),
   z.object({ kind: z.literal("artifact"), path: z.string(), file: z.string() }),
   z.object({ kind: z.literal("model"), name: z.string(), dir: z.string() }),

@@ -231,7 +231,7 @@ export class RunSync {
         await writer.tags(runId, record.tags);
         return 0;
       case "note":
-        await writer.annotation(runId, record.text, String(record.at));
+        await writer.annotation(runId, record, String(record.at));
         return 0;
       case "environment":
         return Number(

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import {
   aJob,
   aMetricBatch,
+  clientOf,
   ended,
   project,
   publishEvent,
@@ -133,6 +134,33 @@ describe("a run", () => {
     await tell(scheduler.AttemptStartedSchema, 1);
     await waitFor("all four", async () => (await runOf(job)).version === 5n);
     expect((await runOf(job)).status).toBe(tracking.RunStatus.QUEUED);
+  });
+
+  it("takes what its ranks say in words, once, and from the newest attempt only", async () => {
+    const job = aJob();
+    await submit(job);
+    await open(job, 1);
+    const { runId } = job;
+    const said = { requestId: newId("req"), runId, attempt: 1, rank: 1 };
+    const note = { note: "got worse", noteStep: -40n, noteKey: "loss" };
+    for (let times = 0; times < 2; times++)
+      await agent.logRunFacts({ ...said, params: { depth: "3" }, tags: { stage: "final" }, ...note });
+    expect(await reason(agent.logRunFacts({ ...said, requestId: newId("req"), params: { lr: "7" } }))).toBe(
+      "PARAM_DIFFERS",
+    );
+    const keyOnly = { ...said, requestId: newId("req"), note: "x", noteKey: "loss" };
+    expect(await reason(agent.logRunFacts(keyOnly))).toBe("INVALID_FIELD");
+    await open(job, 2);
+    expect(await reason(agent.logRunFacts({ ...said, requestId: newId("req"), note: "late" }))).toBe(
+      "ATTEMPT_FENCED",
+    );
+    expect(await runOf(job)).toMatchObject({ params: { depth: "3", lr: 0.1 }, tags: { stage: "final" } });
+    const { notes } = await (await clientOf(tracking.RunService, service.app.server.url, "user")).listNotes({
+      runId,
+    });
+    expect(notes.map(({ text, createdBy, step, key }) => [text, createdBy, step, key])).toEqual([
+      ["got worse", `rank:${runId}.1.1`, -40n, "loss"],
+    ]);
   });
 });
 

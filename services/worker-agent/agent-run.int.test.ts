@@ -23,6 +23,7 @@ for step in range(1, 51):
 run.log_params({"optimizer": "adam"})
 run.set_tags({"stage": "final"})
 run.note("looks well")
+run.note("got worse", step=-40, key="loss")
 run.log_histogram("weights", [0.0, 1.0, 1.0, float("nan")], bins=2)
 print("hello from", os.environ["RANK"], "of", os.environ["WORLD_SIZE"], os.environ["TRAINYARD_PARAMS"])
 print("to stderr", file=sys.stderr)
@@ -46,11 +47,14 @@ for name in ("TRAINYARD_NATS_SEED_FILE", "TRAINYARD_KEY_FILE", "TRAINYARD_BLOB_U
       expect(node.tracking.text(job.runId, 1, rank, "stderr")).toBe("to stderr\n");
     }
     const told = node.tracking.facts.filter(({ runId, rank }) => runId === job.runId && rank === 0);
-    expect(told.map(({ params, tags, note }) => [params, tags, note])).toEqual([
-      [{ depth: "3" }, {}, ""],
-      [{ optimizer: "adam" }, {}, ""],
-      [{}, { stage: "final" }, ""],
-      [{}, {}, "looks well"],
+    expect(
+      told.map(({ params, tags, note, noteStep, noteKey }) => [params, tags, note, noteStep, noteKey]),
+    ).toEqual([
+      [{ depth: "3" }, {}, "", undefined, ""],
+      [{ optimizer: "adam" }, {}, "", undefined, ""],
+      [{}, { stage: "final" }, "", undefined, ""],
+      [{}, {}, "looks well", undefined, ""],
+      [{}, {}, "got worse", -40n, "loss"],
     ]);
     const kept = node.tracking.artifacts.filter(({ runId }) => runId === job.runId);
     expect(kept.map(({ file }) => file?.path).sort()).toEqual([

@@ -103,6 +103,10 @@ def test_the_first_log_says_that_training_has_begun(run, tmp_path):
 
 
 def test_a_value_that_is_no_number_is_refused_by_name(run, tmp_path):
+    with pytest.raises(ValueError, match="a note about metric 'loss' is about a step of it, too"):
+        run.note("x", key="loss")
+    with pytest.raises(ValueError, match=r"step 9007199254740992: expected -9007199254740991 to 9007199254740991"):
+        run.note("x", step=2**53)
     with pytest.raises(TypeError, match="metric 'note' is a str; expected a number"):
         run.log({"note": "x"}, step=1)
 

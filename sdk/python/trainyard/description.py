@@ -52,9 +52,16 @@ class Description:
         """Set tags, as texts."""
         self._say("tags", {key: value if isinstance(value, str) else str(value) for key, value in tags.items()})
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, step: int | None, key: str) -> None:
         """Add a note of this rank's."""
-        self._journal.say({"kind": "note", "text": text, "at": time.time()})
+        from trainyard.media import MAX_STEP
+
+        if step is None and key:
+            raise ValueError(f"a note about metric {key!r} is about a step of it, too: give step=…")
+        if step is not None and not -MAX_STEP <= step <= MAX_STEP:
+            raise ValueError(f"step {step}: expected -{MAX_STEP} to {MAX_STEP}")
+        place = {} if step is None else {"step": int(step), "key": key}
+        self._journal.say({"kind": "note", "text": text, "at": time.time(), **place})
 
     def tell_environment(self) -> None:
         """Record what the run runs on and with, once. Returns at once; `wait` waits until it is recorded."""

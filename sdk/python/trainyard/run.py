@@ -176,9 +176,17 @@ class Run:
         """Set tags, words about the run that may change; rank 0's count."""
         self._description.set_tags(tags)
 
-    def note(self, text: str) -> None:
-        """Note something about the run, in Markdown; it is kept with the rank and the time. Notes do not change."""
-        self._description.note(text)
+    def note(self, text: str, step: int | None = None, *, key: str = "") -> None:
+        """Note something about the run, in Markdown; it is kept with the rank and the time. Notes do not change.
+
+        With a step, and perhaps a metric's key, it is about that place, where charts can show it.
+
+        Raises
+        ------
+        ValueError
+            For a key without a step, or a step that float64 does not count exactly.
+        """
+        self._description.note(text, step, key)
 
     def log_histogram(self, key: str, values: Any, step: int | None = None, *, bins: int | Sequence[float] = 64) -> None:
         """Log how numbers (an array or tensor of any shape, or a list) are distributed at a step, by default the last one.

@@ -6,6 +6,7 @@ import { assertMarkdown, assertParams, assertTags } from "../domain/check-texts.
 import { invalidField } from "../domain/errors.ts";
 import { MAX_RANK } from "../domain/limits.ts";
 import { logRunFacts } from "../operations/log-run-facts.ts";
+import { notePlaceFromProto } from "../wire/note.ts";
 import { textsFromProto } from "../wire/texts.ts";
 import { answerOnce } from "./once.ts";
 
@@ -15,16 +16,17 @@ type Methods = Pick<ServiceImpl<typeof tracking.TrackingService>, "logRunFacts">
 export function runFactsApi(deps: Deps): Methods {
   return {
     async logRunFacts(request, context) {
-      const { runId, attempt, rank, note } = request;
+      const { runId, attempt, rank, note, noteStep: step, noteKey: key } = request;
       if (rank < 0 || rank > MAX_RANK) throw invalidField("rank", `expected 0 to ${MAX_RANK}`);
       const params = textsFromProto(request.params);
       const tags = textsFromProto(request.tags);
       assertParams("params", params);
       assertTags("tags", tags);
       assertMarkdown("note", note);
+      const noteAt = notePlaceFromProto({ ...(step === undefined ? {} : { step }), key });
       const schema = tracking.LogRunFactsResponseSchema;
       return await answerOnce(deps, context, request, schema, async (tx) => {
-        const run = await logRunFacts(deps, tx, { runId, attempt, rank, params, tags, note });
+        const run = await logRunFacts(deps, tx, { runId, attempt, rank, params, tags, note, noteAt });
         return create(schema, { version: BigInt(run.version) });
       });
     },

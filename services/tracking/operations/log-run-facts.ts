@@ -4,6 +4,7 @@ import type { Deps } from "../deps.ts";
 import { assertTotal } from "../domain/check-texts.ts";
 import { assertNotFenced, runNotFound } from "../domain/errors.ts";
 import { logParams, mergeTexts, type NamedText } from "../domain/named-text.ts";
+import type { NotePlace } from "../domain/run-note.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import { addNote } from "./add-note.ts";
 import { saveChange } from "./change-run.ts";
@@ -17,11 +18,13 @@ export interface RunFacts {
   readonly tags: readonly NamedText[];
   /** Empty for none. */
   readonly note: string;
+  /** What the note is about; the whole run when undefined. */
+  readonly noteAt: NotePlace | undefined;
 }
 
 /** Takes it down, all or none. Refused to a fenced attempt. Throws PARAM_DIFFERS. */
 export async function logRunFacts(deps: Deps, tx: Tx, facts: RunFacts): Promise<RunRecord> {
-  const { runId, attempt, rank, note } = facts;
+  const { runId, attempt, rank, note, noteAt: at } = facts;
   const run = await deps.records.runs.find(runId, tx);
   if (run === undefined) throw runNotFound(runId);
   assertNotFenced(run, attempt);
@@ -34,7 +37,7 @@ export async function logRunFacts(deps: Deps, tx: Tx, facts: RunFacts): Promise<
   if (note !== "") {
     const createdBy = `rank:${runId}.${attempt}.${rank}`;
     const written = { id: newId("note"), runId, text: note, createdBy, createdAt: deps.now() };
-    await addNote(deps, tx, { ...written, project: run.project });
+    await addNote(deps, tx, { ...written, project: run.project, ...(at === undefined ? {} : { at }) });
   }
   return saved;
 }

@@ -19,6 +19,8 @@ export interface FactsRecord {
   readonly tags: Readonly<Record<string, string>>;
   /** Empty for none. */
   readonly note: string;
+  /** The step that the note is about, of this metric or of all; absent for the whole run. */
+  readonly noteAt?: { readonly step: number; readonly key: string };
 }
 
 export interface CheckpointRecord {
@@ -131,8 +133,12 @@ type Json = Readonly<Record<string, unknown>>;
 /** Tracking holds them against its limits, and refuses what is over them by name. */
 function factsOf(kind: FactsRecord["kind"], value: Json): FactsRecord {
   const none = { kind, params: {}, tags: {}, note: "" };
-  if (kind === "note")
-    return { ...none, note: typeof value.text === "string" ? value.text : fail("text", "a text") };
+  if (kind === "note") {
+    const note = typeof value.text === "string" ? value.text : fail("text", "a text");
+    if (value.step === undefined || value.step === null) return { ...none, note };
+    const key = value.key === undefined || value.key === "" ? "" : asText("key", value.key);
+    return { ...none, note, noteAt: { step: asStep(value.step), key } };
+  }
   return { ...none, [kind]: asTexts(kind, value[kind]) };
 }
 
@@ -253,6 +259,12 @@ function asDigest(field: string, value: unknown): string {
 
 function asFinite(field: string, value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) ? value : fail(field, "a finite number");
+}
+
+function asStep(value: unknown): number {
+  return typeof value === "number" && Number.isSafeInteger(value)
+    ? value
+    : fail("step", "a whole number from -(2^53 - 1) to 2^53 - 1");
 }
 
 function asCount(field: string, value: unknown): number {

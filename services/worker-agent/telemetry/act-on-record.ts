@@ -144,8 +144,9 @@ async function reportRecovery(
 }
 
 async function logRunFacts(deps: ActDeps, of: RankIdentity, call: Call, record: FactsRecord): Promise<void> {
-  const { params, tags, note } = record;
-  const request = { ...call, rank: of.rank, params: { ...params }, tags: { ...tags }, note };
+  const { params, tags, note, noteAt } = record;
+  const at = noteAt === undefined ? {} : { noteStep: BigInt(noteAt.step), noteKey: noteAt.key };
+  const request = { ...call, rank: of.rank, params: { ...params }, tags: { ...tags }, note, ...at };
   await deps.tracking.logRunFacts(request, { signal: deps.signal });
   crashPoint("agent.facts.reported");
 }

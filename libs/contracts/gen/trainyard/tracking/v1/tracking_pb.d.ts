@@ -964,6 +964,20 @@ export declare type LogRunFactsRequest = Message<"trainyard.tracking.v1.LogRunFa
    * @generated from field: string note = 7;
    */
   note: string;
+
+  /**
+   * The step that the note is about, as in RunService.AddNote; absent for the whole run.
+   *
+   * @generated from field: optional sint64 note_step = 8;
+   */
+  noteStep?: bigint | undefined;
+
+  /**
+   * The metric that it is about; empty for all. Only with a step.
+   *
+   * @generated from field: string note_key = 9;
+   */
+  noteKey: string;
 };
 
 /**
