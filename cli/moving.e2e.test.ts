@@ -249,6 +249,9 @@ describe("a bundle", () => {
     const of = await Promise.all(
       ["long", "child"].map((name) => onlyRunFrom(truth.database[name]?.id ?? "")),
     );
+    const noted = { runId: of[0]?.id ?? "", text: "a spike" };
+    for (const step of [3n, 4n])
+      await clients.runs.addNote({ ...noted, requestId: `note ${step}`, step, key: "loss" });
     const told = await answer(["export", "bundle", ...of.map(({ id }) => id), "-o", file]);
     expect(told).toMatchObject({ runs: 2, points: 1114, problems: [] });
     const args = ["import", "bundle", file, "--experiment", "moved"];
@@ -263,6 +266,12 @@ describe("a bundle", () => {
     const { runs } = (await answer(args)) as { readonly runs: readonly Brought[] };
     expect(runs.map(({ outcome, points }) => [outcome, points])).toEqual(Array(2).fill(["known", 0]));
     for (const { from, runId } of runs) await expectSame(from, runId);
+    const moved = runs.find(({ from }) => from === noted.runId)?.runId ?? "";
+    const { notes } = await clients.runs.listNotes({ runId: moved, ofSteps: true });
+    expect(notes.map(({ step, key, text }) => [step, key, text.startsWith("a spike")])).toEqual([
+      [4n, "loss", true],
+      [3n, "loss", true],
+    ]);
     const compared = (await answer(["runs", "compare", ...runs.map(({ runId }) => runId)])) as Compared;
     expect(
       compared.params

@@ -129,13 +129,17 @@ async function addNotes({ clients, bundle }: BundleDeps, runId: string, run: tra
     const response = await retryUnavailable(() => clients.runs.listNotes({ runId, page }));
     return { items: response.notes, next: response.page?.nextPageToken ?? "" };
   });
-  const there = new Set(items.map(({ text }) => text));
-  for (const { text, createdBy, createdAt, step, key } of notes) {
+  const placed = (text: string, { step, key }: tracking.Note) =>
+    step === undefined ? [text] : [text, String(step), key];
+  const there = new Set(items.map((note) => JSON.stringify(placed(note.text, note))));
+  for (const note of notes) {
+    const { text, createdBy, createdAt, step, key } = note;
     const at = createdAt === undefined ? "" : `, ${timestampDate(createdAt).toISOString()}`;
     const told = `${text}\n\n_${createdBy}${at}_`;
     const place = step === undefined ? {} : { step, key };
-    if (!there.has(told))
-      await clients.runs.addNote({ requestId: requestId("note", runId, told), runId, text: told, ...place });
+    const said = placed(told, note);
+    if (there.has(JSON.stringify(said))) continue;
+    await clients.runs.addNote({ requestId: requestId("note", runId, ...said), runId, text: told, ...place });
   }
 }
 

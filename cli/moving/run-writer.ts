@@ -164,9 +164,8 @@ export class RunWriter {
     ...of: readonly string[]
   ): Promise<void> {
     const place = step === undefined ? {} : { step: BigInt(step), key };
-    await this.#orTell("a note", () =>
-      this.#clients.runs.addNote({ requestId: requestId("note", runId, text, ...of), runId, text, ...place }),
-    );
+    const id = requestId("note", runId, text, ...of, ...(step === undefined ? [] : [String(step), key]));
+    await this.#orTell("a note", () => this.#clients.runs.addNote({ requestId: id, runId, text, ...place }));
   }
 
   async note(runId: string, note: string): Promise<void> {
