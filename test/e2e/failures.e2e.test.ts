@@ -131,7 +131,7 @@ dist.all_reduce(torch.ones(1))
     const id = await submit(
       "stays-away",
       script,
-      "ranks: 2\nfailureBudgets: {infra: 0}\ncollectiveTimeout: 3s",
+      "ranks: 2\nfailureBudgets: {infra: 0}\ncollectiveTimeout: 5s",
     );
     const ended = await reaches("the end", id, ({ state }) => state === JobState.FAILED);
     expect(ended.failure?.message).toContain("Rank 1 did not come to a collective");

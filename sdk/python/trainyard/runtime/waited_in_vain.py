@@ -15,8 +15,11 @@ from trainyard.runtime.processes import boot_id, is_alive
 from trainyard.runtime.stacks import TELL_SIGNAL, answers
 
 MARK = "collective-timed-out"
-#: For the handlers to write; the gang is ended when this rank exits.
-_ANSWER_SECONDS = 0.1
+#: How long the others may take to begin their answers, which one that is stopped never does, and to end them. The gang is
+#: ended when this rank exits.
+_BEGIN_SECONDS = 2.0
+_WRITE_SECONDS = 0.1
+_LOOK_SECONDS = 0.01
 
 
 def is_collective_timeout(error: BaseException) -> bool:
@@ -29,17 +32,25 @@ def ask_where_others_are(attempt_dir: str, rank_dir: str) -> None:
     """Have the other ranks of this node write their stacks to their standard error; only the first rank that asks does so."""
     with contextlib.suppress(OSError, KeyError):
         os.close(os.open(os.path.join(attempt_dir, MARK), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        for name in sorted(os.listdir(attempt_dir)):
-            directory = os.path.join(attempt_dir, name)
-            if not name.startswith("rank-") or os.path.samefile(directory, rank_dir):
-                continue
-            started = read_json(os.path.join(directory, "started.json"))
-            if started and started["bootId"] == boot_id():
-                _ask(started["pid"], started["startTicks"], started["bootId"])
-        time.sleep(_ANSWER_SECONDS)
+        names = [name for name in sorted(os.listdir(attempt_dir)) if name.startswith("rank-")]
+        others = [os.path.join(attempt_dir, name) for name in names if name != os.path.basename(rank_dir)]
+        logs = [log for directory in others if (log := _ask(directory)) is not None]
+        deadline = time.monotonic() + _BEGIN_SECONDS
+        while time.monotonic() < deadline and any(os.path.getsize(path) == size for path, size in logs):
+            time.sleep(_LOOK_SECONDS)
+        time.sleep(_WRITE_SECONDS)
 
 
-def _ask(pid: int, start_ticks: int, boot: str) -> None:
-    if is_alive(pid, start_ticks, boot) and answers(pid, TELL_SIGNAL):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, TELL_SIGNAL)
+def _ask(directory: str) -> tuple[str, int] | None:
+    """Ask the rank of a directory; return the file that its answer goes to and its size before, None when it gives none."""
+    started = read_json(os.path.join(directory, "started.json"))
+    if not started or started["bootId"] != boot_id():
+        return None
+    pid = started["pid"]
+    if not is_alive(pid, started["startTicks"], started["bootId"]) or not answers(pid, TELL_SIGNAL):
+        return None
+    log = os.path.join(directory, "stderr.log")
+    size = os.path.getsize(log)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, TELL_SIGNAL)
+    return log, size
