@@ -147,17 +147,21 @@ describe("decide", () => {
       job("b-tpu", 1, { slotKind: "tpu" }),
       job("c-cpu", 1, { slotKind: "cpu" }),
       job("d-any", 1),
+      job("d-any-more", 1),
       job("e-gpu", 1, { slotKind: "gpu" }),
+      job("f-cpu", 1, { slotKind: "cpu" }),
     ];
     const { admissions, explanations } = decide(snapshot(nodes, line), 0);
     expect(admissions.map(({ jobId, placements }) => [jobId, placements[0]?.nodeId])).toEqual([
       ["a-tpu", "t"],
       ["c-cpu", "c"],
+      ["d-any", "c"],
     ]);
     expect(explanations.map(({ pending }) => [pending.reason, pending.message])).toEqual([
       ["not-enough-slots", "The gang needs 1 tpu slot; 0 of 2 are free."],
-      ["behind-another-job", "Waits behind b-tpu (normal priority), which needs 1 tpu slot; 1 free."],
+      ["behind-another-job", "Waits behind b-tpu (normal priority), which needs 1 tpu slot; 0 free."],
       ["not-enough-slots", "No node with slots of kind gpu has joined yet; the gang needs 1 gpu slot."],
+      ["behind-another-job", "Waits behind d-any-more (normal priority), which needs 1 slot; 0 free."],
     ]);
   });
 
@@ -284,9 +288,10 @@ describe(`for any snapshot (TRAINYARD_TEST_SEED=${seed})`, () => {
         const line = [...input.waiting].sort(compareWaiting);
         const lastAdmitted = line.findLastIndex(({ id }) => won.has(id));
         for (const passed of line.slice(0, Math.max(0, lastAdmitted)).filter(({ id }) => !won.has(id))) {
-          const after = line.slice(line.indexOf(passed) + 1).filter(({ id }) => won.has(id));
-          const kinds = [undefined, passed.slotKind];
-          if (!after.some((one) => passed.slotKind === undefined || kinds.includes(one.slotKind))) continue;
+          const after = line.slice(line.indexOf(passed) + 1).map(({ id }) => id);
+          const own = new Set(nodesFor(input.nodes, passed).map(({ id }) => id));
+          const taken = admissions.filter(({ jobId }) => after.includes(jobId));
+          if (!taken.some(({ placements }) => placements.some((one) => own.has(one.nodeId)))) continue;
           const capacity = nodesFor(input.nodes, passed)
             .filter((each) => each.present)
             .reduce((sum, each) => sum + Math.floor(each.slots / passed.slotsPerRank), 0);

@@ -6,7 +6,8 @@
  * jobs keep their place without holding up the line, since nobody who passes delays them: one whose back-off has not
  * passed, and one that the present fleet could not run even if it were empty. An elastic gang takes what fits, up to its most.
  * Two nodes that cannot reach each other get no gang together while the fleet has another place for it.
- * A gang that asks for one kind of slots holds up those that ask for the same, and those that take any.
+ * A gang that asks for one kind of slots holds up those that ask for the same. Who takes any kind is placed among those that
+ * nobody before it waits for, and holds up everybody once it waits itself.
  *
  * Pure: the same snapshot and time give the same decision, whatever the order of the snapshot's lists.
  */
@@ -67,13 +68,23 @@ export function decide(snapshot: Snapshot, nowMs: number): Decision {
     return placements === undefined ? { kind: "none" } : { kind: "placed", placements };
   };
 
+  /** A gang that takes any kind, where others wait for some kinds: on one of which nobody waits. */
+  const placeBeside = (job: WaitingJob): Place => {
+    const kinds = job.slotKind === undefined && !heads.has("") ? free.kinds : [];
+    for (const slotKind of kinds.filter((kind) => !heads.has(kind))) {
+      const place = placeNow({ ...job, slotKind });
+      if (place.kind === "placed") return place;
+    }
+    return { kind: "none" };
+  };
+
   const consider = (job: WaitingJob): Pending | Admission => {
     if (job.notBeforeMs !== undefined && job.notBeforeMs > nowMs) {
       return explainBackoff(job, job.notBeforeMs, free.among(job.slotKind).total);
     }
     if (emptyCapacity(job) < (job.minRanks ?? job.ranks)) return explainTooLarge(job, numbers(job));
     const head = headOf(heads, job);
-    const place: Place = head === undefined ? placeNow(job) : { kind: "none" };
+    const place = head === undefined ? placeNow(job) : placeBeside(job);
     if (place.kind === "placed") return { jobId: job.id, placements: place.placements };
     if (!heads.has(job.slotKind ?? "")) heads.set(job.slotKind ?? "", job);
     const slotsFree = free.among(job.slotKind).total;

@@ -31,6 +31,11 @@ export class FreeSlots {
     }
   }
 
+  /** The kinds of slots that there are, in alphabetical order. */
+  get kinds(): readonly string[] {
+    return [...this.#ofKind.keys()].sort();
+  }
+
   /** The free slots of a kind, or of all nodes. */
   among(kind: string | undefined): SlotBuckets {
     if (kind === undefined) return this.#all;
