@@ -3,8 +3,9 @@ import type { Part } from "@trainyard/service";
 import type { WorkerDeps } from "./deps.ts";
 import { step } from "./step.ts";
 
-/** How often the database is asked for what is due; a wake asks at once. */
+/** How often the database is asked for what is due, while something is under way and otherwise; a wake asks at once. */
 const pollEveryMs = 250;
+const idlePollEveryMs = 1_000;
 const pauseAfterErrorMs = 1_000;
 /** Evaluations handled at once. */
 const atOnce = 32;
@@ -37,7 +38,8 @@ export function evaluationWorker(deps: WorkerDeps): EvaluationWorker {
   }
 
   async function takeDue(): Promise<number> {
-    for (const evaluation of await deps.evaluations.due(new Date(), atOnce)) {
+    const due = await deps.evaluations.due(new Date(), atOnce);
+    for (const evaluation of due) {
       if (underWay.has(evaluation.id)) continue;
       const taken = step(deps, evaluation)
         .catch((error: unknown) =>
@@ -46,7 +48,7 @@ export function evaluationWorker(deps: WorkerDeps): EvaluationWorker {
         .finally(() => underWay.delete(evaluation.id));
       underWay.set(evaluation.id, taken);
     }
-    return pollEveryMs;
+    return due.length + underWay.size === 0 ? idlePollEveryMs : pollEveryMs;
   }
 
   return {

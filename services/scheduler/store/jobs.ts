@@ -91,6 +91,7 @@ export function createJobs(store: Store): Jobs {
       return versions;
     },
     async load(ids) {
+      if (ids.length === 0) return [];
       const found = await rows.find({ _id: { $in: [...ids] } }).toArray();
       return found.map(fromDocument);
     },

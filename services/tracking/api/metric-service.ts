@@ -5,7 +5,7 @@ import type { Deps } from "../deps.ts";
 import { invalidField, runDeleted } from "../domain/errors.ts";
 import { MAX_HISTORY_POINTS, MAX_POINTS_PER_STREAM } from "../domain/limits.ts";
 import type { RunRecord } from "../domain/run-record.ts";
-import { awaitRun } from "../operations/await-run.ts";
+import { awaitRun, runToLogTo } from "../operations/await-run.ts";
 import { signOfLife } from "../operations/heartbeat.ts";
 import { createMetricCalls } from "../operations/log-metrics.ts";
 import { readBuckets } from "../operations/read-buckets.ts";
@@ -35,7 +35,7 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
     const principal = principalOf(context);
     if (request.requestId !== "") requestId(request.requestId);
     const points = metricColumnsFromProto(request.points);
-    const run = await awaitRun(deps, request.runId, principal, context.signal);
+    const run = await runToLogTo(deps, request.runId, principal, context.signal);
     if (run.lifecycle === "deleted") throw runDeleted(run.id);
     await signOfLife(deps, run);
     const count = points.values.length;

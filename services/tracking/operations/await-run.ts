@@ -31,6 +31,17 @@ export async function awaitRun(
   }
 }
 
+/** The same for a call that adds points to it: many come for one run, so a record of a moment ago will do. */
+export async function runToLogTo(
+  deps: Deps,
+  id: string,
+  principal: Principal,
+  signal: AbortSignal,
+): Promise<RunRecord> {
+  const run = await deps.records.runs.findRecent(id);
+  return run !== undefined && mayRead(principal, run) ? run : await awaitRun(deps, id, principal, signal);
+}
+
 function mayRead(principal: Principal, run: RunRecord): boolean {
   return principal.project === undefined || principal.project === run.project;
 }

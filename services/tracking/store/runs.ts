@@ -2,6 +2,7 @@ import type { IndexSpec, Store, Tx } from "@trainyard/store";
 import type { Document, Filter } from "mongodb";
 import type { RunRecord } from "../domain/run-record.ts";
 import { openStatuses, type RunStatus } from "../domain/run-status.ts";
+import { createRecentRuns } from "./recent-runs.ts";
 import { type Scope, within } from "./session.ts";
 
 /**
@@ -70,6 +71,8 @@ export interface RunColumns {
 export interface Runs {
   find(id: string, scope?: Scope): Promise<RunRecord | undefined>;
   findByIdOrJob(id: string): Promise<RunRecord | undefined>;
+  /** As `find`; an outside run may be as it was RECENT_MS ago, but for what this process has changed. */
+  findRecent(id: string): Promise<RunRecord | undefined>;
   /** Newest first: run ids sort by the time they were made. */
   list(filter: RunFilter, limit: number): Promise<RunRecord[]>;
   /** Those of these runs that are there, in no order, with these of their larger parts; the others are empty. */
@@ -92,6 +95,8 @@ export interface Runs {
 /** The runs in this database. */
 export function createRuns(store: Store): Runs {
   const documents = store.collection<RunDocument>("runs");
+  const recent = createRecentRuns();
+  const changing = (id: string, tx: Tx) => void tx.session.once("ended", recent.changing(id));
   return {
     async find(id, scope) {
       return toRecord(await documents.findOne({ _id: id }, within(scope)));
@@ -100,6 +105,14 @@ export function createRuns(store: Store): Runs {
       const found = await documents.findOne({ _id: id });
       if (found !== null || id === "") return toRecord(found);
       return toRecord(await documents.findOne({ jobId: id }));
+    },
+    async findRecent(id) {
+      const known = recent.get(id);
+      if (known !== undefined) return known;
+      const changes = recent.changes();
+      const found = toRecord(await documents.findOne({ _id: id }));
+      if (found !== undefined) recent.keep(found, changes);
+      return found;
     },
     async list(filter, limit) {
       const found = await documents.find(filterOf(filter)).sort({ _id: -1 }).limit(limit).toArray();
@@ -121,6 +134,7 @@ export function createRuns(store: Store): Runs {
     },
     async save(tx, run) {
       const { id, seenAt: _, ...fields } = run;
+      changing(id, tx);
       const missing = optional.filter((field) => run[field] === undefined);
       await documents.updateOne(
         { _id: id },
@@ -135,11 +149,17 @@ export function createRuns(store: Store): Runs {
       );
     },
     async touch(tx, runId) {
+      changing(runId, tx);
       await documents.updateOne({ _id: runId }, signOfLife, { session: tx.session });
     },
     async sight(runId) {
+      const done = recent.changing(runId);
       const filter = { _id: runId, jobId: "", status: { $in: [...openStatuses] } };
-      return (await documents.updateOne(filter, { $currentDate: { seenAt: true } })).matchedCount === 1;
+      try {
+        return (await documents.updateOne(filter, { $currentDate: { seenAt: true } })).matchedCount === 1;
+      } finally {
+        done();
+      }
     },
   };
 }
