@@ -1,5 +1,8 @@
-import { constants, existsSync, fstatSync } from "node:fs";
+import { constants, existsSync, fstatSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+
+/** So little is what was appended since the last look: it is in memory still, as the file's size is, and is read like that. */
+const JUST_WRITTEN_BYTES = 16 * 1024;
 
 /**
  * Reads a file that another process appends to, and that may not be there yet. Only a plain file of the rank's directory
@@ -29,7 +32,11 @@ export class AppendFile {
     // No more memory than there is to read: megabytes a second outside the heap have the collector run without a pause.
     const there = Math.min(length, fstatSync(file.fd).size - offset);
     if (there <= 0) return new Uint8Array();
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(there), 0, there, offset);
+    const buffer = Buffer.allocUnsafe(there);
+    const bytesRead =
+      there <= JUST_WRITTEN_BYTES
+        ? readSync(file.fd, buffer, 0, there, offset)
+        : (await file.read(buffer, 0, there, offset)).bytesRead;
     return buffer.subarray(0, bytesRead);
   }
 
