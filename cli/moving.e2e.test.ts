@@ -59,6 +59,11 @@ async function onlyRunFrom(sourceId: string): Promise<tracking.Run> {
   return run;
 }
 
+async function mlflowGet(path: string): Promise<string> {
+  const headers = { authorization: `Bearer ${address.token}` };
+  return (await fetch(`${address.url}/api/2.0/${path}`, { headers })).text();
+}
+
 async function modelsFrom(experiment: string): Promise<registry.CatalogedModel[]> {
   const found = await clients.experiments.getExperiment({ experiment });
   const experimentIds = [found.experiment?.id ?? ""];
@@ -211,6 +216,10 @@ describe("what MLflow tracked", () => {
       const { modelVersions } = await clients.registry.listModelVersions({ model: "net model" });
       expect(modelVersions).toMatchObject([{ loggedModelId: id, files: { length: files.length } }]);
     }
+    // MLflow's client finds a version's files where they are here, of a run's too.
+    const uri = await mlflowGet("mlflow/model-versions/get-download-uri?name=digits+model&version=1");
+    const [, place] = /^\{"artifact_uri":"mlflow-artifacts:\/(.*)"\}$/.exec(uri) ?? [];
+    expect(await mlflowGet(`mlflow-artifacts/artifacts/${place}/ü.txt`)).toBe("a plot");
     const { problems } = (await answer(args)) as { readonly problems: readonly unknown[] };
     expect(problems).toContainEqual({ what: "prompts", why: "prompts have no place here", count: 1 });
   });

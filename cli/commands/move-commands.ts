@@ -133,10 +133,10 @@ Example:
       `
 Files and databases are read as they are; MLflow need not be installed. A server is asked as MLflow's own client asks it,
 with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD. Files in S3 are read with the AWS
-environment and MLFLOW_S3_ENDPOINT_URL. Deleted experiments and runs stay where they are.
+environment and MLFLOW_S3_ENDPOINT_URL. What is deleted, traces and prompts stay where they are.
 
 It can be stopped and started again, and repeated: only what is new is brought over. What cannot be taken is told at the end.
-An imported run has its id there as tag trainyard.source.run_id.
+An imported run has its id there as tag trainyard.source.run_id, a logged model (MLflow 3) as trainyard.source.model_id.
 
 Examples:
   $ npx trainyard import mlflow --from ./mlruns

@@ -135,6 +135,8 @@ def scikit_learn_autolog_and_evaluate() -> None:
 
     experiment = mlflow.set_experiment("flows sklearn")
     features, labels = load_iris(return_X_y=True, as_frame=True)
+    # Of two classes MLflow draws fewer curves.
+    features, labels = features[labels < 2], labels[labels < 2]
     mlflow.autolog(silent=True)
     with mlflow.start_run() as run:
         model = LogisticRegression(max_iter=200).fit(features, labels)
