@@ -40,7 +40,7 @@ describe("MLflow's own client", () => {
     // Any JSON is YAML.
     writeFileSync(join(code, "job.yaml"), JSON.stringify(job));
     const [flows, ranks] = await Promise.all([
-      run(mlflowBin("python"), [join(folder, "flows.py")], {
+      run(mlflowBin("python"), [join(folder, "run.py")], {
         cwd: tempDir("mlflow-flows"),
         env: { PATH: process.env.PATH ?? "", HOME: tempDir("mlflow-home"), ...env },
         maxBuffer: 16 * 1024 * 1024,
