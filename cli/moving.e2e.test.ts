@@ -217,8 +217,9 @@ describe("what MLflow tracked", () => {
       expect(modelVersions).toMatchObject([{ loggedModelId: id, files: { length: files.length } }]);
     }
     // MLflow's client finds a version's files where they are here, of a run's too.
-    const uri = await mlflowGet("mlflow/model-versions/get-download-uri?name=digits+model&version=1");
-    const [, place] = /^\{"artifact_uri":"mlflow-artifacts:\/(.*)"\}$/.exec(uri) ?? [];
+    const found = await mlflowGet("mlflow/model-versions/get-download-uri?name=digits+model&version=1");
+    const { artifact_uri: uri } = JSON.parse(found) as { readonly artifact_uri: string };
+    const place = uri.replace("mlflow-artifacts:/", "");
     expect(await mlflowGet(`mlflow-artifacts/artifacts/${place}/ü.txt`)).toBe("a plot");
     const { problems } = (await answer(args)) as { readonly problems: readonly unknown[] };
     expect(problems).toContainEqual({ what: "prompts", why: "prompts have no place here", count: 1 });
