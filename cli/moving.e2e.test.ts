@@ -98,7 +98,7 @@ describe("a run recorded without a platform", () => {
       stdio: ["ignore", "pipe", "inherit"],
     });
     atFileEnd(async () => void recorder.kill("SIGKILL"));
-    await waitFor("half of it is recorded", () => recorder.stdout?.read() !== null, { timeoutMs: 60_000 });
+    await waitFor("half of it is recorded", () => recorder.stdout?.read() !== null, { timeoutMs: 180_000 });
     recorded = readdirSync(join(folder, "runs")).find((name) => name.startsWith("run_")) ?? "";
     // As a machine leaves it that went down in the middle of a record: another boot's process was writing it.
     const torn = join(folder, "torn", recorded);

@@ -31,7 +31,7 @@ function entries(folder: string): readonly string[] {
 export async function phaseReached(phase: Phase, fleet: Fleet, flow: Flow): Promise<void> {
   const check = checks[phase];
   if (check !== undefined)
-    await waitFor(`phase ${phase}`, () => check(fleet, flow), { timeoutMs: 120_000, intervalMs: 15 });
+    await waitFor(`phase ${phase}`, () => check(fleet, flow), { timeoutMs: 300_000, intervalMs: 15 });
 }
 
 type Check = (fleet: Fleet, flow: Flow) => boolean | Promise<boolean>;

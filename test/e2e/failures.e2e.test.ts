@@ -9,7 +9,7 @@ import { startUnderTest, type UnderTest } from "./under-test.ts";
 const { JobState } = scheduler;
 const second = "node_two";
 const warm = { TRAINYARD_LAUNCHER: "warm" };
-const LONG_MS = 100_000;
+const LONG_MS = 240_000;
 
 let under: UnderTest;
 
@@ -91,7 +91,7 @@ run.finish()
     const id = await submit(
       "hangs",
       script,
-      "ranks: 2\ncheckpoint: {everySteps: 10}\nhang: {afterSeconds: 3}",
+      "ranks: 2\ncheckpoint: {everySteps: 10}\nhang: {afterSeconds: 8}",
     );
     const ended = await reaches(
       "the end",

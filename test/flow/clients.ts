@@ -41,7 +41,7 @@ export function flowClients(url: string, secret: string): FlowClients {
 const passing = new Set(["unavailable", "deadline_exceeded", "internal", "aborted"]);
 
 /** Calls again, with the same request, until the platform answers: what every client does when a service is restarted under it. */
-export async function insist<T>(what: string, call: () => Promise<T>, timeoutMs = 60_000): Promise<T> {
+export async function insist<T>(what: string, call: () => Promise<T>, timeoutMs = 180_000): Promise<T> {
   let refused: Error | undefined;
   const answer = await waitFor(
     what,

@@ -90,7 +90,7 @@ export function digitsFlow(fleet: Fleet, dir: string, short: ShortTraining = tra
           const { job } = await user.scheduler.getJob({ jobId: progress.jobId ?? "" });
           return job !== undefined && job.state >= scheduler.JobState.SUCCEEDED ? job : undefined;
         },
-        { timeoutMs: 180_000, intervalMs: 100 },
+        { timeoutMs: 300_000, intervalMs: 100 },
       );
     },
 
@@ -108,7 +108,7 @@ export function digitsFlow(fleet: Fleet, dir: string, short: ShortTraining = tra
           if (running !== undefined) progress.evaluationId = running.id;
           return version?.gate === undefined ? undefined : version;
         },
-        { timeoutMs: 120_000, intervalMs: 100 },
+        { timeoutMs: 300_000, intervalMs: 100 },
       );
     },
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type ServiceProcess, waitFor } from "@trainyard/testing";
 
 /** Eight processes start at once and share the machine with whatever else it does. */
-const READY_TIMEOUT_MS = 90_000;
+const READY_TIMEOUT_MS = 180_000;
 
 /** A process that is started again whenever it ends, as a service manager would. */
 export class Kept {

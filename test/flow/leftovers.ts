@@ -9,7 +9,7 @@ import type { Fleet } from "./fleet.ts";
 import { rankProcesses } from "./rank-processes.ts";
 
 /** A service that was killed last may still be starting, and publishes what it had committed when it has. */
-const SETTLE_MS = 60_000;
+const SETTLE_MS = 180_000;
 
 /** Waits until nothing is left; gives back what is when the time is over. */
 export async function stillLeft(

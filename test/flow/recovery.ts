@@ -55,6 +55,9 @@ export async function trainedDigest(user: FlowClients, spec: scheduler.JobSpec):
   return digestOf(user, ended);
 }
 
+/** So many steps after the one at which it is to be killed a rank goes no further: on a busy machine the kill comes late. */
+const HOLD_AFTER_STEPS = 50;
+
 /** Runs the job and kills one of its ranks `delayMs` after it was seen to have done a step. */
 export async function killedTraining(
   user: FlowClients,
@@ -62,7 +65,8 @@ export async function killedTraining(
   dataDir: string,
   kill: { readonly rank: number; readonly atStep: number; readonly delayMs: number },
 ): Promise<Killed> {
-  const { job } = await user.scheduler.submitJob({ requestId: randomUUID(), spec });
+  const env = { ...spec.env, RECOVERY_HOLD: `${kill.rank}:${kill.atStep + HOLD_AFTER_STEPS}` };
+  const { job } = await user.scheduler.submitJob({ requestId: randomUUID(), spec: { ...spec, env } });
   const id = job?.id ?? "";
   const runId = job?.runId ?? "";
   const started = await waitFor(
@@ -107,7 +111,7 @@ export async function jobSucceeded(user: FlowClients, jobId: string): Promise<sc
       const { job } = await user.scheduler.getJob({ jobId });
       return job !== undefined && job.state >= scheduler.JobState.SUCCEEDED ? job : undefined;
     },
-    { timeoutMs: 180_000, intervalMs: 100 },
+    { timeoutMs: 300_000, intervalMs: 100 },
   );
   if (ended.state !== scheduler.JobState.SUCCEEDED) throw new Error(`it failed: ${ended.failure?.message}`);
   return ended;

@@ -93,7 +93,7 @@ export async function setStage(dir: string, options: StageOptions): Promise<Stag
       for (const { disk } of nodes) disk?.remove();
     },
   };
-  await waitFor("every node", async () => (await readyNodes(stage)) === count, { timeoutMs: 60_000 });
+  await waitFor("every node", async () => (await readyNodes(stage)) === count, { timeoutMs: 180_000 });
   await launchersServe(stage);
   return stage;
 }
@@ -107,7 +107,7 @@ export async function readyNodes({ user }: Pick<Stage, "user">): Promise<number>
 /** Waits until ranks start warm on every node. */
 export async function launchersServe({ nodes }: Pick<Stage, "nodes">): Promise<void> {
   for (const { id, dir } of nodes)
-    await waitFor(`the launcher of ${id}`, () => launcherOf(dir), { timeoutMs: 120_000, intervalMs: 100 });
+    await waitFor(`the launcher of ${id}`, () => launcherOf(dir), { timeoutMs: 240_000, intervalMs: 100 });
 }
 
 /** The process id of the launcher that serves in an agent's folder, if one does. */

@@ -24,7 +24,7 @@ async function register(user: FlowClients, name: string, lines: readonly string[
   const format = dataset.FileFormat.CSV;
   const { datasetVersion } = await user.dataset.registerDatasetVersion(
     { requestId: randomUUID(), name, sourceDigest, format, contractYaml },
-    { timeoutMs: 30_000 },
+    { timeoutMs: 180_000 },
   );
   if (datasetVersion === undefined) throw new Error("the registered version is missing in the answer");
   return datasetVersion;

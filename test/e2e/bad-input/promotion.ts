@@ -25,7 +25,7 @@ async function badVersion({ user, dir }: UnderTest): Promise<registry.ModelVersi
   const format = dataset.FileFormat.PARQUET;
   await user.dataset.registerDatasetVersion(
     { requestId: randomUUID(), name: "digits", sourceDigest, format, contractYaml },
-    { timeoutMs: 60_000 },
+    { timeoutMs: 180_000 },
   );
   const suiteYaml = await readFile(join(digitsDir, "suite.yaml"), "utf8");
   await user.evaluation.applySuite({ requestId: randomUUID(), suiteYaml });
@@ -42,7 +42,7 @@ async function badVersion({ user, dir }: UnderTest): Promise<registry.ModelVersi
       const { modelVersions } = await user.registry.listModelVersions({ runId: job.runId });
       return modelVersions.find(({ gate }) => gate !== undefined);
     },
-    { timeoutMs: 60_000, intervalMs: 100 },
+    { timeoutMs: 180_000, intervalMs: 100 },
   );
 }
 

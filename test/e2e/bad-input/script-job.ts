@@ -44,6 +44,6 @@ export function jobEnd(user: FlowClients, jobId: string): Promise<scheduler.Job>
       const { run } = await user.tracking.getRun({ runId: job.runId });
       return (run?.status ?? 0) >= tracking.RunStatus.COMPLETED ? job : undefined;
     },
-    { timeoutMs: 60_000, intervalMs: 50 },
+    { timeoutMs: 180_000, intervalMs: 50 },
   );
 }

@@ -16,6 +16,8 @@ from torch import nn
 
 STEPS = int(os.environ.get("RECOVERY_STEPS", "300"))
 STEP_DELAY = float(os.environ.get("RECOVERY_STEP_DELAY_MS", "10")) / 1000
+#: "rank:step": where a rank of the first attempt waits to be killed, if whoever kills it was not quick enough to do it before.
+HOLD = os.environ.get("RECOVERY_HOLD", "")
 #: Steps between the checkpoints of torchrun's runs; on the platform the job says it, and survivors save.
 EVERY = 40
 
@@ -70,6 +72,8 @@ def main() -> None:
         Path(os.environ["STEPS_DIR"], f"pid-{rank}").write_text(str(os.getpid()))
     begun = step
     for step in range(begun, STEPS):
+        if run is not None and run.attempt == 1 and f"{rank}:{step}" == HOLD:
+            time.sleep(3600)
         inputs, labels = batch(step, rank)
         loss = nn.functional.cross_entropy(model(inputs + random.random()), labels)
         optimizer.zero_grad()
