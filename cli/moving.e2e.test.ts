@@ -261,7 +261,7 @@ describe("a bundle", () => {
     );
     const noted = { runId: of[0]?.id ?? "", text: "a spike" };
     for (const step of [3n, 4n])
-      await clients.runs.addNote({ ...noted, requestId: `note ${step}`, step, key: "loss" });
+      await clients.runs.addNote({ ...noted, requestId: `note-${step}`, step, key: "loss" });
     const told = await answer(["export", "bundle", ...of.map(({ id }) => id), "-o", file]);
     expect(told).toMatchObject({ runs: 2, points: 1114, problems: [] });
     const args = ["import", "bundle", file, "--experiment", "moved"];
