@@ -382,10 +382,12 @@ describe("an evaluation", () => {
     })();
     const evaluated = await world.running((await world.trained("mortal", "lenient")).id);
     await world.measured(evaluated, {}, await world.put(reportOf()));
-    const ended = await waitFor("the verdict after every crash", async () => {
+    // Five starts of the service; and what a dead one had taken comes again after some seconds, each time.
+    const verdict = async () => {
       const { evaluation: found } = await world.api.getEvaluation({ evaluationId: evaluated.id });
       return readdirSync(once).length === points.length && found?.state === PASSED ? found : undefined;
-    });
+    };
+    const ended = await waitFor("the verdict after every crash", verdict, { timeoutMs: 240_000 });
     expect(ended.version).toBe(4n);
     expect(await jobsOf(evaluated.id)).toHaveLength(1);
     const later = await world.trained("mortal-later", "nowhere");
@@ -393,5 +395,5 @@ describe("an evaluation", () => {
     stopped = true;
     await service.kill();
     await keeper;
-  });
+  }, 300_000);
 });
