@@ -1,6 +1,17 @@
-/** Tells waiters in this process that something of a run was committed, so that they need not wait for their poll. */
+/**
+ * Tells waiters in this process that something of a run was committed, so that they need not wait for their poll; and, the
+ * other way round, tells who stores what arrives that somebody is about to read it.
+ */
 export interface RunSignals {
   raise(runId: string): void;
+  /** Whether somebody waits for what comes of the run, here or perhaps in another replica. */
+  isFollowed(runId: string): boolean;
+  /** Whether this is the only replica; not, until told. */
+  noteAlone(alone: boolean): void;
+  /** Resolves when what had arrived of the run is stored, and has it stored now; undefined when nothing waits. */
+  settled(runId: string): Promise<unknown> | undefined;
+  /** By what arrivals are stored at once. */
+  settleBy(settle: (runId: string) => Promise<unknown> | undefined): void;
   /**
    * Starts to listen. `next` resolves at the next raise since the last `next`, after `timeoutMs`, or when `signal`
    * aborts. Close it.
@@ -17,7 +28,17 @@ export interface RunListener {
 /** Signals of this process; other replicas find what it commits by polling. */
 export function createRunSignals(): RunSignals {
   const listeners = new Map<string, Set<() => void>>();
+  let alone = false;
+  let settle = (_runId: string): Promise<unknown> | undefined => undefined;
   return {
+    isFollowed: (runId) => !alone || listeners.has(runId),
+    noteAlone(isAlone) {
+      alone = isAlone;
+    },
+    settled: (runId) => settle(runId),
+    settleBy(by) {
+      settle = by;
+    },
     raise(runId) {
       for (const wake of listeners.get(runId) ?? []) wake();
     },

@@ -1,4 +1,4 @@
-import { listDeadLetters } from "@trainyard/bus";
+import { listDeadLetters, streamNames } from "@trainyard/bus";
 import type { scheduler, tracking } from "@trainyard/contracts";
 import { scheduler as schedulerContract, workeragent } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
@@ -59,6 +59,16 @@ async function steps(): Promise<number[]> {
   return points.map(({ step }) => Number(step));
 }
 
+/** Whether tracking has taken everything from the stream, stored or not. */
+async function isDelivered(): Promise<boolean> {
+  const { jsm } = service.bus;
+  const [{ delivered }, { state }] = await Promise.all([
+    jsm.consumers.info(streamNames.telemetry, "tracking-telemetry"),
+    jsm.streams.info(streamNames.telemetry),
+  ]);
+  return delivered.stream_seq === state.last_seq;
+}
+
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
 
 async function endJob(): Promise<void> {
@@ -98,6 +108,15 @@ describe("metric batches", () => {
     await stored({ records: 40n });
     const { points } = await user.getMetricHistory({ runId: job.runId });
     expect(points.map(({ value }) => value)).toEqual(odd);
+  });
+
+  it("are in the next answer once they have been delivered, though nobody was waiting for them", async () => {
+    await open(1);
+    for (const first of [1, 6, 11]) {
+      await ship(first, first + 4);
+      await waitFor("the batch to have been delivered", isDelivered);
+      expect(await steps()).toEqual(upTo(first + 4));
+    }
   });
 
   it("of a run that is not known yet are there when it is", async () => {

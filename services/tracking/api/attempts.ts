@@ -5,6 +5,7 @@ import { actorOf, type Principal, principalOf } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { contiguousEnd } from "../domain/offset-ranges.ts";
 import type { TelemetryKind } from "../domain/telemetry-source.ts";
+import { settleArrivals } from "../operations/await-run.ts";
 import { openAttempt } from "../operations/open-attempt.ts";
 import type { StoredSource } from "../store/stored-ranges.ts";
 import { checkpointToProto } from "../wire/checkpoint-to-proto.ts";
@@ -38,7 +39,8 @@ export function attemptsApi(deps: Deps): Methods {
       return resume === undefined ? {} : { resume: checkpointToProto(resume) };
     },
 
-    async getTelemetryOffsets({ runId, attempt }) {
+    async getTelemetryOffsets({ runId, attempt }, { signal }) {
+      await settleArrivals(deps, runId, signal);
       const stored = await deps.records.storedRanges.ofRun(runId, { attempt });
       const ranks = [...new Set(stored.map(({ source }) => source.rank))].sort((a, b) => a - b);
       return {

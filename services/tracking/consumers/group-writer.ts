@@ -13,6 +13,8 @@ const MAX_GROUP_WEIGHT = 4 * 1024 * 1024;
  * batch as for a hundred; where the platform shares its machine with ranks, they pay for it.
  */
 const GATHER_MS = 10;
+/** So long when nobody follows any of the runs. Whoever reads one meanwhile has what arrived of it stored first. */
+const UNWATCHED_GATHER_MS = 200;
 
 const RETRY_MS = 1_000;
 const OUTAGE_PAUSE_MS = 500;
@@ -22,12 +24,18 @@ const GAP_RETRY_MS = 2_000;
 interface Waiting {
   readonly item: TelemetryItem;
   readonly settle: (result: HandlerResult) => void;
+  readonly settled: Promise<HandlerResult>;
 }
 
 /** Stores batches together: each caller waits until its own is committed. */
 export interface GroupWriter {
   /** Resolves when the batch is stored, or shall come again. */
   store(item: TelemetryItem): Promise<HandlerResult>;
+  /**
+   * Has everything of the run that waits here stored without further waiting; resolves when it is, or has failed to be.
+   * Undefined when nothing waits.
+   */
+  settle(runId: string): Promise<unknown> | undefined;
   /** From now on nothing is retried here: what is not stored comes again later. */
   stop(): void;
 }
@@ -41,6 +49,8 @@ export function createGroupWriter(deps: Deps): GroupWriter {
   let writing = false;
   let stopped = false;
   let weight = 0;
+  /** Taken from the queue and not stored yet. */
+  let underWay: readonly Waiting[] = [];
   let hurry = () => {};
 
   async function writeAll(): Promise<void> {
@@ -48,21 +58,23 @@ export function createGroupWriter(deps: Deps): GroupWriter {
     try {
       while (queue.length > 0) {
         await gather();
-        const group = takeGroup(queue);
-        weight -= weightOf(group);
-        await write(group);
+        underWay = takeGroup(queue);
+        weight -= weightOf(underWay);
+        await write(underWay);
       }
     } finally {
+      underWay = [];
       writing = false;
     }
   }
 
+  const isWatched = () => queue.some(({ item }) => deps.signals.isFollowed(item.source.runId));
   const isFull = () => queue.length >= MAX_GROUP || weight >= MAX_GROUP_WEIGHT;
 
   async function gather(): Promise<void> {
     if (isFull() || stopped) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, GATHER_MS);
+      const timer = setTimeout(resolve, isWatched() ? GATHER_MS : UNWATCHED_GATHER_MS);
       hurry = () => {
         clearTimeout(timer);
         resolve();
@@ -110,13 +122,19 @@ export function createGroupWriter(deps: Deps): GroupWriter {
 
   return {
     store(item) {
-      return new Promise((settle) => {
-        queue.push({ item, settle });
-        weight += weightOf([{ item }]);
-        if (isFull()) hurry();
-        // Failures are answered per batch inside; this promise cannot reject.
-        if (!writing) void writeAll();
-      });
+      const { promise: settled, resolve: settle } = Promise.withResolvers<HandlerResult>();
+      queue.push({ item, settle, settled });
+      weight += weightOf([{ item }]);
+      if (isFull()) hurry();
+      // Failures are answered per batch inside; this promise cannot reject.
+      if (!writing) void writeAll();
+      return settled;
+    },
+    settle(runId) {
+      const awaited = [...underWay, ...queue].filter(({ item }) => item.source.runId === runId);
+      if (awaited.length === 0) return undefined;
+      hurry();
+      return Promise.all(awaited.map(({ settled }) => settled));
     },
     stop() {
       stopped = true;

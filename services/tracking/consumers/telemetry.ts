@@ -19,6 +19,7 @@ const MAX_DELIVER = 50;
  */
 export function telemetryConsumer(deps: Deps, bus: Bus, trimmer: LogTrimmer): Part {
   const writer = createGroupWriter(deps);
+  deps.signals.settleBy((runId) => writer.settle(runId));
   const stored = counter(
     "tracking",
     "trainyard_telemetry_batches",

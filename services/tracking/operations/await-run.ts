@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Principal } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { runNotFound } from "../domain/errors.ts";
@@ -6,6 +7,8 @@ import type { RunRecord } from "../domain/run-record.ts";
 /** How long a read waits for a run whose job was accepted a moment ago, and how often it looks. */
 export const AWAIT_RUN_MS = 2_000;
 const LOOK_EVERY_MS = 100;
+/** How long a read waits at most for what has arrived of the run to be stored: while that fails, it shows what there is. */
+const SETTLE_MS = 1_000;
 
 /**
  * Finds a run by its or its job's id, and waits up to AWAIT_RUN_MS for one that is not there yet: it comes by event, a
@@ -22,13 +25,26 @@ export async function awaitRun(
   try {
     for (;;) {
       const run = await deps.records.runs.findByIdOrJob(id);
-      if (run !== undefined && mayRead(principal, run)) return run;
+      if (run !== undefined && mayRead(principal, run)) {
+        await settleArrivals(deps, run.id, signal);
+        return run;
+      }
       if (signal.aborted || performance.now() > deadline) throw runNotFound(id);
       await listener.next(LOOK_EVERY_MS, signal);
     }
   } finally {
     listener.close();
   }
+}
+
+/** So that a read shows everything that has come; while that cannot be stored, it shows what there is. */
+export async function settleArrivals(deps: Deps, runId: string, signal: AbortSignal): Promise<void> {
+  const settled = deps.signals.settled(runId);
+  if (settled === undefined) return;
+  const done = new AbortController();
+  const late = delay(SETTLE_MS, undefined, { signal: AbortSignal.any([signal, done.signal]) });
+  await Promise.race([settled, late.catch(() => undefined)]);
+  done.abort();
 }
 
 /** The same for a call that adds points to it: many come for one run, so a record of a moment ago will do. */

@@ -43,6 +43,7 @@ export function metricWorker(deps: Deps): Part {
     if (nowMs >= nextBeatMs) {
       members = await metricWorkers.beat(nowMs);
       nextBeatMs = nowMs + BEAT_MS;
+      deps.signals.noteAlone(members.length === 1);
     }
     const { metrics, metricStates } = deps.records;
     const due = new Set([...(await metrics.unfoldedRuns()), ...(await metricStates.stale(MAX_STALE))]);
