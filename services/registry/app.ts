@@ -10,7 +10,8 @@ import { registryService } from "./api/registry-service.ts";
 import type { RegistryConfig } from "./config.ts";
 import { recordGate } from "./consumers/evaluation-ended.ts";
 import { registerTrainedModel } from "./consumers/run-ended.ts";
-import { holdFilesIn } from "./hold-files.ts";
+import { keepVersionFiles } from "./consumers/version-files.ts";
+import { fileHolds } from "./hold-files.ts";
 import { indexes } from "./store/documents.ts";
 import { createLoggedModels, loggedModelIndexes } from "./store/logged-models.ts";
 import { ModelRepository } from "./store/model-repository.ts";
@@ -28,7 +29,8 @@ export async function build(config: RegistryConfig, { logger }: RegistryDeps): P
   const runs = rpcClient(tracking.TrackingService, config.trackingUrl, { signer });
   const blobs = openBlobStore(config.blobUrl);
   const loggedModels = createLoggedModels(store);
-  const deps = { store, repository, loggedModels, blobs, runs, holdFiles: holdFilesIn(blobs) };
+  const holds = fileHolds(blobs, repository);
+  const deps = { store, repository, loggedModels, blobs, runs, holds };
   const server = rpcServer({
     ...foundation.server,
     routes(router) {
@@ -47,6 +49,14 @@ export async function build(config: RegistryConfig, { logger }: RegistryDeps): P
       name: "registry-runs",
       from: "tracking",
       handlers: [registerTrainedModel(deps, logger)],
+    }),
+    eventConsumer({
+      store,
+      bus,
+      logger,
+      name: "registry-files",
+      from: "registry",
+      handlers: [...keepVersionFiles(holds)],
     }),
     eventConsumer({
       store,

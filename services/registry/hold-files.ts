@@ -1,24 +1,57 @@
 import { type BlobStore, holderName } from "@trainyard/blob";
-import type { NewVersion } from "./register-version.ts";
+import type { ModelVersion } from "./domain/model-version.ts";
+import type { ModelRepository } from "./store/model-repository.ts";
 
 /** Pins have an end; this is longer than anybody keeps a version. */
 const REFERENCE_TTL_MS = 100 * 365 * 24 * 60 * 60 * 1000;
 
-/** Keeps a version's files, whatever becomes of the run that made them. To be called before the version is registered. */
-export type HoldFiles = (
-  version: Pick<NewVersion, "project" | "files" | "origin" | "loggedModelId">,
-) => Promise<void>;
+/** What of a version tells which files are held, and in whose name. */
+export type HeldVersion = Pick<ModelVersion, "project" | "files" | "loggedModelId"> & {
+  readonly origin: Pick<ModelVersion["origin"], "runId">;
+};
+
+/** Keeps versions' files, whatever becomes of the runs that made them. */
+export interface FileHolds {
+  /** To be called before the version is registered, and once more when it is: a release at the same moment may have come between. */
+  hold(version: HeldVersion): Promise<void>;
+  /** Gives up the files of a version that is removed, but for those of other versions in the same name. */
+  release(version: HeldVersion): Promise<void>;
+}
 
 /**
  * Holds files in this blob store, in the name of the run or logged model: a registration that runs again leaves no second pin. That they
  * are there need not be asked, for that still holds them.
  */
-export function holdFilesIn(blobs: BlobStore): HoldFiles {
-  return async ({ project, files, origin, loggedModelId }) => {
-    const pin = {
-      holder: holderName({ kind: "model", project, id: origin.runId || (loggedModelId ?? "") }),
-      ttlMs: REFERENCE_TTL_MS,
-    };
-    await Promise.all(files.map(({ digest }) => blobs.pin(digest, pin)));
+export function fileHolds(
+  blobs: BlobStore,
+  repository: Pick<ModelRepository, "versionsOfSource">,
+): FileHolds {
+  async function hold(version: HeldVersion): Promise<void> {
+    const pin = { holder: holderOf(version), ttlMs: REFERENCE_TTL_MS };
+    await Promise.all(version.files.map(({ digest }) => blobs.pin(digest, pin)));
+  }
+
+  return {
+    hold,
+    async release(version) {
+      const kept = await digestsOf(repository, version);
+      const gone = version.files.filter(({ digest }) => !kept.has(digest));
+      await Promise.all(gone.map(({ digest }) => blobs.unpin(digest, holderOf(version))));
+      // Who registered one meanwhile may have held its files before this gave them up.
+      const taken = await digestsOf(repository, version);
+      await hold({ ...version, files: gone.filter(({ digest }) => taken.has(digest)) });
+    },
   };
+}
+
+function holderOf({ project, origin, loggedModelId }: HeldVersion): string {
+  return holderName({ kind: "model", project, id: origin.runId || (loggedModelId ?? "") });
+}
+
+async function digestsOf(
+  repository: Pick<ModelRepository, "versionsOfSource">,
+  version: HeldVersion,
+): Promise<ReadonlySet<string>> {
+  const versions = await repository.versionsOfSource(version);
+  return new Set(versions.flatMap(({ files }) => files.map(({ digest }) => digest)));
 }

@@ -366,6 +366,39 @@ describe("registry", () => {
     expect(new Set(seen)).toEqual(new Set(["trainyard.registry.model_version.stage_changed.v1"]));
   });
 
+  it("gives up a removed version's files that no other version of the logged model has", async () => {
+    const blobs = openBlobStore(platform.serviceEnv("registry").TRAINYARD_BLOB_URL ?? "");
+    const models = await clientOf(registry.LoggedModelService, "ada", ["submitter"]);
+    const made = { requestId: newId("req"), experimentId: newId("exp"), name: "net" };
+    const id = (await models.createLoggedModel(made)).model?.id ?? "";
+    const put = async (path: string) => {
+      const { digest, sizeBytes } = await blobs.put(new TextEncoder().encode(path));
+      const file = { path, digest, sizeBytes: BigInt(sizeBytes) };
+      await models.putLoggedModelFile({ requestId: newId("req"), id, file });
+      return digest;
+    };
+    const submitter = await as("ada", "submitter");
+    const register = async () => {
+      const version = { model: "of-logged", artifactUri: `models:/${id}`, loggedModelId: id };
+      const answer = await submitter.registerModelVersion({ requestId: newId("req"), ...version });
+      return answer.modelVersion?.id ?? "";
+    };
+    const [weights, notes] = [await put("net.pt"), await put("notes.txt")];
+    const first = await register();
+    await models.deleteLoggedModelFiles({ requestId: newId("req"), id, path: "notes.txt" });
+    const second = await register();
+    const catalog = await clientOf(registry.CatalogService, "root", ["admin"]);
+    const remove = (version: string) =>
+      catalog.deleteModelVersion({ requestId: newId("req"), model: "of-logged", version });
+    const isHeld = async (digest: string) => (await blobs.pins(digest)).includes(`model:default:${id}`);
+    expect([await isHeld(weights), await isHeld(notes)]).toEqual([true, true]);
+    await remove(first);
+    await waitFor("what only the first had to be given up", async () => !(await isHeld(notes)));
+    expect(await isHeld(weights)).toBe(true);
+    await remove(second);
+    await waitFor("the rest to be given up", async () => !(await isHeld(weights)));
+  });
+
   it("tells the world of each version that is removed, alone or with its model", async () => {
     const gateway = await busOf("gateway");
     const subscription = gateway.nc.subscribe("trainyard.default.registry.model_version.deleted.v1.*");

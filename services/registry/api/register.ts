@@ -16,7 +16,7 @@ const maxTextLength = 100_000;
 
 /** Registers a version by hand: of a run's logged model, or of files that are somewhere else. */
 export async function register(
-  { store, repository, loggedModels, runs, holdFiles }: RegistryParts,
+  { store, repository, loggedModels, runs, holds }: RegistryParts,
   request: registry.RegisterModelVersionRequest,
   context: HandlerContext,
 ): Promise<registry.RegisterModelVersionResponse> {
@@ -40,7 +40,7 @@ export async function register(
   const source =
     request.runId === "" && request.sourceRunId !== "" ? await sourceOf(request.sourceRunId) : {};
   const id = newId("mv");
-  await holdFiles(input);
+  await holds.hold(input);
   return mutate(store, request, context, registry.RegisterModelVersionResponseSchema, async (tx) => {
     // What nothing has recorded of a run's data stays so, by whatever way its model is registered.
     const named = { ...input, origin: { ...input.origin, ...source } };

@@ -9,7 +9,7 @@ import { versionOfRun } from "../version-of-run.ts";
 
 /** A completed training run whose job names a model becomes a version of it, in staging, once. */
 export function registerTrainedModel(
-  { repository, holdFiles }: Pick<RegistryParts, "repository" | "holdFiles">,
+  { repository, holds }: Pick<RegistryParts, "repository" | "holds">,
   logger: Logger,
 ): EventHandler {
   return on(tracking.RunEndedSchema, { mode: "every-one" }, async (tx, event) => {
@@ -24,7 +24,7 @@ export function registerTrainedModel(
     }
     if ((await repository.findVersionByRun(run.id, tx)) !== undefined) return;
     const input = versionOfRun(run, target.name);
-    await holdFiles(input);
+    await holds.hold(input);
     const version = await registerVersion(repository, tx, newId("mv"), input, new Date());
     crashPoint("registry.version.before-commit");
     logger.info({ model: version.model, version: version.version, run: run.id }, "model version registered");

@@ -50,6 +50,12 @@ export const indexes: readonly IndexSpec[] = [
     unique: true,
     partialFilterExpression: { "origin.runId": { $gt: "" } },
   },
+  {
+    collection: collections.versions,
+    key: { loggedModelId: 1 },
+    name: "of_logged_model",
+    partialFilterExpression: { loggedModelId: { $gt: "" } },
+  },
   { collection: collections.versions, key: { project: 1, _id: -1 }, name: "newest" },
   { collection: collections.changes, key: { project: 1, model: 1, _id: -1 }, name: "history" },
 ];

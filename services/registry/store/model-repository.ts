@@ -95,6 +95,23 @@ export class ModelRepository {
     return found === null ? undefined : fromDocument<ModelVersion>(found);
   }
 
+  /** The versions made of the same run, or else of the same logged model; none of a version by URI. */
+  async versionsOfSource({
+    project,
+    origin,
+    loggedModelId = "",
+  }: {
+    readonly project: string;
+    readonly origin: { readonly runId: string };
+    readonly loggedModelId?: string;
+  }): Promise<readonly ModelVersion[]> {
+    if (origin.runId === "" && loggedModelId === "") return [];
+    const source =
+      origin.runId === "" ? { "origin.runId": "", loggedModelId } : { "origin.runId": origin.runId };
+    const found = await this.#versions.find({ project, ...source }).toArray();
+    return found.map((document) => fromDocument<ModelVersion>(document));
+  }
+
   async versionsOf(project: string, model: string, tx?: Tx): Promise<readonly ModelVersion[]> {
     const found = await this.#versions.find({ project, model }, session(tx)).toArray();
     return found.map((document) => fromDocument<ModelVersion>(document));
