@@ -8,8 +8,12 @@ export interface ServerGuard {
   stop(): Promise<void>;
 }
 
-/** Starts nats-server or mongod again when it is gone: the services wait for it and carry on. */
-export function guardServers(servers: PlatformServers, logger: Logger): ServerGuard {
+/** Starts nats-server or mongod again when it is gone: the services wait for it and carry on. `onRestart` is given its process. */
+export function guardServers(
+  servers: PlatformServers,
+  logger: Logger,
+  onRestart: (pid: number | undefined) => Promise<void> = async () => undefined,
+): ServerGuard {
   let stopped = false;
   let looking = Promise.resolve();
   const look = async () => {
@@ -21,6 +25,7 @@ export function guardServers(servers: PlatformServers, logger: Logger): ServerGu
       );
       try {
         await server.restart();
+        await onRestart(server.pid());
         logger.warn({ server: server.name }, `${server.name} is back`);
       } catch (err) {
         logger.error({ err, server: server.name }, `${server.name} does not start`);

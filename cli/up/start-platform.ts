@@ -18,6 +18,7 @@ import { nodeName } from "./node-name.ts";
 import { removePlatformFile, writePlatformFile } from "./platform-file.ts";
 import { guardServers } from "./server-guard.ts";
 import { type BuildService, loadAgent, loadService } from "./services.ts";
+import { giveWay, giveWayToRanks, takeBackWay } from "./session-weight.ts";
 import { StopList } from "./stop-list.ts";
 
 /** How the platform of one machine is started. */
@@ -70,8 +71,12 @@ export async function startPlatform(options: StartOptions): Promise<RunningPlatf
     // They die with this process, however it dies: the next start finds the ports free and the data whole.
     const servers = await platform.startServers({ dieWithParent: true });
     stops.add("servers", () => servers.stop());
-    const guard = guardServers(servers, logger("up"));
+    const guard = guardServers(servers, logger("up"), options.agent ? giveWay : undefined);
     stops.add("server guard", () => guard.stop());
+    if (options.agent) {
+      stops.add("the session's weight", takeBackWay);
+      await giveWayToRanks(servers);
+    }
     const tokensFile = firstTokensFile(dir);
     await startServices(platform, await loading, agent, { stops, logger, tokensFile });
     stops.add("platform file", async () => removePlatformFile(dir));

@@ -7,7 +7,7 @@ import { foldMetrics } from "./fold-metrics.ts";
 import { packAgainTime, packMetrics } from "./pack-metrics.ts";
 
 /** How often is looked for what to do; a search never sees summaries that are older than this and the pass itself. */
-const LOOK_MS = 500;
+const LOOK_MS = 800;
 /** The share of time that this work may take while others wait: a pass is followed by a pause in proportion to it. */
 const REST_PER_WORK = 1;
 /** Runs whose summaries shall be made anew, and whose batches shall be packed, that one pass takes. */
