@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { checkpointBench } from "./checkpoint.ts";
+import { endOnInterrupt } from "./end-on-interrupt.ts";
 import { feedBench } from "./feed.ts";
 import { launchBench } from "./launch.ts";
 import { logMetricBench } from "./log-metric.ts";
@@ -60,6 +61,7 @@ if (bench === undefined) {
 }
 
 const say = (line: string) => console.error(line);
+endOnInterrupt(say);
 const results = await bench.run(say);
 const report = {
   name: bench.name,
