@@ -18,5 +18,6 @@ export * as health from "./health.ts";
 export * as reflection from "./reflection.ts";
 export * as registry from "./registry.ts";
 export * as scheduler from "./scheduler.ts";
+export { stageByWord, stageWord } from "./stage-word.ts";
 export * as tracking from "./tracking.ts";
 export * as workeragent from "./workeragent.ts";

@@ -12,10 +12,13 @@ export type HeldVersion = Pick<ModelVersion, "project" | "files" | "loggedModelI
 
 /** Keeps versions' files, whatever becomes of the runs that made them. */
 export interface FileHolds {
-  /** To be called before the version is registered, and once more when it is: a release at the same moment may have come between. */
+  /** To be called before the version is registered. */
   hold(version: HeldVersion): Promise<void>;
-  /** Gives up the files of a version that is removed, but for those of other versions in the same name. */
-  release(version: HeldVersion): Promise<void>;
+  /**
+   * Holds those of the version's files that it, if it is there, or another one in the same name has, and gives up the rest. To
+   * be called when it has been registered or removed; how often and in which order makes no difference.
+   */
+  settle(version: HeldVersion): Promise<void>;
 }
 
 /**
@@ -33,8 +36,9 @@ export function fileHolds(
 
   return {
     hold,
-    async release(version) {
+    async settle(version) {
       const kept = await digestsOf(repository, version);
+      await hold({ ...version, files: version.files.filter(({ digest }) => kept.has(digest)) });
       const gone = version.files.filter(({ digest }) => !kept.has(digest));
       await Promise.all(gone.map(({ digest }) => blobs.unpin(digest, holderOf(version))));
       // Who registered one meanwhile may have held its files before this gave them up.

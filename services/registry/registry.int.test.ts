@@ -27,7 +27,7 @@ let bus: { readonly tracking: Bus; readonly evaluation: Bus };
 let app: Awaited<ReturnType<typeof build>>;
 const stops: (() => Promise<unknown>)[] = [];
 
-async function busOf(service: "tracking" | "evaluation" | "gateway"): Promise<Bus> {
+async function busOf(service: "tracking" | "evaluation" | "gateway" | "registry"): Promise<Bus> {
   const env = platform.serviceEnv(service);
   const seed = readFileSync(env.TRAINYARD_NATS_SEED_FILE ?? "", "utf8");
   const connected = await connectBus({
@@ -99,6 +99,28 @@ async function runEnded(
   const bytes = encodeCloudEvent(tracking.RunEndedSchema, event);
   await bus.tracking.publish(eventSubject("default", type, event.subject), bytes, { msgId: newId("req") });
   return id;
+}
+
+/** Has the registry hear once more, and late, that it has registered a version; resolves when it has. */
+async function createdAgain(modelVersion: registry.ModelVersion): Promise<void> {
+  const type = eventTypeOf(registry.ModelVersionCreatedSchema);
+  const event: CloudEvent<registry.ModelVersionCreated> = {
+    ...base,
+    id: newId("evt"),
+    source: "/trainyard/registry",
+    type: type.type,
+    subject: modelVersion.id,
+    data: create(registry.ModelVersionCreatedSchema, { modelVersion }),
+  };
+  const own = await busOf("registry");
+  const bytes = encodeCloudEvent(registry.ModelVersionCreatedSchema, event);
+  const { stream, seq } = await own.publish(eventSubject("default", type, event.subject), bytes, {
+    msgId: event.id,
+  });
+  await waitFor("the late event to be worked up", async () => {
+    const { ack_floor } = await own.jsm.consumers.info(stream, "registry-files");
+    return ack_floor.stream_seq >= seq;
+  });
 }
 
 async function evaluationEnded(
@@ -381,14 +403,14 @@ describe("registry", () => {
     const register = async () => {
       const version = { model: "of-logged", artifactUri: `models:/${id}`, loggedModelId: id };
       const answer = await submitter.registerModelVersion({ requestId: newId("req"), ...version });
-      return answer.modelVersion?.id ?? "";
+      return answer.modelVersion ?? create(registry.ModelVersionSchema);
     };
     const [weights, notes] = [await put("net.pt"), await put("notes.txt")];
     const first = await register();
     await models.deleteLoggedModelFiles({ requestId: newId("req"), id, path: "notes.txt" });
     const second = await register();
     const catalog = await clientOf(registry.CatalogService, "root", ["admin"]);
-    const remove = (version: string) =>
+    const remove = ({ id: version }: registry.ModelVersion) =>
       catalog.deleteModelVersion({ requestId: newId("req"), model: "of-logged", version });
     const isHeld = async (digest: string) => (await blobs.pins(digest)).includes(`model:default:${id}`);
     expect([await isHeld(weights), await isHeld(notes)]).toEqual([true, true]);
@@ -397,6 +419,8 @@ describe("registry", () => {
     expect(await isHeld(weights)).toBe(true);
     await remove(second);
     await waitFor("the rest to be given up", async () => !(await isHeld(weights)));
+    await createdAgain(second);
+    expect(await isHeld(weights)).toBe(false);
   });
 
   it("tells the world of each version that is removed, alone or with its model", async () => {

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { registry } from "@trainyard/contracts";
+import { registry, stageByWord } from "@trainyard/contracts";
 import { DomainError, newId } from "@trainyard/domain";
 import { sendJson } from "@trainyard/service";
 import { z } from "zod";
@@ -19,13 +19,6 @@ const newVersion = z.strictObject({
 });
 
 const newStage = z.strictObject({ stage: z.string(), reason: z.string().default("") });
-
-const stages: Readonly<Record<StageWord, registry.Stage>> = {
-  staging: registry.Stage.STAGING,
-  canary: registry.Stage.CANARY,
-  champion: registry.Stage.CHAMPION,
-  archived: registry.Stage.ARCHIVED,
-};
 
 const { registerModelVersion, transitionModelVersion } = registry.RegistryService.method;
 
@@ -62,7 +55,7 @@ export function stageRoute(upstreams: Upstreams): Route {
         requestId: requestIdOf(call),
         model: param(call, "name"),
         version: param(call, "version"),
-        stage: stages[stageOf(stage)],
+        stage: stageByWord[stageOf(stage)],
         reason,
       });
       const { modelVersion } = await upstreams.unary(transitionModelVersion, request, upstreamCall(call));

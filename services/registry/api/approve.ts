@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { registry } from "@trainyard/contracts";
+import { registry, stageWord } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
 import { actorOf, mutate, projectOf } from "@trainyard/service";
 import type { Tx } from "@trainyard/store";
@@ -12,7 +12,6 @@ import { emitApproved } from "../events.ts";
 import { saveStageMove } from "../store/stage-move.ts";
 import { tracePromotion } from "../trace.ts";
 import type { RegistryParts } from "./deps.ts";
-import { stageFromProto } from "./from-proto.ts";
 import { versionToProto } from "./to-proto.ts";
 
 /** Longest comment of an approval, in characters. */
@@ -24,7 +23,7 @@ export async function approve(
   request: registry.ApproveModelVersionRequest,
   context: HandlerContext,
 ): Promise<registry.ApproveModelVersionResponse> {
-  const stage = stageFromProto(request.stage) ?? "champion";
+  const stage = stageWord(request.stage) ?? "champion";
   if (!needsApproval(stage)) throw noApprovalNeeded(stage);
   if (request.comment.length > maxCommentLength) throw commentTooLong(request.comment.length);
   const project = projectOf(context);

@@ -1,26 +1,10 @@
-import { registry, type tracking } from "@trainyard/contracts";
+import { type registry, stageWord, type tracking } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
 import type { Signature, StoredFile } from "../domain/model-version.ts";
 import type { Stage } from "../domain/stage.ts";
 
-/** The stage of a request, or undefined when none was given. */
-export function stageFromProto(stage: registry.Stage): Stage | undefined {
-  switch (stage) {
-    case registry.Stage.STAGING:
-      return "staging";
-    case registry.Stage.CANARY:
-      return "canary";
-    case registry.Stage.CHAMPION:
-      return "champion";
-    case registry.Stage.ARCHIVED:
-      return "archived";
-    default:
-      return undefined;
-  }
-}
-
 export function requiredStage(stage: registry.Stage): Stage {
-  const known = stageFromProto(stage);
+  const known = stageWord(stage);
   if (known !== undefined) return known;
   const description = "expected one of staging, canary, champion, archived";
   throw new DomainError("invalid_argument", "STAGE_UNKNOWN", `stage: ${description}.`, {

@@ -1,10 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { registry } from "@trainyard/contracts";
+import { registry, stageWord } from "@trainyard/contracts";
 import { pageQuery, projectOf } from "@trainyard/service";
 import { approve } from "./approve.ts";
 import type { RegistryParts } from "./deps.ts";
-import { stageFromProto } from "./from-proto.ts";
 import { register } from "./register.ts";
 import { rollbackModel } from "./rollback-model.ts";
 import { modelToProto, stageChangeToProto, versionToProto } from "./to-proto.ts";
@@ -44,7 +43,7 @@ export function registryService(parts: RegistryParts): ServiceImpl<typeof regist
     },
 
     async listModelVersions({ model, stage, runId, page }, context) {
-      const wanted = stageFromProto(stage);
+      const wanted = stageWord(stage);
       const query = {
         project: projectOf(context),
         ...(model === "" ? {} : { model }),

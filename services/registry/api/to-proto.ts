@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { registry, tracking } from "@trainyard/contracts";
+import { registry, stageByWord, tracking } from "@trainyard/contracts";
 import type { NamedText } from "../domain/catalog.ts";
 import type {
   Approval,
@@ -11,18 +11,6 @@ import type {
   StageChange,
   Waiver,
 } from "../domain/model-version.ts";
-import type { Stage } from "../domain/stage.ts";
-
-const toStage: Readonly<Record<Stage, registry.Stage>> = {
-  staging: registry.Stage.STAGING,
-  canary: registry.Stage.CANARY,
-  champion: registry.Stage.CHAMPION,
-  archived: registry.Stage.ARCHIVED,
-};
-
-export function stageToProto(stage: Stage): registry.Stage {
-  return toStage[stage];
-}
 
 export function versionToProto(version: ModelVersion): registry.ModelVersion {
   return create(registry.ModelVersionSchema, {
@@ -31,7 +19,7 @@ export function versionToProto(version: ModelVersion): registry.ModelVersion {
     model: version.model,
     number: version.number,
     version: version.version,
-    stage: toStage[version.stage],
+    stage: stageByWord[version.stage],
     runId: version.origin.runId,
     jobId: version.origin.jobId,
     artifactUri: version.artifactUri,
@@ -86,7 +74,12 @@ function gateToProto({ evaluationId, passed, messages, suite, at }: GateRecord):
 }
 
 export function approvalToProto({ by, stage, at, comment }: Approval): registry.Approval {
-  return create(registry.ApprovalSchema, { by, stage: toStage[stage], at: timestampFromDate(at), comment });
+  return create(registry.ApprovalSchema, {
+    by,
+    stage: stageByWord[stage],
+    at: timestampFromDate(at),
+    comment,
+  });
 }
 
 export function waiverToProto({ by, reason, at }: Waiver): registry.Waiver {
@@ -99,8 +92,8 @@ export function stageChangeToProto(change: StageChange): registry.StageChange {
     model,
     modelVersionId,
     version,
-    from: toStage[from],
-    to: toStage[to],
+    from: stageByWord[from],
+    to: stageByWord[to],
     by,
     at: timestampFromDate(at),
     reason,

@@ -2,15 +2,18 @@ import { registry } from "@trainyard/contracts";
 import { type EventHandler, on } from "@trainyard/store";
 import type { FileHolds, HeldVersion } from "../hold-files.ts";
 
-/** Holds the files of a version that is registered, and gives them up when it is removed, whoever dies in between. */
+/** Holds the files of versions that are there, and gives up those of removed ones, whoever dies in between. */
 export function keepVersionFiles(holds: FileHolds): readonly EventHandler[] {
+  const settle = async (version: registry.ModelVersion | undefined): Promise<void> => {
+    if (version !== undefined) await holds.settle(heldVersion(version));
+  };
   return [
-    on(registry.ModelVersionCreatedSchema, { mode: "every-one" }, async (_tx, { data: { modelVersion } }) => {
-      if (modelVersion !== undefined) await holds.hold(heldVersion(modelVersion));
-    }),
-    on(registry.ModelVersionDeletedSchema, { mode: "every-one" }, async (_tx, { data: { modelVersion } }) => {
-      if (modelVersion !== undefined) await holds.release(heldVersion(modelVersion));
-    }),
+    on(registry.ModelVersionCreatedSchema, { mode: "every-one" }, (_tx, { data }) =>
+      settle(data.modelVersion),
+    ),
+    on(registry.ModelVersionDeletedSchema, { mode: "every-one" }, (_tx, { data }) =>
+      settle(data.modelVersion),
+    ),
   ];
 }
 

@@ -1,8 +1,7 @@
 import { reject } from "@trainyard/bus";
-import { registry } from "@trainyard/contracts";
+import { registry, stageWord } from "@trainyard/contracts";
 import { type EventHandler, on, type Tx } from "@trainyard/store";
 import type { Deps } from "../deps.ts";
-import { versionStageOf } from "../wire/status.ts";
 
 /** A version was registered: it holds what its run keeps. */
 export function modelVersionCreated(deps: Deps): EventHandler {
@@ -33,7 +32,7 @@ async function saveVersion(
   gone?: "deleted",
 ): Promise<ReturnType<typeof reject> | undefined> {
   if (version === undefined) return reject("the event has no model version");
-  const stage = gone ?? versionStageOf(version.stage);
+  const stage = gone ?? stageWord(version.stage);
   if (stage === undefined) return reject(`model version ${version.id} is in stage ${version.stage}`);
   const runId = version.runId || version.sourceRunId;
   if (runId === "") return undefined;

@@ -1,5 +1,4 @@
-import { registry, scheduler, tracking } from "@trainyard/contracts";
-import type { VersionStage } from "../domain/retention.ts";
+import { scheduler, tracking } from "@trainyard/contracts";
 import { type FinalStatus, type RunStatus, runStatuses } from "../domain/run-status.ts";
 
 const { RunStatus: Wire } = tracking;
@@ -31,22 +30,6 @@ export function finalStatusOf(state: scheduler.JobState): FinalStatus | undefine
       return "failed";
     case scheduler.JobState.CANCELLED:
       return "killed";
-    default:
-      return undefined;
-  }
-}
-
-/** A model version's stage; undefined for one that this version does not know. */
-export function versionStageOf(stage: registry.Stage): VersionStage | undefined {
-  switch (stage) {
-    case registry.Stage.STAGING:
-      return "staging";
-    case registry.Stage.CANARY:
-      return "canary";
-    case registry.Stage.CHAMPION:
-      return "champion";
-    case registry.Stage.ARCHIVED:
-      return "archived";
     default:
       return undefined;
   }

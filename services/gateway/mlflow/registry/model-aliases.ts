@@ -1,11 +1,11 @@
-import { registry } from "@trainyard/contracts";
+import { registry, stageByWord } from "@trainyard/contracts";
 import { required, text } from "../domain/fields.ts";
 import { doesNotExist, invalidParameter, MlflowError } from "../domain/mlflow-error.ts";
 import { assertAlias, assertFreeAlias, assertModelName, modelVersionNumber } from "../domain/names.ts";
 import { type RegistryStage, reservedAliases } from "../domain/stages.ts";
 import { type Endpoint, endpoint, type MlflowCall } from "../http/endpoint.ts";
 import { inWords } from "../http/reasons.ts";
-import { stageToProto, versionJson } from "./model-json.ts";
+import { versionJson } from "./model-json.ts";
 import { findModel, findVersion, modelNameWords, versionsOf } from "./model-words.ts";
 import { moveToStage } from "./move-to-stage.ts";
 
@@ -63,7 +63,7 @@ async function aliased(
   const number = Object.hasOwn(model.aliases, alias) ? model.aliases[alias] : undefined;
   if (number !== undefined) return findVersion(call, model.name, String(number));
   const inStage = isReserved(alias)
-    ? (await versionsOf(call, model.name)).filter(({ stage }) => stage === stageToProto[alias])
+    ? (await versionsOf(call, model.name)).filter(({ stage }) => stage === stageByWord[alias])
     : [];
   const [newest] = inStage.toSorted((a, b) => b.number - a.number);
   if (newest === undefined) throw invalidParameter(`Registered model alias ${alias} not found.`);

@@ -1,22 +1,8 @@
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
-import { registry } from "@trainyard/contracts";
-import { type RegistryStage, stageNames } from "../domain/stages.ts";
+import { type registry, stageWord } from "@trainyard/contracts";
+import { stageNames } from "../domain/stages.ts";
 import type { Json } from "../http/endpoint.ts";
 import { tagList } from "../tracking/experiment-json.ts";
-
-export const stageOf: Readonly<Record<number, RegistryStage>> = {
-  [registry.Stage.STAGING]: "staging",
-  [registry.Stage.CANARY]: "canary",
-  [registry.Stage.CHAMPION]: "champion",
-  [registry.Stage.ARCHIVED]: "archived",
-};
-
-export const stageToProto: Readonly<Record<RegistryStage, registry.Stage>> = {
-  staging: registry.Stage.STAGING,
-  canary: registry.Stage.CANARY,
-  champion: registry.Stage.CHAMPION,
-  archived: registry.Stage.ARCHIVED,
-};
 
 /** A version as MLflow's clients read it. */
 export function versionJson(
@@ -29,7 +15,7 @@ export function versionJson(
     version: String(version.number),
     creation_timestamp: ms(version.createdAt),
     last_updated_timestamp: ms(version.updatedAt),
-    current_stage: stageNames[stageOf[version.stage] ?? "staging"],
+    current_stage: stageNames[stageWord(version.stage) ?? "staging"],
     description: version.notes,
     source: version.artifactUri,
     run_id: runId,

@@ -1,9 +1,8 @@
-import { registry } from "@trainyard/contracts";
+import { registry, stageByWord } from "@trainyard/contracts";
 import { visibleError } from "../../rest/http-error.ts";
 import { MlflowError } from "../domain/mlflow-error.ts";
 import type { RegistryStage } from "../domain/stages.ts";
 import type { MlflowCall } from "../http/endpoint.ts";
-import { stageToProto } from "./model-json.ts";
 
 const { transitionModelVersion } = registry.RegistryService.method;
 
@@ -16,11 +15,11 @@ export async function moveToStage(
   version: registry.ModelVersion,
   stage: RegistryStage,
 ): Promise<registry.ModelVersion> {
-  if (version.stage === stageToProto[stage]) return version;
+  if (version.stage === stageByWord[stage]) return version;
   const request = {
     model: version.model,
     version: version.id,
-    stage: stageToProto[stage],
+    stage: stageByWord[stage],
   };
   const { modelVersion } = await call
     .rpc(transitionModelVersion, { ...request, reason: "by an MLflow client" })

@@ -1,4 +1,4 @@
-import { registry } from "@trainyard/contracts";
+import { registry, stageWord } from "@trainyard/contracts";
 import { integer, required, text, texts } from "../domain/fields.ts";
 import { alreadyExists, invalidParameter, invalidValue } from "../domain/mlflow-error.ts";
 import { assertKey, assertLength, assertModelName, limits } from "../domain/names.ts";
@@ -10,7 +10,7 @@ import { collect, nextPage } from "../http/pages.ts";
 import { inWords } from "../http/reasons.ts";
 import { tagMap, tags } from "../tracking/experiments.ts";
 import { clausesOf } from "./catalog-request.ts";
-import { modelJson, newestOfStages, stageOf, versionJson } from "./model-json.ts";
+import { modelJson, newestOfStages, versionJson } from "./model-json.ts";
 import { findModel, modelNameWords, versionsOf } from "./model-words.ts";
 
 const { createModel, updateModel, deleteModel, setModelTags, deleteModelTags, searchModels } =
@@ -107,7 +107,7 @@ export const registeredModels: readonly Endpoint[] = [
         ),
       );
       const versions = newestOfStages(await versionsOf(call, model)).filter(({ stage }) =>
-        wanted.has(stageOf[stage] ?? "staging"),
+        wanted.has(stageWord(stage) ?? "staging"),
       );
       return { model_versions: versions.map((version) => versionJson(version, found.aliases)) };
     },
