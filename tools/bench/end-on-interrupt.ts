@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { descendants } from "./processes.ts";
+import { children, descendants } from "./processes.ts";
 
 const GRACE_MS = 20_000;
 const LOOK_MS = 100;
@@ -13,10 +13,11 @@ export function endOnInterrupt(say: (line: string) => void): void {
     if (!asked) {
       asked = true;
       say("ending what was started");
-      signal("SIGTERM");
+      // These end in order what they have started; ended beside them, it would be started again.
+      signal(children(process.pid), "SIGTERM");
       while (started().length > 0 && performance.now() - since < GRACE_MS) await delay(LOOK_MS);
     }
-    signal("SIGKILL");
+    signal(started(), "SIGKILL");
     process.exit(INTERRUPTED);
   };
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => void end());
@@ -24,8 +25,8 @@ export function endOnInterrupt(say: (line: string) => void): void {
 
 const started = () => descendants(process.pid).filter((pid) => pid !== process.pid);
 
-function signal(name: NodeJS.Signals): void {
-  for (const pid of started()) {
+function signal(pids: readonly number[], name: NodeJS.Signals): void {
+  for (const pid of pids) {
     try {
       process.kill(pid, name);
     } catch {

@@ -16,8 +16,8 @@ import { type Bench, type Measurement, median } from "./result.ts";
 
 const ROUNDS = 5;
 const STEPS = 800;
-/** Far more often than anybody would: every 15 minutes is the default. */
-const CHECKPOINT_EVERY_SECONDS = 5;
+/** Far more often than anybody would: every 15 minutes is the default. 0 is never. */
+const CHECKPOINT_EVERY_SECONDS = Number(process.env.TRAINYARD_BENCH_CHECKPOINT_SECONDS ?? 5);
 const SCRIPT = "overhead_steps.py";
 const peers = join(checkoutRoot, "tools/bench/peers");
 const run = promisify(execFile);
@@ -34,7 +34,7 @@ interface Layout {
 export const overheadBench: Bench = {
   name: "overhead",
   about:
-    "steps per second under the platform (metrics each step, a checkpoint every five seconds) and as bare ranks, on separate cores and sharing them",
+    "steps per second under the platform (metrics each step, checkpoints) and as bare ranks, on separate cores and sharing them",
   async run(say): Promise<readonly Measurement[]> {
     const last = availableParallelism() - 1;
     const all = Array.from({ length: last + 1 }, (_, core) => core).join(",");
@@ -42,6 +42,7 @@ export const overheadBench: Bench = {
       { name: "separate", rankCores: String(last), platformCores: "0", aim: 1 },
       { name: "shared", rankCores: all, platformCores: all, aim: 4 },
     ];
+    say(`a checkpoint every ${CHECKPOINT_EVERY_SECONDS} s (TRAINYARD_BENCH_CHECKPOINT_SECONDS)`);
     const dir = mkdtempSync(join(tmpdir(), "trainyard-bench-"));
     const platform = await startUp(join(dir, "platform"), ["--ports", "free"]);
     try {

@@ -2,6 +2,22 @@ import { readdirSync, readFileSync } from "node:fs";
 
 /** A process and all that it started, by /proc. */
 export function descendants(root: number): readonly number[] {
+  const parents = parentOfEach();
+  const found = [root];
+  for (const pid of found) found.push(...startedBy(parents, pid));
+  return found;
+}
+
+/** The processes that this one has started itself. */
+export function children(pid: number): readonly number[] {
+  return startedBy(parentOfEach(), pid);
+}
+
+function startedBy(parents: ReadonlyMap<number, number>, pid: number): readonly number[] {
+  return [...parents].filter(([, parent]) => parent === pid).map(([child]) => child);
+}
+
+function parentOfEach(): ReadonlyMap<number, number> {
   const parents = new Map<number, number>();
   for (const name of readdirSync("/proc").filter((entry) => /^\d+$/.test(entry))) {
     try {
@@ -11,10 +27,7 @@ export function descendants(root: number): readonly number[] {
       // It ended meanwhile.
     }
   }
-  const found = [root];
-  for (const pid of found)
-    found.push(...[...parents].filter(([, parent]) => parent === pid).map(([child]) => child));
-  return found;
+  return parents;
 }
 
 /** Memory that the processes would free by ending: their proportional set size, in bytes. */
