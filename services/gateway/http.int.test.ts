@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -320,8 +321,28 @@ describe("a model version", () => {
       status: 413,
       json: { code: "resource_exhausted", reason: "BODY_TOO_LARGE" },
     });
-    const huge = await send(" ".repeat(100 * 1024 * 1024)).catch(() => ({ status: 413 }));
-    expect(huge.status).toBe(413);
     expect((await http("GET", "/", { token: "" })).status).toBe(200);
+  });
+
+  it("is refused to a client that sends all of it before it looks for the answer", async () => {
+    const huge = Buffer.alloc(100 * 1024 * 1024, " ");
+    const { hostname, port } = new URL(one.url);
+    const socket = connect(Number(port), hostname).pause();
+    const sent = new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      const head = [
+        "POST /api/v1/models/register HTTP/1.1",
+        "host: x",
+        `authorization: Bearer ${one.tokens.submitter}`,
+        "content-type: application/json",
+        `content-length: ${huge.length}`,
+      ];
+      socket.write(`${head.join("\r\n")}\r\n\r\n`);
+      socket.write(huge, (error) => (error ? reject(error) : resolve()));
+    });
+    await sent;
+    const [answer] = await once(socket.resume(), "data");
+    expect(String(answer)).toMatch(/^HTTP\/1.1 413 /);
+    socket.destroy();
   });
 });

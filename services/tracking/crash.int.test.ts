@@ -174,9 +174,11 @@ describe("two replicas", () => {
     const jobs = Array.from({ length: RUNS }, () => aJob());
     for (const { id, runId } of jobs)
       await second.leader.openAttempt({ runId, jobId: id, attempt: 1, project });
-    // Killed right after it told that it lives, so that the time in which it counts as alive begins now.
-    const beat = (await members.findOne({ _id: ids[0] ?? "" }))?.beat;
-    await waitFor("its next beat", async () => (await members.findOne({ _id: ids[0] ?? "" }))?.beat !== beat);
+    // Killed right after the other has seen that it lives, so that the time in which it counts as alive begins now.
+    for (const _id of ids) {
+      const beat = (await members.findOne({ _id }))?.beat;
+      await waitFor("its next beat", async () => (await members.findOne({ _id }))?.beat !== beat);
+    }
     expect(await first.child.kill("SIGKILL")).toBe("SIGKILL");
     const killedMs = Date.now();
     for (const { runId } of jobs)

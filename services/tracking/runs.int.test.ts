@@ -140,6 +140,7 @@ describe("a run", () => {
     const job = aJob();
     await submit(job);
     await open(job, 1);
+    await waitFor("its submission", async () => (await runOf(job)).params?.lr !== undefined);
     const { runId } = job;
     const said = { requestId: newId("req"), runId, attempt: 1, rank: 1 };
     const note = { note: "got worse", noteStep: -40n, noteKey: "loss" };

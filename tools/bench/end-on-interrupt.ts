@@ -5,8 +5,11 @@ const GRACE_MS = 20_000;
 const LOOK_MS = 100;
 const INTERRUPTED = 130;
 
-/** Ctrl-C ends what the benchmark has started, which is in process groups of its own, and then the benchmark. A second one does not wait. */
-export function endOnInterrupt(say: (line: string) => void): void {
+/**
+ * Runs a benchmark. Ctrl-C ends what it has started, which is in process groups of its own, and then this process; a
+ * second one does not wait. What the benchmark throws when its servers end under it is no failure of it then.
+ */
+export async function endOnInterrupt<T>(say: (line: string) => void, run: () => Promise<T>): Promise<T> {
   let asked = false;
   const end = async () => {
     const since = performance.now();
@@ -21,6 +24,12 @@ export function endOnInterrupt(say: (line: string) => void): void {
     process.exit(INTERRUPTED);
   };
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => void end());
+  try {
+    return await run();
+  } catch (error) {
+    if (asked) await new Promise<never>(() => undefined); // `end` ends the process.
+    throw error;
+  }
 }
 
 const started = () => descendants(process.pid).filter((pid) => pid !== process.pid);

@@ -61,8 +61,7 @@ if (bench === undefined) {
 }
 
 const say = (line: string) => console.error(line);
-endOnInterrupt(say);
-const results = await bench.run(say);
+const results = await endOnInterrupt(say, () => bench.run(say));
 const report = {
   name: bench.name,
   at: new Date().toISOString(),
