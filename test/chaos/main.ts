@@ -72,6 +72,7 @@ async function storm(minutes: number): Promise<boolean> {
   else {
     const struck = Object.entries(result.struck).map(([name, times]) => `${name} ${times} times`);
     say(`${result.jobs} jobs in ${result.attempts} attempts; ${struck.join(", ")}`);
+    say(`the slowest answer took ${result.slowestAnswerSeconds.toFixed(1)} s`);
     for (const words of result.missing) say(`not done here: ${words}`);
     for (const words of result.broken) say(`BROKEN: ${words}`);
     say(`${result.broken.length === 0 ? "every promise holds" : "broken"} (${result.seconds.toFixed(0)} s)`);

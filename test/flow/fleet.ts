@@ -25,6 +25,8 @@ export interface Fleet {
   readonly agentDir: string;
   /** Ends a part with SIGKILL, once it is up if it is down just now; it is started again a moment later. */
   kill(name: ProcessName): Promise<void>;
+  /** Waits until a part is up. */
+  up(name: ProcessName): Promise<void>;
   /** How often a part has been started. */
   starts(name: ProcessName): number;
   /** How often a part has died. */
@@ -103,6 +105,8 @@ export async function startFleet({
         await kept.get(name)?.kill();
       }
     },
+    // Those that are not kept are up when their kill is over.
+    up: async (name) => kept.get(name)?.up(),
     starts: (name) => kept.get(name)?.starts ?? 1 + deathsOf(name),
     deaths: (name) => kept.get(name)?.deaths ?? deathsOf(name),
     output: (name) => kept.get(name)?.output ?? "",

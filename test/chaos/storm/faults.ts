@@ -198,6 +198,9 @@ export const faults: readonly Fault[] = [
       if (name === undefined) return undefined;
       return alone(stage, [name], async () => {
         await stage.fleet.kill(name);
+        // A strike at one that is down waits for it, and would hit it the moment it is up: on a machine so busy that a start
+        // takes as long as the pause between two strikes, it would never serve.
+        await stage.fleet.up(name);
         return name;
       });
     },

@@ -42,6 +42,8 @@ export interface StormResult {
   /** What could not be done on this machine. */
   readonly missing: readonly string[];
   readonly seconds: number;
+  /** The longest that the platform took to answer a question that was asked again until it did. */
+  readonly slowestAnswerSeconds: number;
   /** What the processes printed; only when something is broken. */
   readonly output?: string;
 }
@@ -75,12 +77,14 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   let stage: Stage | undefined;
   let jobs: readonly Submitted[] = [];
   let attempts = 0;
+  let slowestAnswerMs = 0;
   let output: string | undefined;
   try {
     stage = await setStage(dir, { ...stageOptions, nodes: options.nodes });
     for (const words of stage.missing) options.say(words);
     const storm = await weather(stage, options, struck);
     jobs = storm.jobs;
+    slowestAnswerMs = storm.slowestAnswerMs;
     attempts = await allEnded(stage, jobs);
     broken.push(...(await brokenAfterStorm(stage, jobs, storm.unbroken)));
   } catch (error) {
@@ -97,6 +101,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     struck,
     missing: stage?.missing ?? [],
     seconds: (performance.now() - from) / 1000,
+    slowestAnswerSeconds: slowestAnswerMs / 1000,
     ...(output === undefined ? {} : { output }),
   };
 }
@@ -111,12 +116,12 @@ async function weather(stage: Stage, options: StormOptions, struck: Record<strin
   for (const kind of kinds) unbroken.set(kind.name, await unbrokenOf(stage, kind, specs));
   say("the unbroken runs are known; the storm begins");
   const over = AbortSignal.timeout(forMs);
-  const [jobs] = await Promise.all([
+  const [jobs, , slowestAnswerMs] = await Promise.all([
     keepRunning(stage, kinds, specs, over),
     strikeOnAndOn(stage, options, over, struck),
     uncordonCooled(stage, over),
   ]);
-  return { jobs, unbroken };
+  return { jobs, unbroken, slowestAnswerMs };
 }
 
 async function unbrokenOf(
@@ -207,10 +212,16 @@ async function strikeOnAndOn(
   await Promise.all(underWay);
 }
 
-/** What an operator does who knows that it was a storm: nodes that cool down get work again. */
-async function uncordonCooled({ user, admin }: Stage, over: AbortSignal): Promise<void> {
+/**
+ * What an operator does who knows that it was a storm: nodes that cool down get work again. Gives back how long the platform
+ * took at most to tell of its nodes.
+ */
+async function uncordonCooled({ user, admin }: Stage, over: AbortSignal): Promise<number> {
+  let slowestMs = 0;
   const uncordon = async () => {
+    const askedAtMs = performance.now();
     const { nodes } = await insist("the nodes", () => user.scheduler.listNodes({}));
+    slowestMs = Math.max(slowestMs, performance.now() - askedAtMs);
     for (const { id: nodeId, cooldown } of nodes) {
       if (cooldown?.until === undefined) continue;
       const order = { requestId: randomUUID(), nodeId };
@@ -222,6 +233,7 @@ async function uncordonCooled({ user, admin }: Stage, over: AbortSignal): Promis
     await delay(UNCORDON_EVERY_MS);
   }
   await uncordon();
+  return slowestMs;
 }
 
 /** Waits until every job is final; gives back how many attempts they took. */
