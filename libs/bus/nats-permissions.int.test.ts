@@ -79,22 +79,38 @@ describe("permissions", () => {
   it("let nodes leave and read the rendezvous", async () => {
     await createKv(await busOf("scheduler"), "rendezvous");
     const kv = await openKv(await busOf("agent-node_a"), "rendezvous");
-    await kv.put("job_1.1", "host:port");
-    expect((await kv.get("job_1.1"))?.string()).toBe("host:port");
+    await kv.put("job_1.1.node_a", "host:port");
+    await kv.put("job_1.1.node_a.handover", "a word");
+    const other = await openKv(await busOf("agent-node_b"), "rendezvous");
+    expect((await other.get("job_1.1.node_a"))?.string()).toBe("host:port");
+    expect((await other.get("job_1.1.node_a.handover"))?.string()).toBe("a word");
   });
 
+  it.each(["job_1.1.node_a", "job_1.1.node_a.handover", "job_1.1", "job_1.1.node_a.node_b"])(
+    "keep a node from telling %s to a gang in another node's name",
+    async (key) => {
+      await createKv(await busOf("scheduler"), "rendezvous");
+      const kv = await openKv(await busOf("agent-node_b"), "rendezvous");
+      await expect(kv.put(key, "forged")).rejects.toThrow(/permission/i);
+    },
+  );
+
   it.each([
-    ["a direct get", "$JS.API.DIRECT.GET.KV_rendezvous.$KV.rendezvous.x", ""],
-    ["the stream's API", "$JS.API.STREAM.MSG.GET.KV_rendezvous", { last_by_subj: "$KV.rendezvous.x" }],
+    ["a direct get", "$JS.API.DIRECT.GET.KV_rendezvous.$KV.rendezvous.x.1.node_a", ""],
+    [
+      "the stream's API",
+      "$JS.API.STREAM.MSG.GET.KV_rendezvous",
+      { last_by_subj: "$KV.rendezvous.x.1.node_a" },
+    ],
     [
       "a push consumer",
-      "$JS.API.CONSUMER.CREATE.KV_rendezvous.forge.$KV.rendezvous.x",
+      "$JS.API.CONSUMER.CREATE.KV_rendezvous.forge.$KV.rendezvous.x.1.node_a",
       {
         stream_name: "KV_rendezvous",
         config: {
           name: "forge",
           ack_policy: "none",
-          filter_subject: "$KV.rendezvous.x",
+          filter_subject: "$KV.rendezvous.x.1.node_a",
           deliver_subject: "$KV.desired.node.node_b",
         },
       },
@@ -107,12 +123,12 @@ describe("permissions", () => {
     // A push consumer only delivers where somebody listens.
     (await busOf("test")).nc.subscribe("$KV.desired.>", { callback: () => undefined });
     const agent = await busOf("agent-node_a");
-    await (await openKv(agent, "rendezvous")).put("x", "forged");
+    await (await openKv(agent, "rendezvous")).put("x.1.node_a", "forged");
     const body = typeof request === "string" ? request : JSON.stringify(request);
     agent.nc.publish(api, body, { reply: "$KV.desired.node.node_b" });
     await agent.nc.flush();
     // Requests are answered in order, so this one's answer comes after the forgery's.
-    await (await openKv(agent, "rendezvous")).get("x");
+    await (await openKv(agent, "rendezvous")).get("x.1.node_a");
     for await (const key of await desired.history({ key: "node.node_b" })) {
       expect(key.string()).not.toBe("forged");
     }

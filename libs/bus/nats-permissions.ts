@@ -92,7 +92,9 @@ function agentPublishes(nodeId: string): readonly string[] {
     // Answers have a subject of their own: in another's inbox a forged answer of JetStream could lie.
     `agents.${nodeId}.stack-replies.*`,
     "telemetry.*.*.*.*.*",
-    `$KV.${buckets.rendezvous}.>`,
+    // "<job>.<attempt>.<node>": what a node tells its gangs, nobody tells in its name.
+    `$KV.${buckets.rendezvous}.*.*.${nodeId}`,
+    `$KV.${buckets.rendezvous}.*.*.${nodeId}.handover`,
     `$JS.API.STREAM.INFO.${desired}`,
     // The filter is part of the subject, so this consumer can see the node's own key and no other.
     `$JS.API.CONSUMER.CREATE.${desired}.*.${ownKey}`,

@@ -39,6 +39,7 @@ const roles: Readonly<Record<string, () => ReturnType<typeof natsPermissions>>> 
   gateway: () => natsPermissions("gateway"),
   subscriber: () => natsPermissions("subscriber"),
   "agent-node_a": () => natsPermissions("worker-agent", { nodeId: "node_a" }),
+  "agent-node_b": () => natsPermissions("worker-agent", { nodeId: "node_b" }),
 };
 
 let dir: string;

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { workeragent } from "@trainyard/contracts";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { scheduler, workeragent } from "@trainyard/contracts";
 import { type ServiceProcess, tcpProxy, tempDir, waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 import { sha256, type TestNode, testNode } from "./testing/test-node.ts";
@@ -89,6 +90,49 @@ for step in range(1, 301):
     const status = await throughCrashes(["agent.start.spawned"], job);
     expect(status.ranks[0]?.exit?.code).toBe(0);
     expect(node.tracking.text(job.runId, 1, 0, "stdout")).toBe("once\n");
+  });
+
+  it("goes on carrying the words of a gang's survivors although it died after telling its own, and after bringing another's", async () => {
+    // The rank stands in for its shim, whose files these are.
+    const script = `
+import json, os, time
+folder = os.environ["TRAINYARD_ATTEMPT_DIR"]
+def tell(word):
+    with open(f"{folder}/word.tmp", "w") as file:
+        json.dump(word, file)
+    os.rename(f"{folder}/word.tmp", f"{folder}/handover-word.json")
+def theirs():
+    try:
+        return json.load(open(f"{folder}/handover-others.json"))["nodes"]["1"]
+    except FileNotFoundError:
+        return {"number": 0}
+tell({"gathered": True, "ranks": [{"rank": 0, "ordinal": 7, "captures": []}]})
+while not (first := theirs())["number"]:
+    time.sleep(0.01)
+tell({"gathered": True, "ranks": [{"rank": 0, "ordinal": 7, "captures": []}], "rounds": [{"round": 1, "saved": True}]})
+while theirs()["number"] == first["number"]:
+    time.sleep(0.01)
+print(json.dumps(theirs()["word"]))
+`;
+    const more = { groupCount: 2, groupNodes: ["n1", "n2"] };
+    const job = await node.assignment({ script, more, spec: { framework: scheduler.Framework.PROCESS } });
+    const keyOf = (nodeId: string) => `${job.jobId}.1.${nodeId}.handover`;
+    const { HandoverWordSchema } = workeragent;
+    const wordOf = async (nodeId: string) => {
+      const entry = await node.rendezvous.get(keyOf(nodeId));
+      return entry === null ? undefined : fromBinary(HandoverWordSchema, entry.value);
+    };
+    const say = (word: MessageInitShape<typeof HandoverWordSchema>) =>
+      node.rendezvous.put(keyOf("n2"), toBinary(HandoverWordSchema, create(HandoverWordSchema, word)));
+    await say({ gathered: true });
+    const ended = throughCrashes(["agent.handover.told", "agent.handover.heard"], job);
+    await waitFor("all that this node has to tell", async () => (await wordOf("n1"))?.rounds[0]?.saved, {
+      timeoutMs: 120_000,
+    });
+    await say({ gathered: true, rounds: [{ round: 2, saved: true }] });
+    expect((await ended).ranks[0]?.exit?.code).toBe(0);
+    const heard: unknown = JSON.parse(node.tracking.text(job.runId, 1, 0, "stdout"));
+    expect(heard).toMatchObject({ gathered: true, rounds: [{ round: 2, saved: true }] });
   });
 
   it("stores checkpoint, artifact and model whole although it died in an upload, after one, when it was reported, and at the end", async () => {

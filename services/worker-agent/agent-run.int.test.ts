@@ -126,29 +126,31 @@ def write(name, value):
     with open(f"{folder}/{name}.tmp", "w") as file:
         json.dump(value, file)
     os.rename(f"{folder}/{name}.tmp", f"{folder}/{name}")
+open(f"{folder}/collective-timed-out", "w").close()
 write("handover-word.json", {"gathered": True, "ranks": [{"rank": 0, "ordinal": 7, "captures": []}]})
 while not os.path.exists(f"{folder}/handover-others.json"):
     time.sleep(0.01)
 write("handover-word.json", {"gathered": True, "reason": "SAVE_FAILED", "message": "The last word."})
 print(open(f"{folder}/handover-others.json").read())
 `;
-    const job = await node.assignment({ script, more: { groupCount: 3 } });
-    const keyOf = (group: number) => `${job.jobId}.1.handover.${group}`;
+    const job = await node.assignment({ script, more: { groupCount: 3, groupNodes: ["n1", "n2", "n3"] } });
+    const keyOf = (nodeId: string) => `${job.jobId}.1.${nodeId}.handover`;
     const { HandoverWordSchema } = workeragent;
     const word = async () => {
-      const entry = await node.rendezvous.get(keyOf(0));
+      const entry = await node.rendezvous.get(keyOf("n1"));
       return entry === null
         ? undefined
         : { revision: entry.revision, ...fromBinary(HandoverWordSchema, entry.value) };
     };
-    await node.rendezvous.put(keyOf(1), "no word at all");
+    await node.rendezvous.put(keyOf("n2"), "no word at all");
     await node.desire([job]);
     const first = await waitFor("the node's word", word);
     expect(first).toMatchObject({ gathered: true, ranks: [{ rank: 0, ordinal: 7n }] });
     await waitFor("the scheduler to hear of it", () => node.status(job)?.handingOver);
+    await waitFor("it to hear why", () => node.status(job)?.collectiveTimedOut);
     await waitFor("a sign of life", async () => ((await word())?.revision ?? 0) > first.revision);
     const theirs = create(HandoverWordSchema, { rounds: [{ round: 1, saved: true }] });
-    await node.rendezvous.put(keyOf(2), toBinary(HandoverWordSchema, theirs));
+    await node.rendezvous.put(keyOf("n3"), toBinary(HandoverWordSchema, theirs));
     await node.reaches(job, "FINALIZED");
     expect(JSON.parse(node.tracking.text(job.runId, 1, 0, "stdout"))).toMatchObject({
       nodes: { 2: { word: { rounds: [{ round: 1, saved: true }] } } },

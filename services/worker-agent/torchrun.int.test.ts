@@ -79,6 +79,7 @@ const assignment: Assignment = {
   ranks: [],
   groupRank: 0,
   groupCount: NODES,
+  groupNodes: Array.from({ length: NODES }, (_, node) => `n${node + 1}`),
   work: {
     codeDigest: "",
     entrypoint: ["train.py"],

@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { registry, scheduler } from "@trainyard/contracts";
-import { spawnAgent, type TestNetwork, testNetwork, waitFor } from "@trainyard/testing";
+import { type ServiceProcess, spawnAgent, type TestNetwork, testNetwork, waitFor } from "@trainyard/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { flowClients } from "../flow/clients.ts";
 import { type Fleet, startFleet } from "../flow/fleet.ts";
@@ -19,15 +19,20 @@ const env = { TRAINYARD_FENCE_AFTER_MS: "8000", TRAINYARD_LAUNCHER: "warm" };
 let dir: string;
 let network: TestNetwork;
 let fleet: Fleet;
+const agents = new Map<string, ServiceProcess>();
+
+async function startAgent(name: string): Promise<void> {
+  const on = network.nodes[names.indexOf(name)];
+  agents.set(name, await spawnAgent(fleet.platform, name, env, { on }));
+}
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "trainyard-network-"));
   network = testNetwork(names.length);
   fleet = await startFleet({ dir, listenHost: network.hostAddress, localAgent: false });
-  for (const [index, name] of names.entries()) {
+  for (const name of names) {
     await fleet.platform.addAgent(name, { slots: 1 });
-    const on = network.nodes[index];
-    if (on !== undefined) await spawnAgent(fleet.platform, name, env, { on });
+    await startAgent(name);
   }
 });
 
@@ -55,6 +60,33 @@ describe("a gang on nodes with addresses of their own", () => {
       expect(Number(second?.resumedFromStep)).toBeGreaterThanOrEqual(10);
       expect(killed).toMatchObject({ stepsLost: 0, digest: unbroken });
     }
+  });
+
+  it("goes on from a whole checkpoint when an agent is killed while the survivors of the nodes agree on what to save", async () => {
+    const user = flowClients(fleet.platform.url("gateway"), fleet.tokens.submitter);
+    const spec = await recoveryJob(user, { stepDelayMs: 10, steps: 40, checkpointEverySteps: 4 });
+    const talking = (name: string) =>
+      globSync(join(agentDir(fleet.platform, name), "attempts/*/handover-word.json"));
+    const before = new Set(names.flatMap(talking));
+    const restarted = (async () => {
+      const isNew = (file: string) => !before.has(file);
+      const begun = () => names.find((name) => talking(name).some(isNew));
+      const name = await waitFor("a node to begin", begun, { timeoutMs: 180_000, intervalMs: 2 });
+      await agents.get(name)?.kill("SIGKILL");
+      await startAgent(name);
+    })();
+    const killed = await killedTraining(user, spec, dir, { rank: 1, atStep: 10, delayMs: 0 });
+    await restarted;
+    const [first, second] = killed.job.attempts;
+    expect(first?.failure).toMatchObject({ reason: "RANK_KILLED", rank: 1 });
+    const handover = killed.run.attempts[0]?.handover;
+    // An agent that is back within five seconds was waited for.
+    if (handover?.saved === true) expect(killed.stepsLost).toBe(0);
+    else expect(handover?.reason).toBe("NODE_SILENT");
+    const { checkpoints } = await user.tracking.listCheckpoints({ runId: killed.run.id });
+    expect(checkpoints.map(({ step }) => step)).toContain(second?.resumedFromStep);
+    expect(checkpoints.map(({ parts }) => parts.length)).toEqual(checkpoints.map(() => 2));
+    expect(killed.digest).toBe(await trainedDigest(user, spec));
   });
 
   it("goes on elsewhere when a cable is pulled, and the node that was cut off ends what it ran", async () => {

@@ -51,6 +51,7 @@ function partToProto(
     })),
     groupRank: part.groupRank,
     groupCount: attempt.placements.length,
+    groupNodes: run ? attempt.placements.map(({ nodeId }) => nodeId) : [],
     traceparent: attempt.traceparent ?? job.traceparent ?? "",
     rankToken,
     maxRestarts: totalBudget(spec) - spent,

@@ -3,6 +3,7 @@ import type { Assignment } from "./assignment.ts";
 /** Most ranks of one node. */
 const MAX_RANKS_PER_NODE = 1024;
 const ID = /^[a-z]+_[a-z0-9]{1,64}$/;
+const NODE_ID = /^[a-zA-Z0-9_-]{1,128}$/;
 const SUBJECT_TOKEN = /^[a-zA-Z0-9_][a-zA-Z0-9_-]*$/;
 
 /**
@@ -20,6 +21,12 @@ export function assignmentProblem(assignment: Assignment): string | undefined {
   }
   if (ranks.some(({ rank }) => rank < 0 || rank >= worldSize)) return "a rank is outside the gang";
   if (new Set(ranks.map(({ rank }) => rank)).size !== ranks.length) return "a rank is there twice";
+  if (assignment.action === "run" && !namesItsNodes(assignment)) return "it does not name the gang's nodes";
   if (assignment.action === "run" && assignment.work.entrypoint.length === 0) return "it has no entrypoint";
   return undefined;
+}
+
+/** A gang on one node talks to nobody. */
+function namesItsNodes({ groupCount, groupNodes }: Assignment): boolean {
+  return groupCount < 2 || (groupNodes.length === groupCount && groupNodes.every((id) => NODE_ID.test(id)));
 }

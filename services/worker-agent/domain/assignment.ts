@@ -91,6 +91,8 @@ export interface Assignment {
   /** Index of this node among the attempt's nodes; node 0 hosts the rendezvous. */
   readonly groupRank: number;
   readonly groupCount: number;
+  /** The ids of those nodes, by their index; empty with "stop". */
+  readonly groupNodes: readonly string[];
   readonly work: Work;
   /** Blob of the dataset's manifest; absent when the job has no dataset. */
   readonly datasetManifestDigest?: string;

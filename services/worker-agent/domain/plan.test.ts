@@ -13,6 +13,7 @@ const assignment = (action: "run" | "stop"): Assignment => ({
   ranks: [{ rank: 0, localRank: 0, slots: [0] }],
   groupRank: 0,
   groupCount: 1,
+  groupNodes: ["n1"],
   work: {
     codeDigest: "",
     entrypoint: ["train.py"],

@@ -13,6 +13,7 @@ const assignment: Assignment = {
   ranks: [{ rank: 2, localRank: 0, slots: [2, 3] }, place],
   groupRank: 1,
   groupCount: 2,
+  groupNodes: ["n1", "n2"],
   work: {
     codeDigest: "",
     entrypoint: ["train.py"],

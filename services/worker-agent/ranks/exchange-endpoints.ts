@@ -1,6 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { workeragent } from "@trainyard/contracts";
 import type { Assignment } from "../domain/assignment.ts";
+import { nodeKey } from "../domain/node-key.ts";
 import { type Endpoint, endpointFrom } from "../domain/rank-endpoint.ts";
 import { readJsonIfThere, writeDurably } from "./durable-file.ts";
 import type { RendezvousBucket } from "./rendezvous.ts";
@@ -15,15 +16,14 @@ export async function exchangeEndpoints(
   assignment: Assignment,
   spool: Spool,
 ): Promise<boolean> {
-  const { jobId, attempt, groupRank, groupCount } = assignment;
-  const keyOf = (group: number) => `${jobId}.${attempt}.${group}`;
+  const { groupRank, groupCount } = assignment;
   const own = await ownEndpoints(assignment, spool);
   if (own === undefined) return false;
   const message = create(workeragent.RankEndpointsSchema, { endpoints: own });
-  await kv.put(keyOf(groupRank), toBinary(workeragent.RankEndpointsSchema, message));
+  await kv.put(nodeKey(assignment, groupRank), toBinary(workeragent.RankEndpointsSchema, message));
   const gathered: Record<string, Endpoint> = {};
   for (let group = 0; group < groupCount; group++) {
-    const entry = await kv.get(keyOf(group));
+    const entry = await kv.get(nodeKey(assignment, group));
     if (entry === null || entry.value.length === 0) return false;
     for (const { rank, host, port } of fromBinary(workeragent.RankEndpointsSchema, entry.value).endpoints)
       gathered[String(rank)] = { host, port };

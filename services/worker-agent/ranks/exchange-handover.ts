@@ -2,8 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fromBinary, fromJsonString, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
 import { buckets, openKv } from "@trainyard/bus";
 import { workeragent } from "@trainyard/contracts";
+import { crashPoint } from "@trainyard/failpoint";
 import type { Logger } from "@trainyard/telemetry";
 import type { Assignment } from "../domain/assignment.ts";
+import { nodeKey } from "../domain/node-key.ts";
 import type { BusLink } from "../heartbeat/bus-link.ts";
 import { readFileIfThere, writeDurably } from "./durable-file.ts";
 import type { RendezvousBucket } from "./rendezvous.ts";
@@ -108,6 +110,7 @@ class Courier {
     const text = this.#text;
     await kv.put(this.#keyOf(this.#assignment.groupRank), this.#word);
     this.#told = { text, atMs: now };
+    crashPoint("agent.handover.told");
   }
 
   async #hear(kv: RendezvousBucket): Promise<void> {
@@ -119,6 +122,7 @@ class Courier {
     if (!heard.includes(true)) return;
     const nodes = Object.fromEntries(this.#others);
     await writeDurably(this.#spool.path(OTHERS_WORDS), JSON.stringify({ nodes }));
+    crashPoint("agent.handover.heard");
   }
 
   /** Says whether it has told anything since. */
@@ -132,12 +136,11 @@ class Courier {
   }
 
   #keyOf(group: number): string {
-    const { jobId, attempt } = this.#assignment;
-    return `${jobId}.${attempt}.handover.${group}`;
+    return `${nodeKey(this.#assignment, group)}.handover`;
   }
 }
 
-/** What a node has told; undefined when it is no word, for what stands in the bucket anybody's agent may have written. */
+/** What a node has told; undefined when it is no word: another node's agent, of whatever version, wrote it. */
 function wordIn(value: Uint8Array): JsonValue | undefined {
   if (value.length > MAX_WORD_BYTES) return undefined;
   try {

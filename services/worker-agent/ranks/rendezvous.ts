@@ -5,6 +5,7 @@ import { buckets, openKv } from "@trainyard/bus";
 import { workeragent } from "@trainyard/contracts";
 import type { Logger } from "@trainyard/telemetry";
 import type { Assignment } from "../domain/assignment.ts";
+import { nodeKey } from "../domain/node-key.ts";
 import { endpointFrom } from "../domain/rank-endpoint.ts";
 import type { BusLink } from "../heartbeat/bus-link.ts";
 import { readJsonIfThere, writeDurably } from "./durable-file.ts";
@@ -49,7 +50,7 @@ export async function exchangeRendezvous(
 async function exchangeStore(kv: RendezvousBucket, assignment: Assignment, spool: Spool): Promise<boolean> {
   const { jobId, attempt } = assignment;
   const path = spool.path("rendezvous.json");
-  const key = `${jobId}.${attempt}`;
+  const key = nodeKey(assignment, 0);
   if (assignment.groupRank === 0) {
     const point = endpointFrom(await readJsonIfThere(path));
     if (point === undefined) return false;

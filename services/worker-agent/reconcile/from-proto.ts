@@ -19,6 +19,7 @@ export function assignmentFrom(message: workeragent.Assignment): Assignment {
     ranks: message.ranks.map(({ rank, localRank, slots }) => ({ rank, localRank, slots })),
     groupRank: message.groupRank,
     groupCount: message.groupCount,
+    groupNodes: message.groupNodes,
     work: workFrom(message.spec),
     ...(dataset === undefined ? {} : { datasetManifestDigest: dataset.manifestDigest }),
     ...(resume === undefined

@@ -39,6 +39,7 @@ export interface DesiredChanges {
 export interface AssignmentChanges {
   readonly attempt?: number;
   readonly groupCount?: number;
+  readonly groupNodes?: string[];
   readonly checkpointAtStep?: bigint;
   readonly graceMs?: number;
   readonly traceparent?: string;

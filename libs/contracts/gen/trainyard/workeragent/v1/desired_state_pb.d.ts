@@ -173,6 +173,14 @@ export declare type Assignment = Message<"trainyard.workeragent.v1.Assignment"> 
   groupCount: number;
 
   /**
+   * The ids of those nodes, by their index: each tells the others what concerns the gang under keys with its own id, which nobody
+   * else's agent may write. Empty when the action is STOP.
+   *
+   * @generated from field: repeated string group_nodes = 32;
+   */
+  groupNodes: string[];
+
+  /**
    * What to run: of the job's spec only what its ranks need (code, entrypoint, params, env, checkpoint, seed, framework,
    * inputs, start, python, mesh). Absent when the action is STOP.
    *

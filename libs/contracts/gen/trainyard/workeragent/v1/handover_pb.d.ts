@@ -12,8 +12,8 @@ export declare const file_trainyard_workeragent_v1_handover: GenFile;
 
 /**
  * HandoverWord is what one node of a gang on several tells the others after a rank has died, so that each comes to the same
- * decision on what the survivors save: the value of key "<job id>.<attempt>.handover.<group rank>" of the KV bucket "rendezvous",
- * written by that node's agent at least once a second until the node has nothing more to tell. It only grows.
+ * decision on what the survivors save: the value of key "<job id>.<attempt>.<node id>.handover" of the KV bucket "rendezvous",
+ * which only that node's agent may write, and writes at least once a second until the node has nothing more to tell. It only grows.
  *
  * @generated from message trainyard.workeragent.v1.HandoverWord
  */

@@ -249,6 +249,13 @@ export declare type AttemptStatus = Message<"trainyard.workeragent.v1.AttemptSta
    * @generated from field: bool handing_over = 31;
    */
   handingOver: boolean;
+
+  /**
+   * A rank of this node has waited in a collective until it timed out, and has the others of this node say where they are.
+   *
+   * @generated from field: bool collective_timed_out = 32;
+   */
+  collectiveTimedOut: boolean;
 };
 
 /**
@@ -581,7 +588,7 @@ export declare type RankEndpoint = Message<"trainyard.workeragent.v1.RankEndpoin
 export declare const RankEndpointSchema: GenMessage<RankEndpoint>;
 
 /**
- * RankEndpoints is where the ranks of one node listen: the value of key "<job id>.<attempt>.<group rank>" of the KV bucket "rendezvous",
+ * RankEndpoints is where the ranks of one node listen: the value of key "<job id>.<attempt>.<node id>" of the KV bucket "rendezvous",
  * written by that node's agent when the gang's framework is TENSORFLOW.
  *
  * @generated from message trainyard.workeragent.v1.RankEndpoints
@@ -602,7 +609,8 @@ export declare type RankEndpoints = Message<"trainyard.workeragent.v1.RankEndpoi
 export declare const RankEndpointsSchema: GenMessage<RankEndpoints>;
 
 /**
- * RendezvousPoint is where an attempt's store listens: the value of key "<job id>.<attempt>" of the KV bucket "rendezvous", written by the agent of node 0.
+ * RendezvousPoint is where an attempt's store listens: the value of key "<job id>.<attempt>.<id of node 0>" of the KV bucket
+ * "rendezvous", written by that node's agent.
  *
  * @generated from message trainyard.workeragent.v1.RendezvousPoint
  */
