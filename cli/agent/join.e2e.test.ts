@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { tempDir, testNetwork, waitFor } from "@trainyard/testing";
+import { openBlobStore } from "@trainyard/blob";
+import { type TestS3, tempDir, testNetwork, testS3, waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 import { startCommand, startUp, trainyard, type UpProcess } from "../testing/command-line.ts";
 
@@ -11,22 +12,35 @@ const network = testNetwork(names.length, 2);
 const [a, b] = network.nodes;
 if (a === undefined || b === undefined) throw new Error("no nodes");
 
+/** A checkpoint as `checkpoints --json` has it. */
+interface Kept {
+  readonly step: string;
+  readonly parts: readonly { readonly files: readonly { readonly digest: string }[] }[];
+}
+
 const script = `
 import os, sys
 import torch, torch.distributed as dist
+import trainyard
+assert not [name for name in os.environ if name.startswith("AWS_")], "a rank was given the store's keys"
+run = trainyard.init()
 dist.init_process_group("gloo")
 total = torch.tensor([dist.get_rank() + 1.0])
 dist.all_reduce(total)
 print("met at", os.environ["MASTER_ADDR"], total.item())
+run.checkpoint(1, state={"total": total})
 dist.destroy_process_group()
 `;
 
 let platform: UpProcess;
+let s3: TestS3;
 const user = (args: readonly string[]) => trainyard(args, { cwd: data, env: { TRAINYARD_DATA: data } });
 
 beforeAll(async () => {
   a.cutFrom(b);
-  platform = await startUp(data, ["--listen", network.hostAddress, "--no-agent"]);
+  s3 = await testS3(network.hostAddress);
+  const blobs = ["--blobs", s3.url("platform")];
+  platform = await startUp(data, ["--listen", network.hostAddress, "--no-agent", ...blobs], s3.env);
   writeFileSync(join(data, "gang.py"), script);
   writeFileSync(
     join(data, "gang.yaml"),
@@ -41,19 +55,23 @@ async function invite(name: string): Promise<string> {
 }
 
 describe("machines that join a platform", () => {
-  it("run a gang that meets on the network they are told, and are named once", async () => {
+  it("run a gang that meets on the network they are told, over blobs in S3 for which they have keys, and are named once", async () => {
     const tokens = await Promise.all(names.map(invite));
-    const agents = names.map((name, index) =>
-      startCommand(
-        ["agent", "join", platform.url, "--token", tokens[index] ?? "", "--dir", join(data, name)].concat([
-          "--slots",
-          "2",
-          "--rendezvous-interface",
-          "eth1",
-        ]),
-        { on: network.nodes[index], env: { TRAINYARD_LAUNCHER: "off", TRAINYARD_LISTEN_HOST: "127.0.0.1" } },
-      ),
-    );
+    const joining = (index: number) =>
+      ["agent", "join", platform.url, "--token", tokens[index] ?? ""].concat([
+        "--dir",
+        join(data, names[index] ?? ""),
+        "--slots",
+        "2",
+        "--rendezvous-interface",
+        "eth1",
+      ]);
+    const keyless = await trainyard(joining(0), { on: a });
+    expect(keyless.code).not.toBe(0);
+    expect(keyless.stderr).toContain("BLOB_STORE_UNSEEN");
+    expect(keyless.stderr).toContain("Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+    const env = { ...s3.env, TRAINYARD_LAUNCHER: "off", TRAINYARD_LISTEN_HOST: "127.0.0.1" };
+    const agents = names.map((_, index) => startCommand(joining(index), { on: network.nodes[index], env }));
     await waitFor("both nodes", async () => {
       for (const agent of agents) expect(agent.output.stderr).not.toContain("error");
       const { stdout } = await user(["nodes", "--json"]);
@@ -65,6 +83,12 @@ describe("machines that join a platform", () => {
     const { stdout: logs } = await user(["logs", job]);
     expect(logs.split("met at").length - 1).toBe(4);
     expect(logs).toContain(`met at ${a.addresses[1]} 10.0`);
+    const { stdout: kept } = await user(["checkpoints", job, "--json"]);
+    const { checkpoints } = JSON.parse(kept) as { readonly checkpoints: readonly Kept[] };
+    expect(checkpoints.map(({ step, parts }) => [Number(step), parts.length])).toEqual([[1, 4]]);
+    const store = openBlobStore(s3.url("platform"));
+    for (const { digest } of checkpoints.flatMap(({ parts }) => parts.flatMap(({ files }) => files)))
+      expect(await store.stat(digest)).toBeDefined();
 
     const again = await trainyard(
       ["agent", "join", platform.url, "--token", tokens[0] ?? "", "--no-start"].concat([

@@ -22,15 +22,15 @@ export interface TestS3 {
 
 const BUCKET = "trainyard-blobs";
 
-/** Starts versitygw and sets this process's credentials to its; gone when the test file ends. */
-export async function testS3(): Promise<TestS3> {
+/** Starts versitygw, on loopback unless told, and sets this process's credentials to its; gone when the test file ends. */
+export async function testS3(host = "127.0.0.1"): Promise<TestS3> {
   const root = tempDir("s3");
   const folder = join(root, BUCKET);
   mkdirSync(folder);
-  const port = await freePort();
+  const port = await freePort(host);
   const credentials = { AWS_ACCESS_KEY_ID: "test-access-key", AWS_SECRET_ACCESS_KEY: "test-secret-key" };
   Object.assign(process.env, credentials);
-  const endpoint = `http://127.0.0.1:${port}`;
+  const endpoint = `http://${host}:${port}`;
   let child: ChildProcess | undefined;
   const stop = async () => {
     const running = child;
@@ -40,7 +40,7 @@ export async function testS3(): Promise<TestS3> {
     await once(running, "exit");
   };
   const start = async () => {
-    const args = ["--port", `127.0.0.1:${port}`, "--region", "us-east-1", "--quiet", "posix", root];
+    const args = ["--port", `${host}:${port}`, "--region", "us-east-1", "--quiet", "posix", root];
     const env = {
       ROOT_ACCESS_KEY: credentials.AWS_ACCESS_KEY_ID,
       ROOT_SECRET_KEY: credentials.AWS_SECRET_ACCESS_KEY,
