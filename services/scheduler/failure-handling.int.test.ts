@@ -341,6 +341,46 @@ describe("a gang that runs", () => {
     expect(await world.events(job.id)).toContain("job.hung");
   });
 
+  it("and waits in a collective in vain has the ranks of other nodes say where they are before they are ended", async () => {
+    const world = await createWorld();
+    const api = await world.api(await world.scheduler());
+    const agents = await Promise.all([world.agent("n1", 1), world.agent("n2", 1)]);
+    const asleep = 'Thread 0x1 (most recent call first):\n  File "/w/train.py", line 27 in load\n';
+    const asked = await Promise.all(agents.map((agent) => agent.answerStacks([asleep])));
+    const job = await world.submit(api, {});
+    const parts = await Promise.all(
+      agents.map(async (agent, index) => ({
+        agent,
+        asked: asked[index],
+        part: await agent.assigned(job.id, 1),
+      })),
+    );
+    for (const { agent, part } of parts) agent.running(part, 6);
+    await world.reached(api, job.id, JobState.RUNNING);
+    const [waits, stays] = [0, 1].map((rank) => parts.find(({ part }) => part.ranks[0]?.rank === rank));
+    if (waits === undefined || stays === undefined) throw new Error("a rank has no node");
+    const tracebackTail =
+      "Traceback (most recent call last):\nRuntimeError: [gloo/transport/tcp/unbound_buffer.cc:84] Timed out waiting 4000ms for recv operation to complete\n";
+    const exit = { 0: { code: 1, order: 1, lastStep: 6, tracebackTail } };
+    waits.agent.collectiveTimedOut = true;
+    waits.agent.finalized(waits.part, exit, workeragent.AttemptPhase.STOPPING);
+    await stays.agent.assigned(job.id, 1, STOP);
+    expect(stays.asked?.map(({ logAs }) => logAs)).toEqual([
+      expect.stringContaining("has waited in vain in a collective"),
+    ]);
+    expect(waits.asked).toEqual([]);
+    stays.agent.finalized(stays.part, { 1: { signal: 15, lastStep: 6, tracebackTail: asleep } });
+    waits.agent.finalized(waits.part, exit);
+    await Promise.all(agents.map((agent) => agent.assigned(job.id, 2)));
+    const { job: now } = await api.getJob({ jobId: job.id });
+    expect(now?.attempts[0]?.failure).toMatchObject({
+      class: FailureClass.INFRA,
+      reason: "COLLECTIVE_TIMEOUT",
+      rank: 1,
+      tracebackTail: asleep,
+    });
+  });
+
   it("and logs NaN in a watched metric fails at once, and names metric, step and rank", async () => {
     const world = await createWorld();
     const api = await world.api(await world.scheduler());

@@ -8,7 +8,7 @@ import { liveAttempt } from "./job.ts";
 import { admit, place, requestCancel } from "./job-changes.ts";
 import type { JobSpec } from "./job-spec.ts";
 import { observe } from "./observe.ts";
-import { type PartView, viewPart } from "./part-view.ts";
+import { notWaitedOn, type PartView, viewPart } from "./part-view.ts";
 import { reaped } from "./reaped.ts";
 
 const t0 = new Date("2026-01-01T00:00:00Z");
@@ -144,6 +144,28 @@ describe("observing an attempt", () => {
     const saving: PartView = { kind: "alive", ranks: [alive(0)], handingOver: true };
     const { job } = settle(settle(placed(), up).job, views(saving, running(alive(1))));
     expect(liveAttempt(job)).toMatchObject({ state: "stopping", stopCause: "failure" });
+  });
+
+  it("leaves a gang that has failed its life while its ranks are asked where they are, unless somebody cancels it", () => {
+    const { job } = settle(placed(), up);
+    const failed = views(
+      { kind: "alive", ranks: [exited(0, { code: 1 })], collectiveTimedOut: true },
+      running(alive(1)),
+    );
+    expect(observe(job, failed, at(9), { asking: true })).toBeUndefined();
+    const cancelled = requestCancel(job, "user:ada", "", at(3))?.job ?? job;
+    expect(observe(cancelled, failed, at(9), { asking: true })).toMatchObject({ cause: "cancel" });
+    expect(observe(job, failed, at(9))).toMatchObject({ kind: "stop", cause: "failure" });
+  });
+
+  it("looks for the rank that stayed away where nobody has waited in vain, once somebody has", () => {
+    const attempt = liveAttempt(placed()) as Attempt;
+    const waited: PartView = { kind: "alive", ranks: [alive(0)], collectiveTimedOut: true };
+    const whereTo = (...seen: [PartView, PartView]) =>
+      notWaitedOn(attempt, views(...seen)).map(({ nodeId }) => nodeId);
+    expect(whereTo(running(alive(0)), running(alive(1)))).toEqual([]);
+    expect(whereTo(waited, running(alive(1)))).toEqual(["n2"]);
+    expect(whereTo(waited, { ...waited, ranks: [alive(1)] })).toEqual([]);
   });
 
   it.each<[string, PartView]>([

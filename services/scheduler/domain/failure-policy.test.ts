@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { at, attemptOf, ended, exited, jobWith, raising, ranks, specWith } from "../test-support/ended-attempts.ts";
+import {
+  at,
+  attemptOf,
+  ended,
+  exited,
+  jobWith,
+  raising,
+  ranks,
+  specWith,
+} from "../test-support/ended-attempts.ts";
 import { afterAttempt } from "./after-attempt.ts";
 import type { PartOutcome } from "./attempt.ts";
 import type { Failure, FailureClass } from "./failure.ts";

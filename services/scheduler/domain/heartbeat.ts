@@ -32,6 +32,8 @@ export interface PartReport {
   readonly nonFinite?: NonFinite;
   /** A rank has failed here, and survivors save with those of other nodes. */
   readonly handingOver?: boolean;
+  /** A rank here has waited in a collective until it timed out. */
+  readonly collectiveTimedOut?: boolean;
 }
 
 /** How the ranks of one node were started, with the reason where they could not be forked. */

@@ -49,6 +49,8 @@ export interface Findings {
   readonly giveWay?: Yielding;
   /** It makes no step, and its stacks were taken. */
   readonly hung?: Hung;
+  /** Ranks are being asked where they are, which they can tell only before they are ended. */
+  readonly asking?: boolean;
   /** Since when it does nothing, as long as its policy allows and longer. */
   readonly idleSince?: Date;
   /** Which ranks hold it up. */
@@ -86,13 +88,13 @@ function nextStep(
     case "placed":
       return (
         startedStep(attempt, views) ??
-        stopStep(job, attempt, views, now) ??
+        stopStep(job, attempt, views, now, findings) ??
         giveWayStep(attempt, views, now, findings) ??
         idleStep(attempt, findings)
       );
     case "running":
       return (
-        stopStep(job, attempt, views, now) ??
+        stopStep(job, attempt, views, now, findings) ??
         endStep(views) ??
         firstStepStep(attempt, views) ??
         hungStep(findings) ??
@@ -125,12 +127,13 @@ function stopStep(
   attempt: Attempt,
   views: ReadonlyMap<string, PartView>,
   now: Date,
+  { asking = false }: Findings,
 ): Step | undefined {
   if (job.cancel !== undefined) return { kind: "stop", cause: "cancel" };
   if ([...views.values()].some((view) => nonFiniteOf(view) !== undefined)) {
     return { kind: "stop", cause: "non-finite" };
   }
-  if (attempt.placements.some((placement) => isBroken(placement, views.get(placement.nodeId)))) {
+  if (!asking && attempt.placements.some((placement) => isBroken(placement, views.get(placement.nodeId)))) {
     return { kind: "stop", cause: "failure" };
   }
   const limitMs = job.spec.timeoutSeconds * 1000;

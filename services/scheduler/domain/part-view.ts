@@ -1,4 +1,4 @@
-import type { Attempt, EndedPart, NonFinite, PartOutcome, RankReport } from "./attempt.ts";
+import type { Attempt, EndedPart, NonFinite, PartOutcome, Placement, RankReport } from "./attempt.ts";
 import { type Generation, type Heartbeat, hasApplied, type PartReport, type PartStart } from "./heartbeat.ts";
 import type { NodeState } from "./node.ts";
 
@@ -19,6 +19,8 @@ export type PartView =
       readonly start?: PartStart;
       /** A rank has failed here, and survivors save with those of other nodes. */
       readonly handingOver?: boolean;
+      /** A rank has waited here in a collective until it timed out. */
+      readonly collectiveTimedOut?: boolean;
     }
   | { readonly kind: "unheard" };
 
@@ -66,6 +68,7 @@ function viewReport(report: PartReport): PartView {
         ...halted,
         ...start,
         ...(report.handingOver === true ? { handingOver: true } : {}),
+        ...(report.collectiveTimedOut === true ? { collectiveTimedOut: true } : {}),
       };
   }
 }
@@ -92,6 +95,16 @@ export function nonFiniteOf(view: PartView): NonFinite | undefined {
     case "unheard":
       return undefined;
   }
+}
+
+/** Where nobody has waited in vain while somebody did elsewhere: the ranks that stayed away may be there. None if nobody did. */
+export function notWaitedOn(attempt: Attempt, views: ReadonlyMap<string, PartView>): readonly Placement[] {
+  const waited = (nodeId: string) => {
+    const view = views.get(nodeId);
+    return view?.kind === "alive" && view.collectiveTimedOut === true;
+  };
+  const others = attempt.placements.filter(({ nodeId }) => !waited(nodeId));
+  return others.length === attempt.placements.length ? [] : others;
 }
 
 /** Whether a rank ended without success. */

@@ -6,13 +6,18 @@ import { idlePolicyOf } from "../domain/job-spec.ts";
 import { attemptKey } from "../domain/node-usable.ts";
 import type { Findings } from "../domain/observe.ts";
 import { hangLimitMs, type Pace, paceAfter, stepAhead } from "../domain/pace.ts";
-import { type PartView, ranksOf } from "../domain/part-view.ts";
+import { notWaitedOn, type PartView, ranksOf } from "../domain/part-view.ts";
 import { type SlowWatch, slownessOf, slowWatchAfter, slowWatchOf } from "../domain/slowness.ts";
 import { stuckRank } from "../domain/stuck-rank.ts";
 import { LEADER_TOPIC } from "../wake.ts";
 import type { ActiveJobs } from "./active-jobs.ts";
 import type { KeptNodes } from "./keep-nodes.ts";
 import type { Term } from "./term.ts";
+
+/** How long a gang that has failed may be kept from its end until ranks have told where they are: its survivors wait for 5 s. */
+const ASK_WITHIN_MS = 2_000;
+const WAITED_IN_VAIN =
+  "trainyard: a rank on another node has waited in vain in a collective; where this rank is:";
 
 /** Watches what the running gangs do over time, which no single report tells. */
 export interface GangWatch {
@@ -26,6 +31,8 @@ interface Watched {
   pace: Pace | undefined;
   idleness: Idleness | undefined;
   hung: "asking" | Hung | undefined;
+  /** Until when its end waits for where its ranks are; set once, when a collective has timed out. */
+  askedUntilMs: number | undefined;
   slow: SlowWatch;
 }
 
@@ -69,6 +76,29 @@ export function createGangWatch(term: Term, jobs: ActiveJobs, nodes: KeptNodes):
     return hung === undefined || hung === "asking" ? undefined : hung;
   }
 
+  /** Says whether ranks of other nodes than those that waited in vain are being asked where they are. */
+  function asksWhoStayedAway(
+    gang: Watched,
+    job: Job,
+    attempt: Attempt,
+    views: ReadonlyMap<string, PartView>,
+  ): boolean {
+    const placements = notWaitedOn(attempt, views);
+    const nowMs = performance.now();
+    if (placements.length > 0 && gang.askedUntilMs === undefined) {
+      gang.askedUntilMs = nowMs + ASK_WITHIN_MS;
+      const options = { logAs: WAITED_IN_VAIN, signal: term.grant.signal };
+      void term.stacks
+        .capture(job, { number: attempt.number, placements }, options)
+        .catch((error: unknown) => term.logger.warn({ err: error, job: job.id }, "no stacks were taken"))
+        .finally(() => {
+          gang.askedUntilMs = 0;
+          term.wake.raise(LEADER_TOPIC);
+        });
+    }
+    return nowMs < (gang.askedUntilMs ?? 0);
+  }
+
   function giveWay(gang: Watched, job: Job, attempt: Attempt, idleSince: Date | undefined, now: Date) {
     const reasons = {
       nodes: attempt.placements.flatMap(({ nodeId }) => nodes.get(nodeId) ?? []),
@@ -102,6 +132,7 @@ export function createGangWatch(term: Term, jobs: ActiveJobs, nodes: KeptNodes):
         pace: undefined,
         idleness: undefined,
         hung: undefined,
+        askedUntilMs: undefined,
         slow: slowWatchOf(attempt.slowness, performance.now()),
       };
       watched.set(key, gang);
@@ -119,6 +150,7 @@ export function createGangWatch(term: Term, jobs: ActiveJobs, nodes: KeptNodes):
       const yielding: Yielding | undefined = giveWay(gang, job, attempt, idleSince, now);
       return {
         ...(hung === undefined ? {} : { hung }),
+        ...(asksWhoStayedAway(gang, job, attempt, views) ? { asking: true } : {}),
         ...(idleSince === undefined ? {} : { idleSince }),
         ...(slowness === undefined ? {} : { slowness }),
         ...(yielding === undefined ? {} : { giveWay: yielding }),

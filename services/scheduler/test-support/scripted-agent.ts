@@ -39,6 +39,7 @@ export class ScriptedAgent {
   slotKind = "cpu";
   lifecycle = scheduler.AgentLifecycle.READY;
   /** What its attempts tell from now on. */
+  collectiveTimedOut = false;
   nonFinite: MessageInitShape<typeof workeragent.NonFiniteMetricSchema> | undefined;
 
   constructor(bus: Bus, verifier: Verifier, nodeId: string, slots: number) {
@@ -217,8 +218,9 @@ export class ScriptedAgent {
 
   #report(assignment: workeragent.Assignment, phase: workeragent.AttemptPhase, ranks: RankInit[]): void {
     const { jobId, runId, attempt } = assignment;
-    const halted = this.nonFinite === undefined ? {} : { nonFinite: this.nonFinite };
-    this.#parts.set(`${jobId}/${attempt}`, { jobId, runId, attempt, phase, ranks, ...halted });
+    const { nonFinite, collectiveTimedOut } = this;
+    const told = nonFinite === undefined ? { collectiveTimedOut } : { collectiveTimedOut, nonFinite };
+    this.#parts.set(`${jobId}/${attempt}`, { jobId, runId, attempt, phase, ranks, ...told });
     this.beat();
   }
 

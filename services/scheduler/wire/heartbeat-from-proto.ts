@@ -68,6 +68,7 @@ function partOf(status: workeragent.AttemptStatus): PartReport[] {
     ...(start === undefined ? {} : { start }),
     ...(nonFinite === undefined ? {} : { nonFinite: nonFiniteOf(nonFinite) }),
     ...(status.handingOver ? { handingOver: true } : {}),
+    ...(status.collectiveTimedOut ? { collectiveTimedOut: true } : {}),
   };
   return [{ jobId, attempt, phase, ranks, failureReason, failureMessage, ...optional }];
 }

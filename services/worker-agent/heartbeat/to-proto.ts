@@ -29,6 +29,7 @@ export function attemptStatusMessage(status: AttemptStatus): workeragent.Attempt
     runId: status.runId,
     attempt: status.attempt,
     handingOver: status.handingOver,
+    collectiveTimedOut: status.collectiveTimedOut,
     phase: phases[status.phase],
     ranks: status.ranks.map(rankMessage),
     failureReason: status.failure?.reason ?? "",

@@ -21,6 +21,8 @@ export interface AttemptStatus {
   readonly nonFinite?: NonFinite;
   /** Of a gang on several nodes: its survivors here have begun to save. */
   readonly handingOver: boolean;
+  /** A rank of this node has waited in vain for others. */
+  readonly collectiveTimedOut: boolean;
   /** How this agent started its ranks; absent before, and where another agent did. */
   readonly start?: ShimStart;
 }

@@ -60,6 +60,7 @@ export class Attempt {
   #halted: NonFinite | undefined;
   #startingAtMs: number | undefined;
   #handingOver = false;
+  #collectiveTimedOut = false;
   /** Set when it is known that no rank will run, before everybody is told: what is in the log is shipped first. */
   #neverStarts = false;
   #running: Promise<void> = Promise.resolve();
@@ -169,6 +170,7 @@ export class Attempt {
       attempt,
       phase: this.#phase,
       handingOver: this.#handingOver,
+      collectiveTimedOut: this.#collectiveTimedOut,
       ranks: ranks.map((one) =>
         rankStatus(one, {
           start: this.#gang.starts.get(one.rank),
@@ -305,6 +307,10 @@ export class Attempt {
     if (this.#stop !== undefined && this.#phase !== "stopping") {
       await this.#spool.markStop(this.#stop, Date.now());
       this.#happened("stop_asked");
+    }
+    if (!this.#collectiveTimedOut && this.#spool.collectiveTimedOut) {
+      this.#collectiveTimedOut = true;
+      this.#deps.onChange();
     }
     const before = this.#gang.starts.size + this.#gang.exits.size;
     const look = await this.#gang.look(stopOrder(this.#stop));

@@ -35,6 +35,8 @@ export interface StartFailure {
   readonly tail?: string;
 }
 
+/** A name of `sdk/python/trainyard/runtime/waited_in_vain.py`. */
+const TIMED_OUT_MARK = "collective-timed-out";
 /** Most bytes of `error.json` that are read. */
 const MAX_ERROR_FILE_BYTES = 1024 * 1024;
 
@@ -90,6 +92,11 @@ export class Spool {
 
   get stopAsked(): boolean {
     return existsSync(this.path("stop.json"));
+  }
+
+  /** Whether a rank has waited in a collective until it timed out: its wrapper leaves a mark before it exits or hands over. */
+  get collectiveTimedOut(): boolean {
+    return existsSync(this.path(TIMED_OUT_MARK));
   }
 
   /** Why the ranks were told to end; undefined when they were not. */
