@@ -203,6 +203,49 @@ describe("a search", () => {
     expect(page.runs.map(({ name }) => name)).toEqual([expected.sort()[0]]);
   });
 
+  it("goes through many equals, then NaN, then those without the metric, each as they started", async () => {
+    const experiment = "groups";
+    const started = (n: number) => ({ name: `${n}`, startedAt: timestampFromMs(1e12 + n) });
+    const expected: Record<string, string[]> = { best: [], equal: [], nan: [], none: [] };
+    for (let n = 0; n < 40; n++) {
+      const runId = await aRun({ experiment, ...started(n) });
+      const group = n === 11 || n === 12 ? "best" : n % 10 === 3 ? "nan" : n % 10 === 7 ? "none" : "equal";
+      const value = { best: 20 - n, equal: 10, nan: Number.NaN, none: undefined }[group];
+      if (value !== undefined) await log(runId, { m: [value] });
+      // What is not shown lies between the others all the same.
+      if (n % 9 === 5) await ada.runs.archiveRun({ requestId: nextRequest(), runId });
+      else expected[group]?.unshift(String(n));
+    }
+    const { best = [], equal = [], nan = [], none = [] } = expected;
+    const asked = async (changes: { readonly filter?: string; readonly orderBy: string[] }) => {
+      const found: string[] = [];
+      let pageToken = "";
+      do {
+        const { runs, next } = await search(
+          { experiments: [experiment], ...changes },
+          { pageSize: 2, pageToken },
+        );
+        found.push(...runs.map(({ name }) => name));
+        pageToken = next;
+      } while (pageToken !== "");
+      return found;
+    };
+    expect(await asked({ orderBy: ["metrics.m"] })).toEqual([...best, ...equal, ...nan, ...none]);
+    expect(await asked({ orderBy: ["metrics.m DESC"] })).toEqual([
+      ...equal,
+      ...[...best].reverse(),
+      ...nan,
+      ...none,
+    ]);
+    const oldest = [...equal].reverse();
+    expect(await asked({ orderBy: ["metrics.m.max DESC", "start_time"], filter: "metrics.m >= 10" })).toEqual(
+      oldest,
+    );
+    const named = { orderBy: ["metrics.m"], filter: "run_name LIKE '2%' AND metrics.m IS NOT NULL" };
+    const two = (names: readonly string[]) => names.filter((name) => name.startsWith("2"));
+    expect(await asked(named)).toEqual([...two(equal), ...two(nan)]);
+  });
+
   it("refuses a token of another query", async () => {
     const experiment = "search tokens";
     for (let n = 0; n < 2; n++) await aRun({ experiment });
@@ -246,7 +289,7 @@ describe("any filter and order", () => {
   it("finds what a plain evaluation of the same runs finds, in that order, page by page", async () => {
     expect(runs).toHaveLength(40);
     await fc.assert(
-      fc.asyncProperty(filter, orderBy, fc.constantFrom(5, 40), async (asked, order, pageSize) => {
+      fc.asyncProperty(filter, orderBy, fc.constantFrom(3, 5, 40), async (asked, order, pageSize) => {
         const options = { vocabulary: runVocabulary };
         const expected = evaluateSearch(runs, parseFilter(asked, options), parseOrder(order, options));
         const found: string[] = [];

@@ -33,10 +33,12 @@ const newestFirst: OrderKey = {
 export async function searchRuns(deps: Deps, search: RunSearch): Promise<Found[]> {
   const { comparisons, after, limit, favouritesOf } = search;
   const order = completeOrder(search.order, newestFirst);
-  const named = await namedExperiments(deps, search);
-  const within = named === undefined ? {} : { experimentId: { $in: named.map(({ id }) => id) } };
   const joins = [...comparisons, ...order].some(({ column }) => column.kind === "metric");
-  if (joins || search.showsMetrics) await foldCalls(deps);
+  const [named] = await Promise.all([
+    namedExperiments(deps, search),
+    ...(joins || search.showsMetrics ? [foldCalls(deps)] : []),
+  ]);
+  const within = named === undefined ? {} : { experimentId: { $in: named.map(({ id }) => id) } };
   // Summaries are indexed by experiment, so that of a whole project is asked by its experiments too.
   const metricScope =
     named !== undefined || !joins

@@ -14,7 +14,7 @@ export interface FoundFields extends RunColumns {
 /** Bytes of runs in one answer: below the size of a message that clients accept. */
 const MAX_ANSWER_BYTES = 3_500_000;
 /** Runs that are read at once: one with very much to show does not have to be read with all others of its page. */
-const CHUNK = 50;
+const CHUNK = { most: 200, everyMetric: 50, metrics: 4_000 } as const;
 
 /** The runs of these ids in this order, as many as fit in one answer; at least one. Those that are gone meanwhile are left out. */
 export async function viewFoundRuns(
@@ -27,13 +27,14 @@ export async function viewFoundRuns(
   readonly lastId: string | undefined;
   readonly whole: boolean;
 }> {
-  const favourites = await deps.records.favourites.among(principal, ids);
+  const size = chunkSize(fields.metrics);
   const shown: tracking.Run[] = [];
   let bytes = 0;
   let lastId: string | undefined;
-  for (let begin = 0; begin < ids.length; begin += CHUNK) {
-    const chunk = ids.slice(begin, begin + CHUNK);
-    const [views, metrics] = await Promise.all([
+  for (let begin = 0; begin < ids.length; begin += size) {
+    const chunk = ids.slice(begin, begin + size);
+    const [favourites, views, metrics] = await Promise.all([
+      deps.records.favourites.among(principal, chunk),
       chunkViews(deps, chunk, fields),
       chunkMetrics(deps, chunk, fields.metrics),
     ]);
@@ -49,6 +50,11 @@ export async function viewFoundRuns(
     }
   }
   return { runs: shown, lastId, whole: true };
+}
+
+function chunkSize(metrics: FoundFields["metrics"]): number {
+  if (metrics === "all") return CHUNK.everyMetric;
+  return Math.max(1, Math.min(CHUNK.most, Math.floor(CHUNK.metrics / Math.max(1, metrics.length))));
 }
 
 async function chunkMetrics(

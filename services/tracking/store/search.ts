@@ -1,7 +1,16 @@
 import type { Store } from "@trainyard/store";
 import type { Document } from "mongodb";
-import { candidateCounts, candidateQuery, wholeCandidates } from "../domain/search/candidates.ts";
-import { type Place, planSearch, type Search, SUMMARIES } from "../domain/search/plan.ts";
+import type { FirstMetric } from "../domain/search/candidates.ts";
+import type { Condition } from "../domain/search/compile.ts";
+import {
+  type MetricRow,
+  type Place,
+  planSearch,
+  type Search,
+  SUMMARIES,
+  summaryId,
+} from "../domain/search/plan.ts";
+import { findBestFirst } from "./best-first.ts";
 
 /** Longest a search may take before the database gives it up. */
 const MAX_SEARCH_MS = 60_000;
@@ -14,28 +23,29 @@ export interface Found {
 
 /** Finds ids in order; what they name is read by `Runs` and `Experiments`. */
 export function createSearches(store: Store): { find(search: Search): Promise<Found[]> } {
-  /** The runs whose values are the best, at most so many; `undefined` when the search has no use for that. */
-  async function candidates(search: Search, count: number): Promise<readonly string[] | undefined> {
-    const query = candidateQuery(search);
-    if (query === undefined) return undefined;
-    const { match, aggregate, direction } = query;
-    const rows = await store.db
-      .collection(SUMMARIES)
-      .find(match, { projection: { _id: 0, runId: 1, [aggregate]: 1 }, maxTimeMS: MAX_SEARCH_MS })
-      .sort({ [aggregate]: direction })
-      .limit(count + 1)
-      .toArray();
-    const read = rows.map((row) => ({ runId: String(row.runId), value: Number(row[aggregate]) }));
-    return wholeCandidates(read, count);
+  const summaries = store.db.collection(SUMMARIES);
+
+  /** Rows with these aggregates. All of them come in one answer: a second one would cost as much as the search. */
+  function rowsOf({ aggregates }: FirstMetric, match: readonly Condition[], most: number) {
+    const columns = Object.fromEntries(aggregates.map((name) => [name, 1]));
+    const cursor = summaries
+      .find({ $and: [...match] }, { projection: { _id: 0, runId: 1, ...columns }, maxTimeMS: MAX_SEARCH_MS })
+      .batchSize(most + 1);
+    return {
+      cursor,
+      read: async (): Promise<MetricRow[]> =>
+        (await cursor.toArray()).map(({ runId, ...values }) => ({ runId: String(runId), values })),
+    };
   }
 
-  async function findAmong(search: Search): Promise<Found[]> {
+  async function find(search: Search): Promise<Found[]> {
     const pipeline = planSearch(search) as Document[]; // Stages are documents: the domain does not know the driver.
     const rows = store.db
       .collection(search.things)
       .aggregate<Record<string, unknown> & { _id: string }>(pipeline, {
         allowDiskUse: true,
         maxTimeMS: MAX_SEARCH_MS,
+        batchSize: search.limit + 1,
         ...(search.among === undefined ? {} : { hint: { _id: 1 } }),
       });
     return (await rows.toArray()).map((row) => ({
@@ -44,17 +54,22 @@ export function createSearches(store: Store): { find(search: Search): Promise<Fo
     }));
   }
 
-  return {
-    async find(search) {
-      for (const count of candidateCounts(search)) {
-        const among = await candidates(search, count);
-        if (among === undefined || among.length < search.limit) break;
-        const found = await findAmong({ ...search, among });
-        if (found.length === search.limit) return found;
-        if (among.length < count) break;
-      }
-      return await findAmong(search);
+  const metricRows = (search: Search) => ({
+    find,
+    async rows(first: FirstMetric, match: readonly Condition[], limit: number) {
+      const all = [search.metricScope, { key: first.key }, ...first.passing, ...match];
+      const { cursor, read } = rowsOf(first, all, limit);
+      cursor.sort({ [first.aggregate]: first.direction }).limit(limit);
+      return await read();
     },
+    async rowsOf(first: FirstMetric, runIds: readonly string[], match: readonly Condition[]) {
+      const ids = { _id: { $in: runIds.map((runId) => summaryId(runId, first.key)) } };
+      return await rowsOf(first, [ids, ...first.passing, ...match], runIds.length).read();
+    },
+  });
+
+  return {
+    find: async (search) => (await findBestFirst(search, metricRows(search))) ?? (await find(search)),
   };
 }
 

@@ -1,67 +1,110 @@
 /**
- * Which runs an order by a metric can begin with. Most pages need the best few of very many runs, so those are taken from
- * the index of that metric first, and everything else is asked of them only. Whoever is not among them has a worse value
- * than each of them: a page that they fill is the page that all runs would make.
+ * Which runs an order by a metric begins with. Most pages need the best few of very many runs, so the rows of that metric
+ * are read from its index, best first, and everything else is asked of their runs only, some at a time, until the page is
+ * full. Whoever comes later in the index comes later in the order: pages that are put together so are those that all runs
+ * would make.
  */
-import type { Condition } from "./compile.ts";
-import { valueTest } from "./compile.ts";
-import type { Search } from "./plan.ts";
+import type { Aggregate } from "./comparison.ts";
+import { type Condition, valueTest } from "./compile.ts";
+import { type MetricRow, plainPath, type Search } from "./plan.ts";
 
-/** Rows of one metric, in the order of one of its aggregates. */
-export interface CandidateQuery {
-  readonly match: Condition;
-  readonly aggregate: string;
+/** The metric that an order begins with, and what of its rows a search needs. */
+export interface FirstMetric {
+  readonly key: string;
+  readonly aggregate: Aggregate;
   readonly direction: 1 | -1;
+  /** All aggregates of it that the order names. */
+  readonly aggregates: readonly Aggregate[];
+  /** What a row has to pass. */
+  readonly passing: readonly Condition[];
+  /** Whether runs without a row can be found. */
+  readonly optional: boolean;
 }
 
-/** Runs asked for each row of the page, first and then: more where other columns may let only some of them pass. */
-const CANDIDATES_PER_ROW = { all: [4, 32], some: [12, 48] } as const;
+/** Runs that equal each other in the first column: by its number, by NaN, or because they have none. */
+export type Equals = number | "none";
 
-/** How many to ask, first and then. */
-export function candidateCounts({
-  comparisons,
-  limit,
-}: Pick<Search, "comparisons" | "limit">): readonly number[] {
-  return CANDIDATES_PER_ROW[comparisons.length === 0 ? "all" : "some"].map((each) => each * limit);
+/** Rows read for each row of the page, first and then: more where other columns may let only some of them pass. */
+const ROWS_PER_PAGE_ROW = { all: [4, 32], some: [6, 48] } as const;
+/** Some more are looked at than are likely to do: one look is cheaper than two. */
+const MARGIN = 1.25;
+
+/** How many rows to read, first and then. */
+export function rowCounts({ comparisons, limit }: Pick<Search, "comparisons" | "limit">): readonly number[] {
+  return ROWS_PER_PAGE_ROW[comparisons.length === 0 ? "all" : "some"].map((each) => each * limit);
 }
 
-/** The rows to take candidates from; `undefined` for an order that begins with no metric, or a page past all its numbers. */
-export function candidateQuery({
-  order,
-  comparisons,
-  metricScope,
-  after,
-}: Search): CandidateQuery | undefined {
+/** How many runs to look at next for so many missing ones, after so many of which so many were found. */
+export function nextLook(missing: number, looked: number, found: number): number {
+  const each = looked === 0 ? 1 : looked / Math.max(1, found);
+  return Math.ceil(missing * each * MARGIN) + 1;
+}
+
+/** `undefined` for an order that begins with something else, or where runs are asked for that lack the metric. */
+export function firstMetric({ order, comparisons }: Search): FirstMetric | undefined {
   const [first] = order;
   if (first?.column.kind !== "metric") return undefined;
   const { key, aggregate } = first.column;
-  const [rank, value] = after?.places[0] ?? [0, null];
-  if (rank !== 0) return undefined;
-  const tested: Condition[] = [];
+  const passing: Condition[] = [];
+  let optional = true;
   for (const { column, test } of comparisons) {
     if (column.kind !== "metric" || column.key !== key) continue;
     if (test.is === "null") return undefined;
-    if (test.is !== "not null") tested.push({ [column.aggregate]: valueTest(test) });
+    optional = false;
+    if (test.is !== "not null") passing.push({ [column.aggregate]: valueTest(test) });
   }
-  const beyond = first.descending ? "$lte" : "$gte";
-  const reached = value === null ? [] : [{ [aggregate]: { [beyond]: Number(value) } }];
-  // NaN, which comes after every number, passes no comparison.
+  const named = order.flatMap(({ column }) =>
+    column.kind === "metric" && column.key === key ? [column.aggregate] : [],
+  );
+  return { key, aggregate, direction: first.descending ? -1 : 1, aggregates: named, passing, optional };
+}
+
+/** The rows that have a number, from this one on. NaN, which comes after every number, passes no comparison. */
+export function numbersFrom(
+  { aggregate, direction }: FirstMetric,
+  reached: number | undefined,
+): readonly Condition[] {
   const numbers = { [aggregate]: { $gte: Number.NEGATIVE_INFINITY } };
-  return {
-    match: { $and: [metricScope, { key }, numbers, ...tested, ...reached] },
-    aggregate,
-    direction: first.descending ? -1 : 1,
-  };
+  if (reached === undefined) return [numbers];
+  return [numbers, { [aggregate]: { [direction === 1 ? "$gte" : "$lte"]: reached } }];
+}
+
+/** Rows in the order of their numbers: those that are there with all their equals, as of `count + 1` that were read. */
+export function wholeRows(
+  { aggregate }: Pick<FirstMetric, "aggregate">,
+  rows: readonly MetricRow[],
+  count: number,
+): readonly MetricRow[] {
+  const beyond = rows.length > count ? rows.at(-1)?.values[aggregate] : undefined;
+  return rows.filter(({ values }) => values[aggregate] !== beyond);
+}
+
+/** The end of a look that begins with so many rows: equals stay together, since other columns decide between them. */
+export function lookEnd(
+  { aggregate }: Pick<FirstMetric, "aggregate">,
+  rows: readonly MetricRow[],
+  at: number,
+): number {
+  let end = Math.min(at, rows.length);
+  while (end < rows.length && rows[end]?.values[aggregate] === rows[end - 1]?.values[aggregate]) end += 1;
+  return end;
 }
 
 /**
- * The runs of the rows that are there with all their equals: of `count + 1` rows that were read, not those that equal the
- * last one, since other columns decide between equals.
+ * The search for runs as the order has those that are equal in the first column, whoever they are: without anything about
+ * metrics. `undefined` where no index gives that order.
  */
-export function wholeCandidates(
-  rows: readonly { readonly runId: string; readonly value: number }[],
-  count: number,
-): readonly string[] {
-  const beyond = rows.length > count ? rows.at(-1)?.value : undefined;
-  return rows.filter(({ value }) => value !== beyond).map(({ runId }) => runId);
+export function equalsSearch(search: Search, equals: Equals): Search | undefined {
+  const { after, among: _, ...rest } = search;
+  const order = search.order.slice(1);
+  if (!order.every(({ column }) => plainPath(search.things, column) !== undefined)) return undefined;
+  const comparisons = search.comparisons.filter(({ column }) => column.kind !== "metric");
+  const [rank, value] = after?.places[0] ?? [];
+  const begun = equals === "none" ? rank === 2 : rank === 0 ? Number(value) === equals : false;
+  return {
+    ...rest,
+    order,
+    comparisons,
+    ...(after === undefined || !begun ? {} : { after: { places: after.places.slice(1), id: after.id } }),
+  };
 }

@@ -19,6 +19,19 @@ export type Stage = Readonly<Record<string, unknown>>;
 /** The value of one order key in a row, as a page token holds it: its rank (0 a value, 1 NaN, 2 none), and the value. */
 export type Place = readonly [rank: 0 | 1 | 2, value: string | number | null];
 
+/** What was read of a metric: a run's numbers by aggregate. */
+export interface MetricRow {
+  readonly runId: string;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+/** Runs, and of one metric the rows that pass what is asked of it, as they were read before: those are not read again. */
+export interface Among {
+  readonly ids: readonly string[];
+  readonly key: string;
+  readonly rows: readonly MetricRow[];
+}
+
 /** A search, parsed. */
 export interface Search {
   readonly things: "runs" | "experiments";
@@ -27,7 +40,7 @@ export interface Search {
   /** Which summaries may be joined: their experiments. */
   readonly metricScope: Condition;
   /** Only these are looked at; absent means all. */
-  readonly among?: readonly string[];
+  readonly among?: Among;
   readonly comparisons: readonly Comparison[];
   /** With what decides between equals in the end. */
   readonly order: readonly OrderKey[];
@@ -55,7 +68,7 @@ export function planSearch(search: Search): readonly Stage[] {
   const { things, order, limit } = search;
   const own = search.comparisons.filter(isOwn).map((each) => compileComparison(things, each));
   const metrics = metricUses(search);
-  const among = search.among === undefined ? [] : [{ _id: { $in: [...search.among] } }];
+  const among = search.among === undefined ? [] : [{ _id: { $in: [...search.among.ids] } }];
   const match = { $and: [...among, search.scope, ...own] };
   const plain = order.every((key) => plainPath(things, key.column) !== undefined);
   if (plain && metrics.length === 0) return plainPipeline(search, match);
@@ -90,7 +103,7 @@ function isOwn(comparison: Comparison): comparison is OwnComparison {
 }
 
 /** The stored field of a column that every document has and that needs no making: an index may give its order. */
-function plainPath(things: Search["things"], column: Column): string | undefined {
+export function plainPath(things: Search["things"], column: Column): string | undefined {
   if (column.kind !== "attribute") return undefined;
   const { path, optional, expression, type } = storedAttribute(things, column.name);
   // A text may be longer than what of it decides the order; ids are not.
@@ -171,8 +184,12 @@ function ordered(text: unknown): unknown {
 
 /** Adds each metric's rows, gathers all rows of a run into one, and keeps those of runs that pass. */
 function joinMetrics(search: Search, metrics: readonly MetricUse[]): Stage[] {
+  const { among } = search;
   const branches = metrics.map((use, index) => ({
-    $unionWith: { coll: SUMMARIES, pipeline: branch(search, use, index) },
+    $unionWith:
+      among?.key === use.key
+        ? { pipeline: [{ $documents: { $literal: knownRows(among.rows, use, index) } }] }
+        : { coll: SUMMARIES, pipeline: branch(search, use, index) },
   }));
   const tested = metrics.flatMap(({ tests }, index) => (tests.length === 0 ? [] : [`k${index}`]));
   const gathered = ["there", ...tested, ...search.order.map((_, n) => `v${n}`)];
@@ -189,7 +206,7 @@ function branch({ metricScope, among }: Search, { key, columns, tests }: MetricU
   const rows =
     among === undefined
       ? [metricScope, { key }]
-      : [{ _id: { $in: among.map((runId) => summaryId(runId, key)) } }];
+      : [{ _id: { $in: among.ids.map((runId) => summaryId(runId, key)) } }];
   const passed = tests.flatMap(({ aggregate, test }) =>
     test.is === "null" || test.is === "not null" ? [] : [{ [aggregate]: valueTest(test) }],
   );
@@ -203,6 +220,19 @@ function branch({ metricScope, among }: Search, { key, columns, tests }: MetricU
       },
     },
   ];
+}
+
+/** The rows that were read before, as `branch` would make them. */
+function knownRows(
+  rows: readonly MetricRow[],
+  { columns, tests }: MetricUse,
+  index: number,
+): readonly Condition[] {
+  return rows.map(({ runId, values }) => ({
+    _id: runId,
+    ...(tests.length === 0 ? {} : { [`k${index}`]: 1 }),
+    ...Object.fromEntries([...columns].map(([field, aggregate]) => [field, values[aggregate]])),
+  }));
 }
 
 /** What tests on a metric ask of its presence: a row that failed one was not joined. */
