@@ -48,6 +48,12 @@ const get = async (runId: string) => {
 };
 const update = (runId: string, change: Change) =>
   ada.runs.updateRun({ requestId: nextRequest(), runId, ...change });
+/** One point, by a call. */
+const log = (runId: string, value: number) =>
+  ada.metrics.logMetrics({
+    runId,
+    points: { keys: ["loss"], keyIndex: [0], steps: [1n], timesMs: [1], values: [value] },
+  });
 const emitted = async (id: string) =>
   (
     await service.store.db.collection("outbox").find({ subject: id }).sort({ order: 1, _id: 1 }).toArray()
@@ -233,6 +239,8 @@ describe("a deleted run", () => {
       ["tags", () => ada.runs.setRunTags({ requestId: nextRequest(), runId: id, tags: { b: "1" } })],
       ["note", () => ada.runs.addNote({ requestId: nextRequest(), runId: id, text: "x" })],
       ["archive", () => ada.runs.archiveRun({ requestId: nextRequest(), runId: id })],
+      ["points", () => log(id, 1)],
+      ["heartbeat", () => ada.runs.heartbeatRun({ runId: id })],
     ];
     for (const [what, change] of changes)
       expect([what, await reasonOf(change())]).toEqual([what, "RUN_DELETED"]);
@@ -339,10 +347,13 @@ describe("an experiment", () => {
   it("takes its runs along when it is deleted, and gives back those that were not deleted themselves", async () => {
     const experiment = "to be deleted";
     const [kept, gone] = [await aRun({ experiment }), await aRun({ experiment })];
+    await log(kept.id, 1);
     await ada.runs.deleteRun({ requestId: nextRequest(), runId: gone.id });
     await ada.experiments.deleteExperiment({ requestId: nextRequest(), experiment });
     expect((await get(kept.id)).lifecycle).toBe(Lifecycle.DELETED);
     expect(await reasonOf(update(kept.id, { name: "x" }))).toBe("RUN_DELETED");
+    expect(await reasonOf(log(kept.id, 2))).toBe("RUN_DELETED");
+    expect(await reasonOf(ada.runs.heartbeatRun({ runId: kept.id }))).toBe("RUN_DELETED");
     expect(await reasonOf(aRun({ experiment }))).toBe("EXPERIMENT_DELETED");
     expect(await reasonOf(ada.runs.restoreRun({ requestId: nextRequest(), runId: gone.id }))).toBe(
       "EXPERIMENT_DELETED",
@@ -352,6 +363,9 @@ describe("an experiment", () => {
       Lifecycle.ACTIVE,
       Lifecycle.DELETED,
     ]);
+    await log(kept.id, 3);
+    const { series } = await ada.metrics.getSeries({ runIds: [kept.id], keys: ["loss"] });
+    expect(series[0]?.points?.values).toEqual([1, 3]);
   });
 });
 

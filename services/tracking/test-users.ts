@@ -10,6 +10,7 @@ export interface Caller {
   readonly tracking: ReturnType<typeof rpcClient<typeof contract.TrackingService>>;
   readonly runs: ReturnType<typeof rpcClient<typeof contract.RunService>>;
   readonly experiments: ReturnType<typeof rpcClient<typeof contract.ExperimentService>>;
+  readonly metrics: ReturnType<typeof rpcClient<typeof contract.MetricService>>;
 }
 
 /** The service as this principal calls it, through the gateway; by default a submitter of the tests' project. */
@@ -25,6 +26,7 @@ export async function callerOf(
     tracking: client(tracking.TrackingService),
     runs: client(tracking.RunService),
     experiments: client(tracking.ExperimentService),
+    metrics: client(tracking.MetricService),
   };
 }
 

@@ -51,3 +51,14 @@ export async function saveChange(deps: Deps, tx: Tx, before: RunRecord, next: Ru
   await deps.records.runs.save(tx, changed);
   return changed;
 }
+
+/**
+ * Throws RUN_DELETED for a run that is deleted, itself or with its experiment, where a call changes no document of the
+ * run. An experiment may be as it was a moment ago: many calls come for one.
+ */
+export async function assertNotDeleted(deps: Deps, run: RunRecord): Promise<void> {
+  if (run.lifecycle === "deleted") throw runDeleted(run.id);
+  if (run.experimentId === "") return;
+  const experiment = await deps.records.experiments.findRecent(run.experimentId);
+  if (experiment?.lifecycle === "deleted") throw runDeleted(run.id);
+}

@@ -1,8 +1,9 @@
 import { DomainError } from "@trainyard/domain";
 import type { Deps } from "../deps.ts";
 import type { Checkpoint } from "../domain/checkpoint.ts";
-import { runDeleted, runNotFound } from "../domain/errors.ts";
+import { runNotFound } from "../domain/errors.ts";
 import { chooseResume } from "../domain/resume-point.ts";
+import { assertNotDeleted } from "./change-run.ts";
 
 /** Steps that a refusal names, so that its reader can choose another one. */
 const STEPS_NAMED = 20;
@@ -29,7 +30,7 @@ export async function holdCheckpoint(deps: Deps, wanted: CheckpointToHold): Prom
     const all = (await checkpoints.ofRun(runId, tx)).filter(({ state }) => state === "committed");
     const held = all.find(({ heldBy }) => heldBy?.includes(forRunId));
     if (held !== undefined) return held;
-    if (run.lifecycle === "deleted") throw runDeleted(runId);
+    await assertNotDeleted(deps, run);
     const found =
       step === undefined
         ? chooseResume(run.attempts, all)

@@ -1,5 +1,6 @@
 import type { IndexSpec, Store, Tx } from "@trainyard/store";
 import type { Experiment } from "../domain/experiment.ts";
+import { createRecent } from "./recent.ts";
 import { type Scope, within } from "./session.ts";
 
 interface ExperimentDocument extends Omit<Experiment, "id"> {
@@ -19,6 +20,8 @@ export const experimentIndexes: readonly IndexSpec[] = [
 /** The experiments: the only place that reads and writes them. */
 export interface Experiments {
   find(id: string, scope?: Scope): Promise<Experiment | undefined>;
+  /** As `find`; it may be as it was RECENT_MS ago, but for what this process has changed. */
+  findRecent(id: string): Promise<Experiment | undefined>;
   findMany(ids: readonly string[]): Promise<Experiment[]>;
   findManyByName(project: string, names: readonly string[]): Promise<Experiment[]>;
   findByName(project: string, name: string, scope?: Scope): Promise<Experiment | undefined>;
@@ -35,10 +38,21 @@ export interface Experiments {
 /** The experiments in this database. */
 export function createExperiments(store: Store): Experiments {
   const documents = store.collection<ExperimentDocument>("experiments");
+  const recent = createRecent<Experiment>();
   return {
     async find(id, scope) {
       const found = await documents.findOne({ _id: id }, within(scope));
       return found === null ? undefined : experimentOf(found);
+    },
+    async findRecent(id) {
+      const known = recent.get(id);
+      if (known !== undefined) return known;
+      const changes = recent.changes();
+      const found = await documents.findOne({ _id: id });
+      if (found === null) return undefined;
+      const experiment = experimentOf(found);
+      recent.keep(experiment, changes);
+      return experiment;
     },
     async findMany(ids) {
       return (await documents.find({ _id: { $in: [...ids] } }).toArray()).map(experimentOf);
@@ -68,6 +82,7 @@ export function createExperiments(store: Store): Experiments {
       return found.map(({ _id }) => _id);
     },
     async save(tx, { id, ...fields }) {
+      void tx.session.once("ended", recent.changing(id));
       const document = { schemaVersion: 2 as const, ...fields };
       await documents.replaceOne({ _id: id }, document, { upsert: true, session: tx.session });
     },

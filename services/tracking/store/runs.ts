@@ -1,8 +1,8 @@
 import type { IndexSpec, Store, Tx } from "@trainyard/store";
 import type { Document, Filter } from "mongodb";
-import type { RunRecord } from "../domain/run-record.ts";
+import { isOutside, type RunRecord } from "../domain/run-record.ts";
 import { openStatuses, type RunStatus } from "../domain/run-status.ts";
-import { createRecentRuns } from "./recent-runs.ts";
+import { createRecent } from "./recent.ts";
 import { type Scope, within } from "./session.ts";
 
 /**
@@ -95,7 +95,7 @@ export interface Runs {
 /** The runs in this database. */
 export function createRuns(store: Store): Runs {
   const documents = store.collection<RunDocument>("runs");
-  const recent = createRecentRuns();
+  const recent = createRecent<RunRecord>();
   const changing = (id: string, tx: Tx) => void tx.session.once("ended", recent.changing(id));
   return {
     async find(id, scope) {
@@ -111,7 +111,7 @@ export function createRuns(store: Store): Runs {
       if (known !== undefined) return known;
       const changes = recent.changes();
       const found = toRecord(await documents.findOne({ _id: id }));
-      if (found !== undefined) recent.keep(found, changes);
+      if (found !== undefined && isOutside(found)) recent.keep(found, changes);
       return found;
     },
     async list(filter, limit) {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
+from mlflow.entities import Metric, ViewType
 from observe import Observer
 
 from scenarios.scenario import scenario
@@ -53,7 +53,15 @@ def experiment_lifecycle(c: MlflowClient, o: Observer, _: Path) -> None:
     o.see("rename deleted", lambda: c.rename_experiment(e, "other"))
     o.see("run in deleted", lambda: c.create_run(e))
     o.see("tag deleted", lambda: c.set_experiment_tag(e, "k", "v"))
+    inside = run.info.run_id
+    o.see("point of its run", lambda: c.log_metric(inside, "loss", 0.5))
+    o.see("points of its run", lambda: c.log_batch(inside, metrics=[Metric("loss", 0.5, 1, 1)]))
+    o.see("parameter of its run", lambda: c.log_param(inside, "lr", "1"))
+    o.see("tag of its run", lambda: c.set_tag(inside, "k", "v"))
+    o.see("end of its run", lambda: c.set_terminated(inside))
     o.see("restore", lambda: c.restore_experiment(e))
+    o.see("point after", lambda: c.log_metric(inside, "loss", 0.25, timestamp=2, step=2))
+    o.see("history after", lambda: [(m.step, m.value) for m in c.get_metric_history(inside, "loss")])
     o.see("restored", lambda: c.get_experiment(e))
     o.see("its run again", lambda: c.get_run(run.info.run_id).info.lifecycle_stage)
     o.see("restore again", lambda: c.restore_experiment(e))

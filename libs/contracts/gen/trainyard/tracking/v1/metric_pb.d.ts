@@ -73,7 +73,7 @@ export declare type LogMetricsRequest = Message<"trainyard.tracking.v1.LogMetric
   requestId: string;
 
   /**
-   * The run, in any status. The points belong to its current attempt (0 without a job) and stay visible whatever attempt follows.
+   * The run, in any status, not deleted. The points belong to its current attempt (0 without a job) and stay visible whatever attempt follows.
    *
    * @generated from field: string run_id = 2;
    */
@@ -560,7 +560,8 @@ export declare const SeriesAxisSchema: GenEnum<SeriesAxis>;
 export declare const MetricService: GenService<{
   /**
    * LogMetrics stores points. When it answers they are durable, and the next read shows them. Role: submitter. Errors: NOT_FOUND (RUN_NOT_FOUND),
-   * INVALID_ARGUMENT (METRIC_KEY_INVALID, METRIC_COLUMNS_DIFFER, METRIC_STEP_INVALID, TOO_MANY_POINTS, TOO_MANY_KEYS), ALREADY_EXISTS (REQUEST_ID_REUSED).
+   * INVALID_ARGUMENT (METRIC_KEY_INVALID, METRIC_COLUMNS_DIFFER, METRIC_STEP_INVALID, TOO_MANY_POINTS, TOO_MANY_KEYS), ALREADY_EXISTS (REQUEST_ID_REUSED),
+   * FAILED_PRECONDITION (RUN_DELETED) for a run that is deleted, itself or with its experiment.
    *
    * @generated from rpc trainyard.tracking.v1.MetricService.LogMetrics
    */

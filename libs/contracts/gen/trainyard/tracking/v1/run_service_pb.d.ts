@@ -1187,7 +1187,8 @@ export declare const RunService: GenService<{
     output: typeof LogInputsResponseSchema;
   },
   /**
-   * HeartbeatRun says that an outside run's client is alive. Every other write says so too. Role: submitter. Errors: FAILED_PRECONDITION (RUN_ENDED).
+   * HeartbeatRun says that an outside run's client is alive. Every other write says so too. Role: submitter. Errors: FAILED_PRECONDITION (RUN_DELETED,
+   * RUN_ENDED).
    *
    * @generated from rpc trainyard.tracking.v1.RunService.HeartbeatRun
    */
