@@ -120,6 +120,7 @@ export async function resume(
     await reportCheckpointPart(deps, {
       runId,
       attempt,
+      nodeId: "n1",
       actor: "agent:n1",
       worldSize: RANKS,
       step: 1_000 + attempt,

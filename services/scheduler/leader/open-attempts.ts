@@ -40,6 +40,7 @@ export function createOpener(term: Term, jobs: ActiveJobs): Opener {
             attempt: attempt.number,
             project: job.project,
             startFromCheckpointId: job.spec.startFrom?.checkpointId ?? "",
+            nodes: attempt.placements.map(({ nodeId, ranks }) => ({ nodeId, ranks: [...ranks] })),
           },
           { timeoutMs: OPEN_TIMEOUT_MS, signal: term.grant.signal },
         ),

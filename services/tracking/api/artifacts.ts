@@ -30,7 +30,8 @@ export function artifactsApi(deps: Deps): Methods {
       if (file === undefined) throw invalidField("file", "is required");
       assertFiles("file", files, 1, "one file a call");
       const schema = tracking.LogArtifactResponseSchema;
-      const report = { runId, attempt, file, actor: actorOf(principalOf(context)) };
+      const agent = principalOf(context);
+      const report = { runId, attempt, file, nodeId: agent.name, actor: actorOf(agent) };
       return await withHeldBlobs(deps, runId, files, (replaces) =>
         answerOnce(deps, context, request, schema, async (tx) => {
           const { artifact, replaced } = await logArtifact(deps, tx, report);
@@ -43,6 +44,7 @@ export function artifactsApi(deps: Deps): Methods {
     async logModel(request, context) {
       const { runId, attempt } = request;
       if (request.model === undefined) throw invalidField("model", "is required");
+      const nodeId = principalOf(context).name;
       const model = modelFromProto(request.model);
       assertName("model.name", model.name);
       assertFiles("model.files", model.files, MAX_FILES_PER_MODEL, "MAX_FILES_PER_MODEL");
@@ -50,7 +52,9 @@ export function artifactsApi(deps: Deps): Methods {
       const schema = tracking.LogModelResponseSchema;
       return await withHeldBlobs(deps, runId, model.files, () =>
         answerOnce(deps, context, request, schema, async (tx) =>
-          create(schema, { model: modelToProto(await logModel(deps, tx, { runId, attempt, model })) }),
+          create(schema, {
+            model: modelToProto(await logModel(deps, tx, { runId, attempt, nodeId, model })),
+          }),
         ),
       );
     },

@@ -3,7 +3,9 @@ import type { tracking } from "@trainyard/contracts";
 import { assertId, assertName, DomainError } from "@trainyard/domain";
 import { actorOf, type Principal, principalOf } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
+import { invalidField } from "../domain/errors.ts";
 import { contiguousEnd } from "../domain/offset-ranges.ts";
+import type { Reporter } from "../domain/reporter.ts";
 import type { TelemetryKind } from "../domain/telemetry-source.ts";
 import { settleArrivals } from "../operations/await-run.ts";
 import { openAttempt } from "../operations/open-attempt.ts";
@@ -12,6 +14,7 @@ import { checkpointToProto } from "../wire/checkpoint-to-proto.ts";
 import { boundedNumber } from "../wire/numbers.ts";
 
 const MAX_ATTEMPT = 1_000_000;
+const MAX_NODES = 4_096;
 
 type Methods = Pick<ServiceImpl<typeof tracking.TrackingService>, "openAttempt" | "getTelemetryOffsets">;
 
@@ -34,6 +37,7 @@ export function attemptsApi(deps: Deps): Methods {
         project,
         attempt,
         ...(startFrom === "" ? {} : { startFrom }),
+        reporters: reportersFrom(request.nodes),
         actor: actorOf(principal),
       });
       return resume === undefined ? {} : { resume: checkpointToProto(resume) };
@@ -53,6 +57,12 @@ export function attemptsApi(deps: Deps): Methods {
       };
     },
   };
+}
+
+function reportersFrom(nodes: readonly tracking.AttemptNode[]): readonly Reporter[] {
+  if (nodes.length > MAX_NODES)
+    throw invalidField("nodes", `${nodes.length} nodes; at most ${MAX_NODES} (MAX_NODES)`);
+  return nodes.map(({ nodeId, ranks }) => ({ nodeId, ranks }));
 }
 
 function endOf(stored: readonly StoredSource[], rank: number, kind: TelemetryKind): bigint {

@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { tracking } from "@trainyard/contracts";
 import { assertId, assertName } from "@trainyard/domain";
-import { actorOf, principalOf, requestId } from "@trainyard/service";
+import { actorOf, type Principal, principalOf, requestId } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { invalidField } from "../domain/errors.ts";
 import { MAX_FILES_PER_PART, MAX_WORLD_SIZE } from "../domain/limits.ts";
@@ -25,7 +25,7 @@ export function checkpointsApi(deps: Deps): Methods {
   return {
     async reportCheckpointPart(request, context) {
       requestId(request.requestId);
-      const report = reportOf(request, actorOf(principalOf(context)));
+      const report = reportOf(request, principalOf(context));
       assertFiles("part.files", report.part.files, MAX_FILES_PER_PART, "MAX_FILES_PER_PART");
       // (run, attempt, step, rank) is the request's identity: the same part gets the same answer for ever, not for 7 days.
       const checkpoint = await reportCheckpointPart(deps, report);
@@ -54,14 +54,15 @@ export function checkpointsApi(deps: Deps): Methods {
   };
 }
 
-function reportOf(request: tracking.ReportCheckpointPartRequest, actor: string): PartReport {
+function reportOf(request: tracking.ReportCheckpointPartRequest, agent: Principal): PartReport {
   const { runId, attempt, part } = request;
   if (part === undefined) throw invalidField("part", "is required");
   const worldSize = boundedNumber("world_size", request.worldSize, 1, MAX_WORLD_SIZE);
   return {
     runId,
     attempt,
-    actor,
+    nodeId: agent.name,
+    actor: actorOf(agent),
     worldSize,
     step: safeNumber("step", request.step),
     kind: kindFromProto(request.kind),

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { tracking } from "@trainyard/contracts";
+import { principalOf } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { assertMarkdown, assertParams, assertTags } from "../domain/check-texts.ts";
 import { invalidField } from "../domain/errors.ts";
@@ -24,9 +25,11 @@ export function runFactsApi(deps: Deps): Methods {
       assertTags("tags", tags);
       assertMarkdown("note", note);
       const noteAt = notePlaceFromProto({ ...(step === undefined ? {} : { step }), key });
+      const nodeId = principalOf(context).name;
       const schema = tracking.LogRunFactsResponseSchema;
       return await answerOnce(deps, context, request, schema, async (tx) => {
-        const run = await logRunFacts(deps, tx, { runId, attempt, rank, params, tags, note, noteAt });
+        const facts = { runId, attempt, rank, nodeId, params, tags, note, noteAt };
+        const run = await logRunFacts(deps, tx, facts);
         return create(schema, { version: BigInt(run.version) });
       });
     },

@@ -4,6 +4,7 @@ import type { DatasetInput } from "./dataset-input.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { NamedText, Param } from "./named-text.ts";
 import type { Handover, Recovery } from "./recovery.ts";
+import type { Reporter } from "./reporter.ts";
 import type { AttemptSightings, RunStatus } from "./run-status.ts";
 import type { AttemptOrigin } from "./visible-history.ts";
 
@@ -96,6 +97,8 @@ export interface RunRecord {
   readonly submission?: Submission;
   /** The fencing token: whatever names a lower attempt is refused. Only rises. */
   readonly currentAttempt: number;
+  /** The nodes of that attempt, whose agents alone may report of it; absent where nobody said which they are. */
+  readonly reporters?: readonly Reporter[];
   /** As opened, oldest first. */
   readonly attempts: readonly RunAttempt[];
   readonly sightings: AttemptSightings;

@@ -3,6 +3,7 @@ import { crashPoint } from "@trainyard/failpoint";
 import type { Deps } from "../deps.ts";
 import { type Checkpoint, filesOf } from "../domain/checkpoint.ts";
 import { fenced } from "../domain/errors.ts";
+import type { Reporter } from "../domain/reporter.ts";
 import { chooseResume, resumePointOf } from "../domain/resume-point.ts";
 import { bareRun, type RunRecord } from "../domain/run-record.ts";
 import { isFinal } from "../domain/run-status.ts";
@@ -17,6 +18,8 @@ export interface AttemptToOpen {
   readonly attempt: number;
   /** Where it begins while the run has no checkpoint of its own; absent for step 0. */
   readonly startFrom?: string;
+  /** The nodes that it runs on; none where nobody said. */
+  readonly reporters?: readonly Reporter[];
   readonly actor: string;
 }
 
@@ -25,7 +28,7 @@ export interface AttemptToOpen {
  * good. Asked again, it gives the same answer. Throws `aborted` ATTEMPT_FENCED when a newer one is open.
  */
 export async function openAttempt(deps: Deps, request: AttemptToOpen): Promise<Checkpoint | undefined> {
-  const { runId, jobId, project, attempt, actor } = request;
+  const { runId, jobId, project, attempt, actor, reporters = [] } = request;
   const { runs, checkpoints, metricStates } = deps.records;
   const openedAt = deps.now();
   const start = await heldStart(deps, request);
@@ -39,10 +42,12 @@ export async function openAttempt(deps: Deps, request: AttemptToOpen): Promise<C
     }
     const resume = chooseResume(run.attempts, await checkpoints.ofRun(runId, tx));
     const begins = resume === undefined ? startedFrom(start) : { resumedFrom: resumePointOf(resume) };
+    const { reporters: _, ...before } = run;
     await runs.save(tx, {
-      ...run,
+      ...before,
       version: run.version + 1,
       currentAttempt: attempt,
+      ...(reporters.length === 0 ? {} : { reporters }),
       attempts: [...run.attempts, { number: attempt, openedAt, ...begins }],
       startedAt: run.startedAt ?? openedAt,
     });

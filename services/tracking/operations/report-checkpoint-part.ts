@@ -22,6 +22,7 @@ import {
   MAX_CHECKPOINT_SPANS,
   MAX_FILES_PER_CHECKPOINT,
 } from "../domain/limits.ts";
+import { assertReporter } from "../domain/reporter.ts";
 import { chooseResume } from "../domain/resume-point.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import { creatingTransaction } from "../store/session.ts";
@@ -38,6 +39,8 @@ export interface PartReport {
   readonly worldSize: number;
   readonly part: CheckpointPart;
   readonly metrics: ReportedMetrics;
+  /** The node whose agent reports it. */
+  readonly nodeId: string;
   readonly actor: string;
 }
 
@@ -81,8 +84,13 @@ async function settledPart(deps: Deps, report: PartReport): Promise<Checkpoint |
   if (run === undefined) throw runNotFound(report.runId);
   const known = await deps.records.checkpoints.findAt(report);
   const settled = known === undefined ? undefined : matchPart(known, report);
-  if (settled === undefined) assertNotFenced(run, report.attempt);
+  if (settled === undefined) assertMayReport(run, report);
   return settled;
+}
+
+function assertMayReport(run: RunRecord, { attempt, nodeId, part }: PartReport): void {
+  assertNotFenced(run, attempt);
+  assertReporter(run, nodeId, part.rank);
 }
 
 /** The checkpoint, if it has the reported part; undefined, if it lacks that rank's; throws, if it has another. */
@@ -101,7 +109,7 @@ async function takePart(deps: Deps, tx: Tx, report: PartReport, id: string, now:
   const known = await checkpoints.findAt(report, tx);
   const settled = known === undefined ? undefined : matchPart(known, report);
   if (settled !== undefined) return { checkpoint: settled };
-  assertNotFenced(run, attempt);
+  assertMayReport(run, report);
   const begun: Checkpoint = {
     id,
     runId,

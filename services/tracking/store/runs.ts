@@ -41,6 +41,7 @@ const optional = [
   "latestCheckpointId",
   "model",
   "recovery",
+  "reporters",
   "failure",
   "startedAt",
   "endedAt",
@@ -197,6 +198,7 @@ function without({ params, tags, inputs, details }: RunColumns): Record<string, 
     ...(inputs ? [] : ["inputs"]),
     ...(details ? [] : ["submission", "attempts", "model", "latestCheckpointId", "recovery"]),
     "sightings",
+    "reporters",
   ];
   return Object.fromEntries(left.map((path) => [path, 0]));
 }

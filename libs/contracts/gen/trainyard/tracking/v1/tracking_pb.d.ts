@@ -609,6 +609,13 @@ export declare type OpenAttemptRequest = Message<"trainyard.tracking.v1.OpenAtte
    * @generated from field: string start_from_checkpoint_id = 5;
    */
   startFromCheckpointId: string;
+
+  /**
+   * The nodes that it runs on: only their agents may report of it, each of its own ranks. At most 4096; empty: any agent may.
+   *
+   * @generated from field: repeated trainyard.tracking.v1.AttemptNode nodes = 6;
+   */
+  nodes: AttemptNode[];
 };
 
 /**
@@ -616,6 +623,33 @@ export declare type OpenAttemptRequest = Message<"trainyard.tracking.v1.OpenAtte
  * Use `create(OpenAttemptRequestSchema)` to create a new message.
  */
 export declare const OpenAttemptRequestSchema: GenMessage<OpenAttemptRequest>;
+
+/**
+ * AttemptNode is one node of an attempt.
+ *
+ * @generated from message trainyard.tracking.v1.AttemptNode
+ */
+export declare type AttemptNode = Message<"trainyard.tracking.v1.AttemptNode"> & {
+  /**
+   * The node, as its agent's token names it.
+   *
+   * @generated from field: string node_id = 1;
+   */
+  nodeId: string;
+
+  /**
+   * Ranks of the gang that run there.
+   *
+   * @generated from field: repeated int32 ranks = 2;
+   */
+  ranks: number[];
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.AttemptNode.
+ * Use `create(AttemptNodeSchema)` to create a new message.
+ */
+export declare const AttemptNodeSchema: GenMessage<AttemptNode>;
 
 /**
  * OpenAttemptResponse says where the attempt begins.
