@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { scheduler } from "@trainyard/contracts";
 import {
+  atFileEnd,
   type NetworkNode,
   type SmallDisk,
   smallDisk,
@@ -147,6 +148,8 @@ async function addNode(
     options.disks === true ? tried(() => smallDisk(dir, DISK_MIB), missing, "no disk is filled") : undefined;
   const env = { TRAINYARD_LAUNCHER: "warm", ...options.agentEnv };
   const on = network?.nodes[index];
+  // Where nobody gets to stop the stage, as at Ctrl-C: after the agents, which would start new ones.
+  atFileEnd(() => endAll(dir));
   const agent = new Kept(id, () => spawnAgent(fleet.platform, id, env, { on }), AGENT_DOWN_MS);
   return {
     id,

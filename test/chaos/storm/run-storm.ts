@@ -1,10 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { scheduler } from "@trainyard/contracts";
-import { waitFor } from "@trainyard/testing";
+import { tempDir, waitFor } from "@trainyard/testing";
 import { insist } from "../../flow/clients.ts";
 import { type Stage, setStage } from "../../flow/stage.ts";
 import { seededRandom } from "../seeded-random.ts";
@@ -71,7 +68,7 @@ const UNCORDON_EVERY_MS = 1_000;
  */
 export async function runStorm(options: StormOptions): Promise<StormResult> {
   const from = performance.now();
-  const dir = mkdtempSync(join(tmpdir(), "trainyard-storm-"));
+  const dir = tempDir("storm");
   const struck: Record<string, number> = {};
   const broken: Broken[] = [];
   let stage: Stage | undefined;
@@ -92,7 +89,6 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   } finally {
     if (stage !== undefined && broken.length > 0) output = outputs(stage);
     await stage?.stop();
-    rmSync(dir, { recursive: true, force: true });
   }
   return {
     broken,
