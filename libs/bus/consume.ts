@@ -12,6 +12,7 @@ import { buryMessage } from "./dead-letter.ts";
 import { matches } from "./declare-stream.ts";
 import { apiCodes, hasApiCode } from "./errors.ts";
 import type { HandlerResult } from "./handler-result.ts";
+import { createRoom, type Room } from "./room.ts";
 
 /** A durable pull consumer as it shall be. */
 export interface ConsumerSpec {
@@ -25,6 +26,8 @@ export interface ConsumerSpec {
   readonly ackWaitMs: number;
   /** Messages handled at once. */
   readonly concurrency: number;
+  /** Where consumers share what they handle at once. Each then asks for few until it knows how many are there. */
+  readonly room?: Room;
   readonly logger: Logger;
 }
 
@@ -54,6 +57,8 @@ const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 30_000;
 const RECOVER_MS = 500;
 const PULL_EXPIRES_MS = 5_000;
+/** Places that a consumer which shares a room keeps while nothing is known to wait for it. */
+const IDLE_ASK = 16;
 
 /**
  * Takes messages one by one, `concurrency` at once, until stopped. It asks for no more than it has room for: a message that
@@ -67,8 +72,8 @@ export function consume(
 ): Consuming {
   const { logger } = spec;
   const running = new Set<Promise<void>>();
+  const room = spec.room ?? createRoom(spec.concurrency);
   const stopping = new AbortController();
-  const stopped = aborted(stopping.signal);
   let messages: ConsumerMessages | undefined;
   let loop: Promise<void> | undefined;
 
@@ -134,32 +139,39 @@ export function consume(
   async function pull(): Promise<void> {
     await declareConsumer(bus, spec);
     const consumer = await bus.js.consumers.get(spec.stream, spec.durable);
+    let waiting = 0;
     for (;;) {
-      await room();
-      if (stopping.signal.aborted) return;
-      const free = spec.concurrency - running.size;
-      messages = await consumer.fetch({ max_messages: free, expires: PULL_EXPIRES_MS });
-      if (stopping.signal.aborted) messages.stop();
-      for await (const message of messages) await begin(message);
+      const asked = spec.room === undefined ? spec.concurrency : Math.max(IDLE_ASK, waiting);
+      let places = await room.take(asked, stopping.signal);
+      waiting = 0;
+      try {
+        if (stopping.signal.aborted) return;
+        messages = await consumer.fetch({ max_messages: places, expires: PULL_EXPIRES_MS });
+        if (stopping.signal.aborted) messages.stop();
+        for await (const message of messages) {
+          waiting = message.info.pending;
+          // Only after a reconnect can there be more messages than were asked for.
+          if (places === 0) places = await room.take(1, stopping.signal);
+          if (begin(message)) places -= 1;
+        }
+      } finally {
+        room.leave(places);
+      }
     }
   }
 
-  /** Waits until a handler can be started, or shall not be any more. */
-  async function room(): Promise<void> {
-    while (running.size >= spec.concurrency && !stopping.signal.aborted) {
-      await Promise.race([...running, stopped]);
-    }
-  }
-
-  async function begin(message: JsMsg): Promise<void> {
-    // Only after a reconnect can there be more messages than were asked for.
-    await room();
+  /** Whether its handler runs now, in a place of the room. */
+  function begin(message: JsMsg): boolean {
     if (stopping.signal.aborted) {
       message.nak();
-      return;
+      return false;
     }
-    const task: Promise<void> = take(message).finally(() => running.delete(task));
+    const task: Promise<void> = take(message).finally(() => {
+      running.delete(task);
+      room.leave(1);
+    });
     running.add(task);
+    return true;
   }
 
   async function run(): Promise<void> {

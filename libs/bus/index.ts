@@ -23,6 +23,7 @@ export {
   natsServerConfig,
 } from "./nats-server-config.ts";
 export { generateNkey, type Nkey } from "./nkey.ts";
+export { createRoom, type Room } from "./room.ts";
 export {
   advisoryStreamSpec,
   deadLetterStreamSpec,
@@ -30,5 +31,8 @@ export {
   retention,
   type StreamSpec,
   streamNames,
+  TELEMETRY_PARTITIONS,
+  telemetryPartition,
   telemetryStreamSpec,
+  unpartitionedTelemetry,
 } from "./stream-spec.ts";

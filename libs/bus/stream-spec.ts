@@ -31,6 +31,8 @@ export interface StreamSpec {
   readonly maxBytes: number;
   /** old: the oldest message makes room. new: a full stream refuses, so that pressure reaches the publisher. */
   readonly whenFull: "old" | "new";
+  /** Under which subject the server stores what comes under another; the stream's subjects hold both. */
+  readonly transform?: { readonly src: string; readonly dest: string };
 }
 
 /** The domain events of one service. */
@@ -44,12 +46,34 @@ export function eventStreamSpec(service: string): StreamSpec {
   };
 }
 
-/** Metric and log batches on their way from the agents to tracking. */
+/**
+ * Into how many parts the telemetry is divided by run, so that replicas share it. More cost an idle platform more open
+ * requests, and fewer share less evenly. It may grow; what is stored under a number that is gone, nobody takes any more.
+ */
+export const TELEMETRY_PARTITIONS = 16;
+
+/** What agents publish to: project, run, attempt, rank and kind. */
+const published = "telemetry.*.*.*.*.*";
+
+/** What of the telemetry is stored in this partition. */
+export function telemetryPartition(number: number): string {
+  return `telemetry.${number}.*.*.*.*.*`;
+}
+
+/** What of the telemetry is in no partition: it was stored before there were any, or by a server that knows none. */
+export const unpartitionedTelemetry = published;
+
+/**
+ * Metric and log batches on their way from the agents to tracking. The server puts the number of the run's partition before
+ * what an agent's subject says, so agents of any version are served, and none chooses its own.
+ */
 export function telemetryStreamSpec(): StreamSpec {
+  const address = [1, 2, 3, 4, 5].map((place) => `{{wildcard(${place})}}`).join(".");
   return {
     name: streamNames.telemetry,
     description: "metric and log batches of the ranks",
-    subjects: ["telemetry.*.*.*.*.*"],
+    subjects: [published, "telemetry.*.*.*.*.*.*"],
+    transform: { src: published, dest: `telemetry.{{partition(${TELEMETRY_PARTITIONS},2)}}.${address}` },
     ...retention.telemetry,
     whenFull: "new",
   };
@@ -93,5 +117,6 @@ export function streamConfig(spec: StreamSpec): Pick<StreamConfig, "name"> & Par
     duplicate_window: nanos(DUPLICATE_WINDOW_MS),
     allow_direct: true,
     num_replicas: 1,
+    ...(spec.transform === undefined ? {} : { subject_transform: { ...spec.transform } }),
   };
 }

@@ -24,6 +24,7 @@ import { logArchiver } from "./operations/log-archiver.ts";
 import { createLogTrimmer } from "./operations/log-trimmer.ts";
 import { metricWorker } from "./operations/metric-worker.ts";
 import { createRunRoom } from "./operations/run-room.ts";
+import { workShare } from "./operations/work-share.ts";
 import { createRunSignals } from "./run-signals.ts";
 import { migrations } from "./store/migrations.ts";
 import { createRecords, recordIndexes } from "./store/records.ts";
@@ -61,14 +62,16 @@ export async function build(
   };
   const server = rpcServer({ ...foundation.server, routes: routes(deps), access });
   const trimmer = createLogTrimmer(deps, config.logLimitBytes);
+  const share = workShare(deps);
   const parts: Part[] = [
     ...foundation.parts,
     trimmer,
     telemetryStream(bus),
     jobsConsumer(deps, bus),
     modelsConsumer(deps, bus),
-    telemetryConsumer(deps, bus, trimmer),
-    metricWorker(deps),
+    share,
+    telemetryConsumer(deps, bus, trimmer, share),
+    metricWorker(deps, share),
     logArchiver(deps, config.archiveTurnMs),
     idleWatch(deps, config.idleWatchMs),
     hourlyCollector(deps, config.gcEveryHours),

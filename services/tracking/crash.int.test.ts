@@ -1,21 +1,24 @@
+import { TELEMETRY_PARTITIONS } from "@trainyard/bus";
 import { scheduler } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
 import { fromConnectError } from "@trainyard/service";
 import { tempDir, testSigner, waitFor } from "@trainyard/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ownerOf } from "./domain/rendezvous.ts";
-import { SILENT_MS } from "./store/metric-workers.ts";
+import { SILENT_MS } from "./domain/replicas.ts";
 import { spawnTracking } from "./test-process.ts";
 import {
   aJob,
   aMetricBatch,
   ended,
+  isTelemetryTaken,
   project,
   publishEvent,
   publishLog,
   publishMetrics,
   startTracking,
   type TestTracking,
+  telemetryConsumers,
 } from "./test-service.ts";
 
 let service: TestTracking;
@@ -31,10 +34,7 @@ const dyingAt = (points: readonly string[], once: string) =>
   spawnTracking(service, { TRAINYARD_CRASH_AT: points.join(","), TRAINYARD_CRASH_ONCE_DIR: once });
 
 const everythingAcknowledged = () =>
-  waitFor("everything to be acknowledged", async () => {
-    const info = await service.bus.jsm.consumers.info("TELEMETRY", "tracking-telemetry");
-    return info.num_ack_pending === 0 && info.num_pending === 0;
-  });
+  waitFor("everything to be acknowledged", () => isTelemetryTaken(service.bus, { acknowledged: true }));
 
 const collection = <T extends { _id: string }>(name: string) => service.store.collection<T>(name);
 
@@ -158,7 +158,15 @@ describe("a crash between the commit and what follows", () => {
 describe("two replicas", () => {
   const RUNS = 16;
 
-  it("share the runs' metrics; what is a dead one's share goes to the other when it has been silent", async () => {
+  /** How many replicas ask for what is in each partition of the telemetry. */
+  const askers = async () => (await telemetryConsumers(service.bus)).map(({ num_waiting }) => num_waiting);
+  const eachHasOneAsker = (when: string) =>
+    waitFor(`each partition to be one replica's ${when}`, async () => {
+      expect(new Set(await askers())).toEqual(new Set([1]));
+      return true;
+    });
+
+  it("share the runs; a dead one's share goes to the other when it has been silent, and no point is lost or doubled", async () => {
     const members = collection<{ _id: string; beat: number }>("metric_workers");
     await members.deleteMany({}); // Of the processes that died above.
     const first = await spawnTracking(service);
@@ -174,33 +182,41 @@ describe("two replicas", () => {
     const jobs = Array.from({ length: RUNS }, () => aJob());
     for (const { id, runId } of jobs)
       await second.leader.openAttempt({ runId, jobId: id, attempt: 1, project });
+    await eachHasOneAsker("before");
     // Killed right after the other has seen that it lives, so that the time in which it counts as alive begins now.
     for (const _id of ids) {
       const beat = (await members.findOne({ _id }))?.beat;
       await waitFor("its next beat", async () => (await members.findOne({ _id }))?.beat !== beat);
     }
+    // Some are on their way when it dies, and come again in part.
+    for (const { runId } of jobs)
+      await publishMetrics(service.bus, aMetricBatch({ runId, attempt: 1 }, [1, 3]));
     expect(await first.child.kill("SIGKILL")).toBe("SIGKILL");
     const killedMs = Date.now();
     for (const { runId } of jobs)
-      await publishMetrics(service.bus, aMetricBatch({ runId, attempt: 1 }, [1, 3]));
-    const states = collection<{ _id: string; updatedAt: Date }>("metric_states");
-    const folded = await waitFor("all to be folded", async () => {
-      const found = await states.find({ _id: { $in: jobs.map(({ runId }) => runId) } }).toArray();
-      return found.length === RUNS && found;
+      await publishMetrics(service.bus, aMetricBatch({ runId, attempt: 1 }, [2, 5]));
+    await waitFor("its partitions to be nobody's", async () => {
+      const left = (await askers()).filter((count) => count === 0).length;
+      return left > 0 && left < TELEMETRY_PARTITIONS;
     });
-    const afterKill = (owner: string | undefined) =>
-      folded
-        .filter(({ _id }) => ownerOf(_id, ids) === owner)
-        .map(({ updatedAt }) => updatedAt.getTime() - killedMs);
-    const [taken, own] = ids.map(afterKill);
-    expect([taken?.length, own?.length]).not.toContain(0);
-    // A pass that began with a beat reads the clock before the rows.
+    const runIds = jobs.map(({ runId }) => runId);
+    const rows = collection<{ _id: string; runId: string; count: number }>("metric_summaries");
+    await waitFor("all to be folded", async () => {
+      return (await rows.countDocuments({ runId: { $in: runIds }, count: 5 })) === RUNS;
+    });
+    const states = collection<{ _id: string; updatedAt: Date }>("metric_states");
+    const folded = await states.find({ _id: { $in: runIds } }).toArray();
+    const taken = folded
+      .filter(({ _id }) => ownerOf(_id, ids) === ids[0])
+      .map(({ updatedAt }) => updatedAt.getTime() - killedMs);
+    expect([0, RUNS]).not.toContain(taken.length);
+    // A look that began with a beat reads the clock before the rows.
     const marginMs = 1_000;
-    expect(Math.min(...(taken ?? []))).toBeGreaterThan(SILENT_MS - marginMs);
-    expect(Math.min(...(own ?? []))).toBeLessThan(Math.min(...(taken ?? [])));
+    expect(Math.min(...taken)).toBeGreaterThan(SILENT_MS - marginMs);
+    await eachHasOneAsker("after");
     for (const { runId } of jobs) {
-      const { runs } = await second.metrics.getSummaries({ runIds: [runId], keys: ["loss"] });
-      expect(runs[0]?.metrics.loss).toMatchObject({ count: 3n, last: 3 });
+      const { points } = await second.reader.getMetricHistory({ runId });
+      expect(points.map(({ step }) => Number(step))).toEqual([1, 2, 3, 4, 5]);
     }
     await second.child.kill("SIGTERM");
   });

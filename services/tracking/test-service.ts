@@ -3,7 +3,14 @@ import { create, type DescService, toBinary } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { openBlobStore } from "@trainyard/blob";
-import { type Bus, deadLetterStreamSpec, declareStream, eventStreamSpec } from "@trainyard/bus";
+import {
+  type Bus,
+  deadLetterStreamSpec,
+  declareStream,
+  eventStreamSpec,
+  streamNames,
+  TELEMETRY_PARTITIONS,
+} from "@trainyard/bus";
 import {
   encodeCloudEvent,
   eventSubject,
@@ -250,6 +257,23 @@ export function aMetricBatch(
     values: all.map(value),
     offsets: all.map((step) => BigInt((step - 1) * RECORD_BYTES)),
   });
+}
+
+type ConsumerInfo = Awaited<ReturnType<Bus["jsm"]["consumers"]["info"]>>;
+
+/** How the consumers of the telemetry stand: of each partition, and of what is in none. Empty while one is not there yet. */
+export async function telemetryConsumers(bus: Bus): Promise<ConsumerInfo[]> {
+  const found: ConsumerInfo[] = [];
+  for await (const info of bus.jsm.consumers.list(streamNames.telemetry)) found.push(info);
+  return found.length === TELEMETRY_PARTITIONS + 1 ? found : [];
+}
+
+/** Whether tracking has taken all telemetry from the stream and, with `acknowledged`, stored or buried it. */
+export async function isTelemetryTaken(bus: Bus, { acknowledged }: { readonly acknowledged: boolean }) {
+  const all = await telemetryConsumers(bus);
+  const left = ({ num_pending, num_ack_pending }: ConsumerInfo) =>
+    num_pending + (acknowledged ? num_ack_pending : 0);
+  return all.length > 0 && all.every((info) => left(info) === 0);
 }
 
 let batchNumber = 0;

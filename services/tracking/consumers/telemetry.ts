@@ -1,8 +1,22 @@
-import { type Bus, consume, type HandlerResult, reject, streamNames } from "@trainyard/bus";
+import {
+  type Bus,
+  type ConsumerSpec,
+  type Consuming,
+  consume,
+  createRoom,
+  type Delivery,
+  type HandlerResult,
+  reject,
+  streamNames,
+  TELEMETRY_PARTITIONS,
+  telemetryPartition,
+  unpartitionedTelemetry,
+} from "@trainyard/bus";
 import type { Part } from "@trainyard/service";
 import { counter } from "@trainyard/telemetry";
 import type { Deps } from "../deps.ts";
 import type { LogTrimmer } from "../operations/log-trimmer.ts";
+import type { WorkShare } from "../operations/work-share.ts";
 import { PoisonError, telemetryFromProto } from "../wire/telemetry-from-proto.ts";
 import { createGroupWriter } from "./group-writer.ts";
 
@@ -13,11 +27,23 @@ const ACK_WAIT_MS = 5_000;
 /** Only a batch that the database itself refuses is delivered so often; an outage is waited out. */
 const MAX_DELIVER = 50;
 
+const durable = "tracking-telemetry";
+
+/** The parts of the telemetry: one for each partition of the runs, and one for what is in none. */
+const parts: readonly Pick<ConsumerSpec, "durable" | "filters">[] = [
+  { durable, filters: [unpartitionedTelemetry] },
+  ...Array.from({ length: TELEMETRY_PARTITIONS }, (_, number) => ({
+    durable: `${durable}-${number}`,
+    filters: [telemetryPartition(number)],
+  })),
+];
+
 /**
  * Stores the ranks' metric points and output from the telemetry stream, each exactly once: a message is acknowledged only
- * after it is committed, and one that comes again finds its range stored. What can never be stored is a dead letter.
+ * after it is committed, and one that comes again finds its range stored. What can never be stored is a dead letter. Each
+ * replica takes the partitions that are its share.
  */
-export function telemetryConsumer(deps: Deps, bus: Bus, trimmer: LogTrimmer): Part {
+export function telemetryConsumer(deps: Deps, bus: Bus, trimmer: LogTrimmer, share: WorkShare): Part {
   const writer = createGroupWriter(deps);
   deps.signals.settleBy((runId) => writer.settle(runId));
   const stored = counter(
@@ -25,24 +51,42 @@ export function telemetryConsumer(deps: Deps, bus: Bus, trimmer: LogTrimmer): Pa
     "trainyard_telemetry_batches",
     "Telemetry batches taken, by kind and result",
   );
-  const consuming = consume(
-    bus,
-    {
-      stream: streamNames.telemetry,
-      durable: "tracking-telemetry",
-      filters: ["telemetry.>"],
-      maxDeliver: MAX_DELIVER,
-      ackWaitMs: ACK_WAIT_MS,
-      concurrency: CONCURRENCY,
-      logger: deps.logger,
-    },
-    async ({ subject, data }): Promise<HandlerResult> => {
-      const kind = ["metrics", "samples"].find((one) => subject.endsWith(`.${one}`)) ?? "logs";
-      const result = await take(subject, data);
-      stored.add(1, { kind, result: result.kind });
-      return result;
-    },
-  );
+  const room = createRoom(CONCURRENCY);
+  const common = { stream: streamNames.telemetry, maxDeliver: MAX_DELIVER, ackWaitMs: ACK_WAIT_MS };
+  const mine = new Map<string, Consuming>();
+  /** Given to other replicas; what of them is being stored is still stored here. */
+  const leaving = new Set<Promise<void>>();
+  let stopped = false;
+
+  function assign(): void {
+    if (stopped) return;
+    for (const part of parts) {
+      const running = mine.get(part.durable);
+      if (share.isMine(part.durable) === (running !== undefined)) continue;
+      if (running === undefined) begin(part);
+      else leave(part.durable, running);
+    }
+  }
+
+  function begin(part: (typeof parts)[number]): void {
+    const spec = { ...common, ...part, room, concurrency: CONCURRENCY, logger: deps.logger };
+    const consuming = consume(bus, spec, handle);
+    mine.set(part.durable, consuming);
+    void consuming.start(); // Resolves at once: it goes on by itself.
+  }
+
+  function leave(name: string, consuming: Consuming): void {
+    mine.delete(name);
+    const left: Promise<void> = consuming.stop().finally(() => leaving.delete(left));
+    leaving.add(left);
+  }
+
+  async function handle({ subject, data }: Delivery): Promise<HandlerResult> {
+    const kind = ["metrics", "samples"].find((one) => subject.endsWith(`.${one}`)) ?? "logs";
+    const result = await take(subject, data);
+    stored.add(1, { kind, result: result.kind });
+    return result;
+  }
 
   async function take(subject: string, data: Uint8Array): Promise<HandlerResult> {
     try {
@@ -59,11 +103,14 @@ export function telemetryConsumer(deps: Deps, bus: Bus, trimmer: LogTrimmer): Pa
   }
 
   return {
-    name: consuming.name,
-    start: () => consuming.start(),
+    name: `consumers ${durable}`,
+    async start() {
+      share.whenChanged(assign);
+    },
     async stop(signal) {
+      stopped = true;
       writer.stop();
-      await consuming.stop(signal);
+      await Promise.all([...leaving, ...[...mine.values()].map((consuming) => consuming.stop(signal))]);
     },
   };
 }

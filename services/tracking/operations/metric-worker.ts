@@ -1,10 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Part } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
-import { ownerOf } from "../domain/rendezvous.ts";
-import { BEAT_MS } from "../store/metric-workers.ts";
 import { foldMetrics } from "./fold-metrics.ts";
 import { packAgainTime, packMetrics } from "./pack-metrics.ts";
+import type { WorkShare } from "./work-share.ts";
 
 /** How often is looked for what to do; a search never sees summaries that are older than this and the pass itself. */
 const LOOK_MS = 800;
@@ -18,18 +17,15 @@ const MAX_PACKED = 200;
  * Works up what was stored: folds it into the runs' summaries, then packs it into chunks. Every replica does this for its
  * share of the runs; what a dead one leaves is taken over when its beats have stopped.
  */
-export function metricWorker(deps: Deps): Part {
+export function metricWorker(deps: Deps, share: WorkShare): Part {
   const stopping = new AbortController();
-  const { metricWorkers } = deps.records;
-  let members: readonly string[] = [];
-  let nextBeatMs = 0;
   let loop: Promise<void> | undefined;
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       const startedMs = performance.now();
       try {
-        await pass(startedMs);
+        await pass();
       } catch (error) {
         if (!stopping.signal.aborted)
           deps.logger.warn({ err: error }, "metrics could not be worked up; trying on");
@@ -39,28 +35,21 @@ export function metricWorker(deps: Deps): Part {
     }
   }
 
-  async function pass(nowMs: number): Promise<void> {
-    if (nowMs >= nextBeatMs) {
-      members = await metricWorkers.beat(nowMs);
-      nextBeatMs = nowMs + BEAT_MS;
-      deps.signals.noteAlone(members.length === 1);
-    }
+  async function pass(): Promise<void> {
     const { metrics, metricStates } = deps.records;
     const due = new Set([...(await metrics.unfoldedRuns()), ...(await metricStates.stale(MAX_STALE))]);
     for (const runId of due) {
       if (stopping.signal.aborted) return;
-      if (isMine(runId)) await workUp(runId, () => foldMetrics(deps, runId));
+      if (share.isMine(runId)) await workUp(runId, () => foldMetrics(deps, runId));
     }
     const now = deps.now();
     for (const runId of await metricStates.toPack(now, MAX_PACKED)) {
       if (stopping.signal.aborted) return;
-      if (!isMine(runId)) continue;
+      if (!share.isMine(runId)) continue;
       await workUp(runId, () => packMetrics(deps, runId, stopping.signal));
       await metricStates.lookedAfter(runId, now, packAgainTime(await metricStates.find(runId), deps.now()));
     }
   }
-
-  const isMine = (runId: string) => ownerOf(runId, members) === metricWorkers.self;
 
   /** What one run's metrics do not allow must keep no other's waiting. */
   async function workUp(runId: string, work: () => Promise<void>): Promise<void> {
@@ -79,7 +68,6 @@ export function metricWorker(deps: Deps): Part {
     async stop() {
       stopping.abort();
       await loop;
-      await metricWorkers.leave().catch(() => undefined);
     },
   };
 }

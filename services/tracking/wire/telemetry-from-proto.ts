@@ -21,7 +21,7 @@ export class PoisonError extends Error {
 const MAX_BATCH_RANGE = 2 ** 32 - 1;
 const MAX_ATTEMPT = 1_000_000;
 
-/** `telemetry.<project>.<run>.<attempt>.<rank>.<metrics|samples|logs>` */
+/** The end of the subject, which may name a partition before it: `<project>.<run>.<attempt>.<rank>.<metrics|samples|logs>` */
 interface Address {
   readonly project: string;
   readonly runId: string;
@@ -31,7 +31,7 @@ interface Address {
 
 /** Reads and checks a message of the telemetry stream. Throws PoisonError, saying what is wrong with it. */
 export function telemetryFromProto(subject: string, data: Uint8Array): TelemetryItem {
-  const [, project = "", runId = "", attempt, rank, kind] = subject.split(".");
+  const [project = "", runId = "", attempt, rank, kind] = subject.split(".").slice(-5);
   const address: Address = { project, runId, attempt: Number(attempt), rank: Number(rank) };
   if (!isId("run", runId)) throw new PoisonError(`${subject} does not name a run`);
   check(inRange(address.attempt, 1, MAX_ATTEMPT), `attempt ${attempt} is not from 1 to ${MAX_ATTEMPT}`);
