@@ -60,7 +60,7 @@ export function telemetryPartition(number: number): string {
   return `telemetry.${number}.*.*.*.*.*`;
 }
 
-/** What of the telemetry is in no partition: it was stored before there were any, or by a server that knows none. */
+/** What of the telemetry is in no partition: it was stored before there were any. */
 export const unpartitionedTelemetry = published;
 
 /**

@@ -1,4 +1,10 @@
-import { TELEMETRY_PARTITIONS } from "@trainyard/bus";
+import {
+  type Bus,
+  declareStream,
+  TELEMETRY_PARTITIONS,
+  telemetryStreamSpec,
+  unpartitionedTelemetry,
+} from "@trainyard/bus";
 import { scheduler } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
 import { fromConnectError } from "@trainyard/service";
@@ -38,6 +44,17 @@ const everythingAcknowledged = () =>
 
 const collection = <T extends { _id: string }>(name: string) => service.store.collection<T>(name);
 
+/** The stream and its consumer as they were before there were partitions. */
+async function declareUnpartitioned(bus: Bus): Promise<void> {
+  const { transform: _, ...spec } = telemetryStreamSpec();
+  await declareStream(bus, { ...spec, subjects: [unpartitionedTelemetry] });
+  await bus.jsm.consumers.add(spec.name, {
+    durable_name: "tracking-telemetry",
+    filter_subject: "telemetry.>",
+    ack_policy: "explicit",
+  });
+}
+
 describe("a crash between the commit and what follows", () => {
   it("doubles and loses no point and no line: of what comes again, is folded again, is packed again", async () => {
     const once = tempDir("once");
@@ -46,12 +63,16 @@ describe("a crash between the commit and what follows", () => {
     const job = aJob();
     const { runId } = job;
     const [batches, size] = [5, 4_000];
+    const publish = (batch: number) => {
+      const steps = [batch * size + 1, (batch + 1) * size] as const;
+      return publishMetrics(service.bus, aMetricBatch({ runId, attempt: 1 }, steps));
+    };
+    // The first is in the stream since before an upgrade.
+    await declareUnpartitioned(service.bus);
+    await publish(0);
     let life = await dyingAt(crashes, once);
     await life.leader.openAttempt({ runId, jobId: job.id, attempt: 1, project });
-    for (let batch = 0; batch < batches; batch++) {
-      const steps = [batch * size + 1, (batch + 1) * size] as const;
-      await publishMetrics(service.bus, aMetricBatch({ runId, attempt: 1 }, steps));
-    }
+    for (let batch = 1; batch < batches; batch++) await publish(batch);
     for (const _metricPoint of points.slice(0, -1)) {
       expect(await life.child.exited).toBe("SIGKILL");
       life = await dyingAt(crashes, once);
