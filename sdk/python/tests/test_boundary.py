@@ -65,6 +65,50 @@ def test_numpy_is_captured_when_only_its_number_drawn_ahead_is_taken(capturer):
     assert numpy.random.normal() == expected
 
 
+def test_pythons_generator_is_read_from_memory_and_seen_to_move():
+    from trainyard.generators import PythonGenerator
+
+    generator = PythonGenerator()
+    assert generator._address is not None
+    random.seed(11)
+    seen = [generator.state()]
+    for move in (random.random, lambda: random.gauss(0, 1), lambda: random.gauss(0, 1), lambda: random.seed(12)):
+        assert generator.state() is seen[-1]  # nobody drew
+        move()
+        seen.append(generator.state())
+    # The second number of a pair was drawn ahead: only that it is gone tells the two states apart.
+    assert len(set(seen)) == len(seen)
+    generator._address = None  # as under another Python
+    assert generator.state() == seen[-1]
+
+
+def test_a_step_goes_on_in_the_slot_it_began_in_while_nothing_else_moves(tmp_path):
+    torch = pytest.importorskip("torch")
+    from trainyard.capture import Capturer
+
+    offsets = iter(range(100, 200))
+    facts = {"rank": 0, "worldSize": 2, "hasState": False}
+    path = str(tmp_path / "boundary.bin")
+    one = Capturer(path, facts, torch.nn.Linear(2, 2), None, lambda: {}, lambda: next(offsets))
+    one.capture(PRE, 1, 1, False)
+    one.capture(OPEN, 1, 1, False)
+    one.capture(OPEN, 1, 10, True)
+    _, captures = read_boundary(path)
+    assert [each[:5] for each in captures] == [(1, OPEN, 10, True, 102)]
+    drawn = torch.rand(3).tolist()
+    one.capture(OPEN, 1, 10, True)  # the generator has moved: a capture of its own
+    _, captures = read_boundary(path)
+    assert [each[:5] for each in captures] == [(1, OPEN, 10, True, 103), (1, OPEN, 10, True, 102)]
+    one.capture(WHOLE, 1, 10, True)
+    one.capture(PRE, 2, 11, False)  # another step: never in the place of the newest whole one
+    from trainyard import random_state
+
+    _, captures = read_boundary(path)
+    assert kinds_of(captures) == {2: PRE, 1: WHOLE}
+    random_state.restore(random_of(captures[-1]))
+    assert torch.rand(3).tolist() == drawn
+
+
 def test_the_newest_whole_step_is_there_while_the_next_one_is_written(capturer):
     for ordinal in range(1, 6):
         for kind in (PRE, OPEN, OPEN, WHOLE, WHOLE):

@@ -69,3 +69,19 @@ def test_a_writer_appends_after_what_is_there(tmp_path):
 def test_a_key_out_of_limits_is_refused(key):
     with pytest.raises(ValueError, match="expected 1 to 512"):
         encode_metrics(1.0, 1, {key: 1.0})
+
+
+def test_the_size_is_the_files_after_appends_cuts_and_a_forked_process_that_writes_too(tmp_path):
+    path, frame = tmp_path / "records.bin", encode_metrics(0.0, 1, {"a": 1.0})
+    RecordWriter(str(path)).append(frame)
+    writer = RecordWriter(str(path))  # of a process that goes on with a file
+    writer.append(frame)
+    assert writer.size() == 2 * len(frame)
+    writer.cut(len(frame))
+    assert writer.size() == path.stat().st_size == len(frame)
+    child = os.fork()
+    if child == 0:
+        writer.append(frame)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert writer.size() == path.stat().st_size == 2 * len(frame)

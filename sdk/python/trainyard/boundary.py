@@ -18,7 +18,7 @@ import json
 import mmap
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 FILE = "boundary.bin"
@@ -34,6 +34,8 @@ SLOTS = 3
 PAGE = 4096
 MAX_HEAD_BYTES = 1 << 20
 _HEAD = struct.Struct("<QQqBBxxxxxxQd")
+_STEP_AT, _KIND_AT, _TOLD_AT, _OFFSET_AT = 16, 24, 25, 32  # in the head
+_STEP, _OFFSET_AND_TIME = struct.Struct("<q"), struct.Struct("<Qd")
 _LENGTHS = struct.Struct("<IIIIQ")
 _PREFIX = struct.Struct("<8sI")
 _DATA_AT = 128
@@ -109,7 +111,8 @@ class BoundaryFile:
             os.close(descriptor)
         self.map[: len(head)] = head
         self._kept: list[tuple[int, int]] = [(0, -1)] * SLOTS  # (kind, ordinal) by slot
-        self._newest = 0
+        #: The slot of the newest capture.
+        self.newest = 0
         self._sequence = 0
         os.rename(temporary, path)
 
@@ -120,16 +123,20 @@ class BoundaryFile:
     def begin(self, ordinal: int) -> int:
         """Choose the slot for a capture and mark it as being written."""
         # Kept: the newest capture, and the newest whole one of an earlier step than that of this capture.
-        earlier = [slot for slot in range(SLOTS) if self._kept[slot][0] == WHOLE and self._kept[slot][1] < ordinal]
-        whole = max(earlier, key=lambda one: self._kept[one][1], default=self._newest)
-        free = [slot for slot in range(SLOTS) if slot not in (self._newest, whole)]
-        slot = min(free, key=lambda one: self._kept[one][1])
+        kept, whole, best = self._kept, self.newest, -1
+        for one, (kind, of) in enumerate(kept):
+            if kind == WHOLE and best < of < ordinal:
+                whole, best = one, of
+        slot = -1
+        for one, (_, of) in enumerate(kept):
+            if one not in (self.newest, whole) and (slot < 0 or of < kept[slot][1]):
+                slot = one
         self._sequence += 1
         self._kept[slot] = (0, -1)
         struct.pack_into("<Q", self.map, self._slots_at + slot * self.layout.slot_bytes, self._sequence)
         return slot
 
-    def end(self, slot: int, capture: tuple[int, int, int, bool, int, float], lengths: tuple[int, int, int, int]) -> None:
+    def end(self, slot: int, capture: tuple[int, int, int, bool, int, float], lengths: Sequence[int]) -> None:
         """Fill in the head of a slot whose sections are written; with its last eight bytes the capture counts.
 
         `capture` is (ordinal, kind, step, told, offset, at); `lengths` are those of all sections but the buffers.
@@ -139,13 +146,31 @@ class BoundaryFile:
         _HEAD.pack_into(self.map, at, self._sequence, ordinal, step, kind, told, offset, now)
         _LENGTHS.pack_into(self.map, at + _HEAD.size, *lengths, self._sequence)
         self._kept[slot] = (kind, ordinal)
-        self._newest = slot
+        self.newest = slot
+
+    def amend(self, capture: tuple[int, int, int, bool, int, float]) -> bool:
+        """Make the newest capture, whose sections are still right, this one; False when it cannot be made that.
+
+        It is of the same step and further on. Each value goes in whole and the kind last, so that whoever is killed in
+        between leaves a capture that was right a moment ago.
+        """
+        ordinal, kind, step, told, offset, now = capture
+        before, of = self._kept[self.newest]
+        if of != ordinal or not before <= kind:
+            return False
+        at = self._slots_at + self.newest * self.layout.slot_bytes
+        _OFFSET_AND_TIME.pack_into(self.map, at + _OFFSET_AT, offset, now)
+        _STEP.pack_into(self.map, at + _STEP_AT, step)
+        self.map[at + _TOLD_AT] = told
+        self.map[at + _KIND_AT] = kind
+        self._kept[self.newest] = (kind, ordinal)
+        return True
 
     def close_newest(self) -> None:
         """Make the newest capture, which was OPEN, a WHOLE one: a single byte, so it is the one or the other."""
-        at = self._slots_at + self._newest * self.layout.slot_bytes
-        self.map[at + 24] = WHOLE
-        self._kept[self._newest] = (WHOLE, self._kept[self._newest][1])
+        at = self._slots_at + self.newest * self.layout.slot_bytes
+        self.map[at + _KIND_AT] = WHOLE
+        self._kept[self.newest] = (WHOLE, self._kept[self.newest][1])
 
 
 def pack_python(target: Any, at: int, state: tuple[Any, ...]) -> None:

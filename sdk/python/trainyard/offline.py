@@ -117,7 +117,7 @@ class OfflineWriter(RecordWriter):
                 f"run {place.run_id} in {place.directory} has ended; leave TRAINYARD_RUN_ID out to begin another"
             )
         if whole < self.size():
-            os.ftruncate(self._fd, whole)
+            self.cut(whole)
         write_json(os.path.join(place.rank_dir, "writer.json"), _writer())
 
 

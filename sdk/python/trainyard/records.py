@@ -114,6 +114,9 @@ class RecordWriter:
     def __init__(self, path: str) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._lock = threading.Lock()
+        # While this process alone writes, its end is known; to ask the system costs more than the rest of a step's record.
+        self._end: int | None = os.fstat(self._fd).st_size
+        os.register_at_fork(before=self._share)
 
     def append(self, frame: bytes) -> None:
         """Append one frame, whole or not at all: what a full disk cut off is taken back before the error is raised."""
@@ -123,12 +126,23 @@ class RecordWriter:
                 try:
                     written += os.write(self._fd, frame[written:])
                 except OSError:
-                    os.ftruncate(self._fd, self.size() - written)
+                    os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
                     raise
+            if self._end is not None:
+                self._end += written
 
     def size(self) -> int:
         """Return the file's size: the offset of the next record."""
-        return os.fstat(self._fd).st_size
+        return os.fstat(self._fd).st_size if self._end is None else self._end
+
+    def cut(self, size: int) -> None:
+        """Take away what is behind `size`."""
+        os.ftruncate(self._fd, size)
+        if self._end is not None:
+            self._end = size
+
+    def _share(self) -> None:
+        self._end = None
 
 
 def _frame(body: bytes) -> bytes:
