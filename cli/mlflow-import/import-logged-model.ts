@@ -20,8 +20,6 @@ const originTag = "trainyard.source.model_id";
 const maxTextBytes = 100_000;
 /** Metrics or links of one call. */
 const maxPerCall = 1_000;
-/** The points that the registry holds of one. */
-const maxMetrics = 10_000;
 
 /** What was brought over of one logged model. */
 export interface ImportedModel {
@@ -164,10 +162,11 @@ async function describe(
 /** Gives it the metrics that it lacks. */
 async function measure(
   { clients, problems }: ImportDeps,
-  { id, metrics: known }: registry.CatalogedModel,
+  { id, metrics, metricsOmitted }: registry.CatalogedModel,
   model: MlflowLoggedModel,
   runs: ReadonlyMap<string, string>,
 ): Promise<void> {
+  const known = metricsOmitted ? await allMetrics(clients, id) : metrics;
   const there = new Set(known.map(nameOf));
   const missing = model.metrics
     .map(({ timeMs, runId, ...point }) => ({
@@ -178,20 +177,27 @@ async function measure(
     .filter((metric) => !there.has(nameOf(metric)))
     // The registry knows the last by the order in which they come.
     .sort((one, other) => Number(one.timeMs - other.timeMs));
-  // More would drive out what is there, and be missing again the next time.
-  const left = missing.splice(0, Math.max(0, known.length + missing.length - maxMetrics)).length;
-  if (left > 0)
-    problems.add(
-      `points of logged model ${model.id}`,
-      `a model holds ${maxMetrics}; its run has them all`,
-      left,
-    );
   for (let at = 0; at < missing.length; at += maxPerCall) {
     const request = { requestId: randomUUID(), id, metrics: missing.slice(at, at + maxPerCall) };
     await orTell(problems, `metrics of logged model ${model.id}`, () =>
       retryUnavailable(() => clients.loggedModels.logModelMetrics(request)),
     );
   }
+}
+
+async function allMetrics(
+  { loggedModels }: Clients,
+  id: string,
+): Promise<readonly registry.LoggedModelMetric[]> {
+  const metrics: registry.LoggedModelMetric[] = [];
+  let pageToken = "";
+  do {
+    const request = { id, pageToken };
+    const page = await retryUnavailable(() => loggedModels.listModelMetrics(request));
+    metrics.push(...page.metrics);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return metrics;
 }
 
 type Metric = Pick<

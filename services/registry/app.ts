@@ -1,7 +1,7 @@
 import { openBlobStore } from "@trainyard/blob";
 import { registry, tracking } from "@trainyard/contracts";
 import { type App, createApp, layFoundation, rpcClient, rpcServer } from "@trainyard/service";
-import { eventConsumer } from "@trainyard/store";
+import { eventConsumer, runMigrations } from "@trainyard/store";
 import type { Logger } from "@trainyard/telemetry";
 import { access } from "./api/access.ts";
 import { catalogService } from "./api/catalog-service.ts";
@@ -14,6 +14,7 @@ import { keepVersionFiles } from "./consumers/version-files.ts";
 import { fileHolds } from "./hold-files.ts";
 import { indexes } from "./store/documents.ts";
 import { createLoggedModels, loggedModelIndexes } from "./store/logged-models.ts";
+import { migrations } from "./store/migrations.ts";
 import { ModelRepository } from "./store/model-repository.ts";
 
 /** What the registry needs from whoever runs it. */
@@ -25,6 +26,7 @@ export interface RegistryDeps {
 export async function build(config: RegistryConfig, { logger }: RegistryDeps): Promise<App> {
   const foundation = await layFoundation("registry", config, logger, [...indexes, ...loggedModelIndexes]);
   const { store, bus, signer, health } = foundation;
+  await runMigrations(store, migrations, { holder: "registry" });
   const repository = new ModelRepository(store);
   const runs = rpcClient(tracking.TrackingService, config.trackingUrl, { signer });
   const blobs = openBlobStore(config.blobUrl);

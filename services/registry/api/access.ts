@@ -44,5 +44,6 @@ export const access: AccessTable = {
   [`${logged}/GetLoggedModel`]: read,
   [`${logged}/SearchLoggedModels`]: read,
   [`${logged}/ListLoggedModelFiles`]: read,
+  [`${logged}/ListModelMetrics`]: read,
   [`${logged}/ListModelLinks`]: read,
 };

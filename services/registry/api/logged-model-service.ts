@@ -3,15 +3,18 @@ import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { registry } from "@trainyard/contracts";
 import { actorOf, mutate, pageQuery, principalOf, projectOf } from "@trainyard/service";
+import { decodePageToken, encodePageToken, type Json, type Tx } from "@trainyard/store";
 import { withoutTexts, withTexts } from "../domain/catalog.ts";
-import { assertLoggedModelName, type LoggedModel, withMetrics, withParams } from "../domain/logged-model.ts";
+import { assertLoggedModelName, type LoggedModel, withParams } from "../domain/logged-model.ts";
+import { PAGE_CHUNKS } from "../store/model-points.ts";
 import type { RegistryParts } from "./deps.ts";
 import { deleteFiles, listFiles, putFile } from "./logged-model-files.ts";
 import {
   assertTagsThere,
   linksFromProto,
-  loggedModelToProto,
-  metricsFromProto,
+  loggedModelsToProto,
+  pointsFromProto,
+  pointToProto,
   statusFromProto,
 } from "./logged-model-proto.ts";
 import { clausesFromProto, ordersFromProto } from "./search-from-proto.ts";
@@ -19,6 +22,10 @@ import { clausesFromProto, ordersFromProto } from "./search-from-proto.ts";
 /** LoggedModelService: models as outside clients log them. */
 export function loggedModelService(parts: RegistryParts): ServiceImpl<typeof registry.LoggedModelService> {
   const { store, loggedModels } = parts;
+  const withModel = async (one: LoggedModel, tx?: Tx) => {
+    const [model] = await loggedModelsToProto(loggedModels.points, [one], tx);
+    return model === undefined ? {} : { model };
+  };
   return {
     async createLoggedModel(request, context) {
       assertLoggedModelName(request.name);
@@ -33,7 +40,8 @@ export function loggedModelService(parts: RegistryParts): ServiceImpl<typeof reg
         sourceRunId: request.sourceRunId,
         params: withTexts([], request.params),
         tags: withTexts([], request.tags),
-        metrics: [],
+        series: [],
+        pointCount: 0,
         createdBy: actorOf(principalOf(context)),
         createdAt: now,
         updatedAt: now,
@@ -41,13 +49,13 @@ export function loggedModelService(parts: RegistryParts): ServiceImpl<typeof reg
       };
       return mutate(store, request, context, registry.CreateLoggedModelResponseSchema, async (tx) => {
         await loggedModels.insert(model, tx);
-        return create(registry.CreateLoggedModelResponseSchema, { model: loggedModelToProto(model) });
+        return create(registry.CreateLoggedModelResponseSchema, await withModel(model, tx));
       });
     },
 
     async getLoggedModel({ id, allowDeleted }, context) {
       const model = await loggedModels.get(projectOf(context), id, undefined, allowDeleted);
-      return create(registry.GetLoggedModelResponseSchema, { model: loggedModelToProto(model) });
+      return create(registry.GetLoggedModelResponseSchema, await withModel(model));
     },
 
     async updateLoggedModel(request, context) {
@@ -63,20 +71,29 @@ export function loggedModelService(parts: RegistryParts): ServiceImpl<typeof reg
           updatedAt: new Date(),
         };
         await loggedModels.save(after, tx);
-        return create(registry.UpdateLoggedModelResponseSchema, { model: loggedModelToProto(after) });
+        return create(registry.UpdateLoggedModelResponseSchema, await withModel(after, tx));
       });
     },
 
     async logModelMetrics(request, context) {
       const project = projectOf(context);
+      const points = pointsFromProto(request.metrics);
       return mutate(store, request, context, registry.LogModelMetricsResponseSchema, async (tx) => {
-        const before = await loggedModels.get(project, request.id, tx);
-        await loggedModels.save(
-          { ...before, metrics: withMetrics(before.metrics, metricsFromProto(request.metrics)) },
-          tx,
-        );
+        const model = await loggedModels.get(project, request.id, tx);
+        await loggedModels.append(model, points, tx);
         return create(registry.LogModelMetricsResponseSchema);
       });
+    },
+
+    async listModelMetrics({ id, pageToken }, context) {
+      await loggedModels.get(projectOf(context), id, undefined, true);
+      const query: Json = { list: "model metrics", id };
+      const from = decodePageToken(pageToken, query);
+      const begin = typeof from === "number" ? from : 0;
+      const { points, isLast } = await loggedModels.points.page(id, begin);
+      const nextPageToken = isLast ? "" : encodePageToken(query, begin + PAGE_CHUNKS);
+      const metrics = points.map(pointToProto);
+      return create(registry.ListModelMetricsResponseSchema, { metrics, nextPageToken });
     },
 
     async deleteLoggedModel(request, context) {
@@ -97,7 +114,7 @@ export function loggedModelService(parts: RegistryParts): ServiceImpl<typeof reg
         datasets: datasets.map(({ name, digest }) => ({ name, digest })),
       };
       const { items, nextPageToken } = await loggedModels.search(search, pageQuery(page));
-      const models = items.map(loggedModelToProto);
+      const models = await loggedModelsToProto(loggedModels.points, items);
       return create(registry.SearchLoggedModelsResponseSchema, { models, page: { nextPageToken } });
     },
 

@@ -1,28 +1,46 @@
 import { describe, expect, it } from "vitest";
-import { type ModelMetric, withMetrics } from "./logged-model.ts";
+import {
+  distinctPoints,
+  type LoggedModel,
+  type ModelMetric,
+  seriesWith,
+  withPoints,
+} from "./logged-model.ts";
 
 const point = (key: string, step: number, value = 0): ModelMetric => ({
   ...{ key, step, value, timeMs: step },
   ...{ runId: "run_1", datasetName: "", datasetDigest: "" },
 });
-const series = (key: string, count: number) => Array.from({ length: count }, (_, step) => point(key, step));
+const model: LoggedModel = {
+  ...{ id: "m-1", project: "default", experimentId: "exp_1", name: "net", modelType: "", status: "ready" },
+  ...{ sourceRunId: "", params: [], tags: [], series: [], pointCount: 0, createdBy: "user:ada" },
+  ...{ createdAt: new Date(0), updatedAt: new Date(0), deleted: false },
+};
 
-describe("the metrics of a logged model", () => {
-  it("are kept once each, NaN and the infinities too, in the order in which they came", () => {
+describe("the points of a logged model", () => {
+  it("are distinct when a value, a NaN or an infinity differs", () => {
     const odd = [point("a", 1, Number.NaN), point("a", 1, Infinity), point("a", 1, -Infinity)];
-    expect(withMetrics(odd, [...odd, point("a", 0)])).toEqual([...odd, point("a", 0)]);
+    expect(distinctPoints([...odd, ...odd, point("a", 0)])).toEqual([...odd, point("a", 0)]);
   });
 
-  it("give way by age when there are too many, but for the last of each", () => {
-    const once = point("accuracy", 0, 0.5);
-    const kept = withMetrics([once, ...series("loss", 9_999)], [point("loss", 9_999), point("loss", 10_000)]);
-    expect(kept).toHaveLength(10_000);
-    expect(kept.slice(0, 2)).toEqual([once, point("loss", 2)]);
-    expect(kept.at(-1)).toEqual(point("loss", 10_000));
+  it("make the last, smallest and largest of each metric, the one measured last at the end", () => {
+    const first = seriesWith([], [point("a", 0, 5), point("b", 0, Number.NaN), point("a", 1, Number.NaN)]);
+    expect(first.map(({ key, value, min, max }) => [key, value, min, max])).toEqual([
+      ["b", Number.NaN, Number.NaN, Number.NaN],
+      ["a", Number.NaN, 5, 5],
+    ]);
+    const second = seriesWith(first, [point("b", 1, 2), point("a", 2, 7), point("b", 2, 1)]);
+    expect(second.map(({ key, value, min, max }) => [key, value, min, max])).toEqual([
+      ["a", 7, 5, 7],
+      ["b", 1, 1, 2],
+    ]);
   });
 
-  it("are refused when there are too many different ones", () => {
-    const many = Array.from({ length: 10_001 }, (_, index) => point(`metric ${index}`, 0));
-    expect(() => withMetrics([], many)).toThrow("LOGGED_MODEL_METRICS");
+  it("are counted, and refused when there are too many", () => {
+    const full = { ...model, pointCount: 999_999 };
+    expect(withPoints(full, [point("a", 0)]).pointCount).toBe(1_000_000);
+    expect(() => withPoints(full, [point("a", 0), point("a", 1)])).toThrow(
+      "LOGGED_MODEL_POINTS: at most 1000000",
+    );
   });
 });

@@ -16,6 +16,18 @@ export interface ModelMetric {
   readonly datasetDigest: string;
 }
 
+/** What a search asks of a metric on a dataset, without its points. */
+export interface ModelSeries {
+  readonly key: string;
+  readonly datasetName: string;
+  readonly datasetDigest: string;
+  /** The one that came last. */
+  readonly value: number;
+  /** NaN when every value is NaN. */
+  readonly min: number;
+  readonly max: number;
+}
+
 /** A model as an outside client logs it, before and without being registered. */
 export interface LoggedModel {
   /** "m-" and 32 hexadecimal digits, as MLflow's clients expect it in `models:/` URIs. */
@@ -28,14 +40,20 @@ export interface LoggedModel {
   readonly sourceRunId: string;
   readonly params: readonly NamedText[];
   readonly tags: readonly NamedText[];
-  readonly metrics: readonly ModelMetric[];
+  /** By when they were last measured. */
+  readonly series: readonly ModelSeries[];
+  /** Points that are stored of it. */
+  readonly pointCount: number;
   readonly createdBy: string;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly deleted: boolean;
 }
 
+/** Metrics of one model, each counted once for each dataset: each log of points rewrites what is known of all of them. */
 const MAX_METRICS = 10_000;
+const MAX_POINTS = 1_000_000;
+const MAX_POINTS_PER_CALL = 1_000;
 const MAX_NAME_LENGTH = 500;
 
 export function assertLoggedModelName(name: string): void {
@@ -48,26 +66,47 @@ export function assertLoggedModelName(name: string): void {
   });
 }
 
-/**
- * The metrics with those logged now, in the order in which they came; equal ones are kept once. Of more than a model holds,
- * the oldest give way, but the last of each metric on each dataset: its run has them all. Throws LIMIT_EXCEEDED for more of those.
- */
-export function withMetrics(
-  known: readonly ModelMetric[],
-  more: readonly ModelMetric[],
-): readonly ModelMetric[] {
-  const all = [
-    ...new Map([...known, ...more].map((metric) => [JSON.stringify(metric, replaceNumber), metric])).values(),
-  ];
-  if (all.length <= MAX_METRICS) return all;
-  const last = new Set(new Map(all.map((metric) => [seriesOf(metric), metric])).values());
-  if (last.size > MAX_METRICS) throw limitExceeded("LOGGED_MODEL_METRICS", MAX_METRICS, last.size);
-  const older = all.filter((metric) => !last.has(metric));
-  const kept = new Set(older.slice(older.length - (MAX_METRICS - last.size)));
-  return all.filter((metric) => last.has(metric) || kept.has(metric));
+/** The model after these points, which are stored beside it. Throws LIMIT_EXCEEDED. */
+export function withPoints(model: LoggedModel, points: readonly ModelMetric[]): LoggedModel {
+  if (points.length > MAX_POINTS_PER_CALL)
+    throw limitExceeded("LOGGED_MODEL_POINTS_PER_CALL", MAX_POINTS_PER_CALL, points.length);
+  const pointCount = model.pointCount + points.length;
+  if (pointCount > MAX_POINTS) throw limitExceeded("LOGGED_MODEL_POINTS", MAX_POINTS, pointCount);
+  const series = seriesWith(model.series, points);
+  if (series.length > MAX_METRICS) throw limitExceeded("LOGGED_MODEL_METRICS", MAX_METRICS, series.length);
+  return { ...model, series, pointCount };
 }
 
-function seriesOf({ key, datasetName, datasetDigest }: ModelMetric): string {
+/** What is known of each metric after these points, the one that was measured last at the end. */
+export function seriesWith(
+  known: readonly ModelSeries[],
+  points: readonly ModelMetric[],
+): readonly ModelSeries[] {
+  const series = new Map(known.map((one) => [seriesId(one), one]));
+  for (const { key, datasetName, datasetDigest, value } of points) {
+    const id = seriesId({ key, datasetName, datasetDigest });
+    const { min = value, max = value } = series.get(id) ?? {};
+    series.delete(id);
+    // A comparison with NaN is false: the other one stays, if there is one.
+    const extremes = {
+      min: value < min || Number.isNaN(min) ? value : min,
+      max: value > max || Number.isNaN(max) ? value : max,
+    };
+    series.set(id, { key, datasetName, datasetDigest, value, ...extremes });
+  }
+  return [...series.values()];
+}
+
+/** The points in the order in which they came, equal ones once. */
+export function distinctPoints(points: readonly ModelMetric[]): readonly ModelMetric[] {
+  return [...new Map(points.map((point) => [JSON.stringify(point, replaceNumber), point])).values()];
+}
+
+function seriesId({
+  key,
+  datasetName,
+  datasetDigest,
+}: Pick<ModelMetric, "key" | "datasetName" | "datasetDigest">) {
   return JSON.stringify([key, datasetName, datasetDigest]);
 }
 

@@ -8,12 +8,17 @@ import {
   type Tx,
 } from "@trainyard/store";
 import type { Document } from "mongodb";
-import { type LoggedModel, loggedModelNotFound } from "../domain/logged-model.ts";
+import {
+  type LoggedModel,
+  loggedModelNotFound,
+  type ModelMetric,
+  withPoints,
+} from "../domain/logged-model.ts";
 import type { StoredFile } from "../domain/model-version.ts";
 import { assertSearch, type SearchClause, type SearchOrder } from "../domain/search-clause.ts";
-import { fromDocument, toDocument } from "./documents.ts";
+import { createModelPoints, modelPointIndexes } from "./model-points.ts";
 import type { Page } from "./model-repository.ts";
-import { type SearchSchema, searchFilter, searchSort } from "./search-filter.ts";
+import { comparisonOf, type SearchSchema, searchFilter, searchSort } from "./search-filter.ts";
 
 /** A model that a run was given or made. */
 export interface ModelLink {
@@ -31,7 +36,7 @@ export interface LoggedModelSearch {
   readonly datasets: readonly { readonly name: string; readonly digest: string }[];
 }
 
-type ModelDocument = Omit<LoggedModel, "id"> & { readonly _id: string; readonly schemaVersion: 1 };
+type ModelDocument = Omit<LoggedModel, "id"> & { readonly _id: string; readonly schemaVersion: 2 };
 type FileDocument = StoredFile & {
   readonly _id: string;
   readonly schemaVersion: 1;
@@ -48,6 +53,7 @@ type LinkDocument = ModelLink & {
 const names = { models: "logged_models", files: "logged_model_files", links: "model_links" } as const;
 
 export const loggedModelIndexes: readonly IndexSpec[] = [
+  ...modelPointIndexes,
   { collection: names.models, key: { project: 1, experimentId: 1, createdAt: -1 }, name: "experiment" },
   { collection: names.files, key: { modelId: 1, path: 1 }, name: "path", unique: true },
   { collection: names.links, key: { project: 1, runId: 1, at: 1 }, name: "run" },
@@ -72,6 +78,10 @@ const schema: SearchSchema = {
   },
 };
 
+const decidingExtreme: Readonly<Partial<Record<SearchClause["comparison"], "min" | "max">>> = {
+  ...{ less: "min", at_most: "min", greater: "max", at_least: "max" },
+};
+
 /** Logged models, their files and what runs they belong to. */
 export type LoggedModels = ReturnType<typeof createLoggedModels>;
 
@@ -79,23 +89,51 @@ export function createLoggedModels(store: Store) {
   const models = () => store.collection<ModelDocument>(names.models);
   const files = () => store.collection<FileDocument>(names.files);
   const links = () => store.collection<LinkDocument>(names.links);
+  const points = createModelPoints(store);
   const inTx = (tx: Tx | undefined) => (tx === undefined ? {} : { session: tx.session });
 
+  /**
+   * That a point of the metric, on one of the datasets, passes. For an ordered comparison the smallest and the largest tell; for any
+   * other the points are asked.
+   */
+  async function metricCondition(
+    { project, experimentIds }: LoggedModelSearch,
+    clause: SearchClause,
+    onDatasets: readonly Document[],
+  ): Promise<Document> {
+    const on = onDatasets.length === 0 ? {} : { $or: [...onDatasets] };
+    const key = clause.subject.name;
+    const value = comparisonOf(clause, schema);
+    const extreme = decidingExtreme[clause.comparison];
+    if (extreme !== undefined) return { series: { $elemMatch: { key, [extreme]: value, ...on } } };
+    const ids = await points.modelsWith(project, experimentIds, key, { value, ...on });
+    return { _id: { $in: [...ids] } };
+  }
+
+  async function save({ id, ...rest }: LoggedModel, tx: Tx): Promise<void> {
+    await models().replaceOne({ _id: id }, { ...rest, schemaVersion: 2 }, inTx(tx));
+  }
+
   return {
+    points,
+    save,
+
+    /** Adds points; the model is written too, so that of two at once one comes after the other. Throws LIMIT_EXCEEDED. */
+    async append(model: LoggedModel, more: readonly ModelMetric[], tx: Tx): Promise<void> {
+      await save(withPoints(model, more), tx);
+      await points.append(model, more, tx);
+    },
+
     async insert(model: LoggedModel, tx: Tx): Promise<void> {
-      await models().insertOne(toDocument(model), inTx(tx));
+      const { id, ...rest } = model;
+      await models().insertOne({ ...rest, _id: id, schemaVersion: 2 }, inTx(tx));
     },
 
     /** Throws LOGGED_MODEL_NOT_FOUND, also for a deleted one unless those are wanted. */
     async get(project: string, id: string, tx?: Tx, allowDeleted = false): Promise<LoggedModel> {
       const found = await models().findOne({ _id: id, project }, inTx(tx));
       if (found === null || (found.deleted && !allowDeleted)) throw loggedModelNotFound(id);
-      return fromDocument<LoggedModel>(found);
-    },
-
-    async save(model: LoggedModel, tx: Tx): Promise<void> {
-      const { id, ...rest } = model;
-      await models().replaceOne({ _id: id }, { ...rest, schemaVersion: 1 }, inTx(tx));
+      return modelOf(found);
     },
 
     async files(modelId: string, tx?: Tx): Promise<readonly StoredFile[]> {
@@ -151,12 +189,18 @@ export function createLoggedModels(store: Store) {
         datasetName: name,
         ...(digest === "" ? {} : { datasetDigest: digest }),
       }));
+      const isMetric = ({ subject }: SearchClause) => subject.kind === "metric";
+      const ofMetrics = await Promise.all(
+        clauses.filter(isMetric).map((clause) => metricCondition(search, clause, onDatasets)),
+      );
       const conditions: Document[] = [
         { project, deleted: false, experimentId: { $in: [...experimentIds] } },
-        ...searchFilter(clauses, schema).map((condition) => withDatasets(condition, onDatasets)),
-        ...(onDatasets.length === 0
-          ? []
-          : [{ $or: onDatasets.map((dataset) => ({ metrics: { $elemMatch: dataset } })) }]),
+        ...searchFilter(
+          clauses.filter((clause) => !isMetric(clause)),
+          schema,
+        ),
+        ...ofMetrics,
+        ...(onDatasets.length === 0 ? [] : [{ series: { $elemMatch: { $or: onDatasets } } }]),
       ];
       const metricOrders = orders.filter(({ field }) => field.startsWith("metric:"));
       const computed = Object.fromEntries(
@@ -183,9 +227,7 @@ export function createLoggedModels(store: Store) {
           },
         ])
         .toArray();
-      const items = found
-        .slice(0, page.size)
-        .map((document) => fromDocument<LoggedModel>(document as ModelDocument));
+      const items = found.slice(0, page.size).map((document) => modelOf(document as ModelDocument)); // With what was computed taken out again.
       return {
         items,
         nextPageToken: found.length > page.size ? encodePageToken(query, skip + page.size) : "",
@@ -194,13 +236,8 @@ export function createLoggedModels(store: Store) {
   };
 }
 
-/** A condition on a metric holds on one of the datasets. */
-function withDatasets(condition: Document, datasets: readonly Document[]): Document {
-  const { metrics } = condition;
-  if (metrics === undefined || datasets.length === 0) return condition;
-  return {
-    $or: datasets.map((dataset) => ({ metrics: { $elemMatch: { ...metrics.$elemMatch, ...dataset } } })),
-  };
+function modelOf({ _id, schemaVersion: _, ...rest }: ModelDocument): LoggedModel {
+  return { ...rest, id: _id };
 }
 
 /** The last value of a metric, on the datasets when some are asked for. */
@@ -217,7 +254,7 @@ function lastValue(key: string, datasets: LoggedModelSearch["datasets"]): Docume
   return {
     $last: {
       $map: {
-        input: { $filter: { input: "$metrics", as: "metric", cond } },
+        input: { $filter: { input: "$series", as: "metric", cond } },
         as: "metric",
         in: "$$metric.value",
       },

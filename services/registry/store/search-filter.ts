@@ -12,15 +12,30 @@ export function searchFilter(
   clauses: readonly SearchClause[],
   { fields, paths }: SearchSchema,
 ): readonly Document[] {
-  return clauses.map(({ subject, comparison, values }) => {
-    const kind = subject.kind === "metric" ? "number" : (fields[subject.name] ?? "text");
-    const typed = values.map((value) =>
-      typedValue(subject.kind === "field" || subject.kind === "metric" ? kind : "text", value),
-    );
-    const condition = conditionOf(comparison, typed, values);
+  return clauses.map((clause) => {
+    const { subject } = clause;
+    const condition = comparisonOf(clause, { fields });
     if (subject.kind === "field") return { [paths[subject.name] ?? subject.name]: condition };
     return { [listOf(subject)]: { $elemMatch: { key: subject.name, value: condition } } };
   });
+}
+
+/** What a clause asks of a value. */
+export function comparisonOf(
+  { subject, comparison, values }: SearchClause,
+  { fields }: Pick<SearchSchema, "fields">,
+): Document {
+  const kind =
+    subject.kind === "metric"
+      ? "number"
+      : subject.kind === "field"
+        ? (fields[subject.name] ?? "text")
+        : "text";
+  return conditionOf(
+    comparison,
+    values.map((value) => typedValue(kind, value)),
+    values,
+  );
 }
 
 /** An order as MongoDB takes it, with what makes it whole. */

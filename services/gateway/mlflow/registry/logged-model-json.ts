@@ -6,6 +6,8 @@ import { tagList } from "../tracking/experiment-json.ts";
 import { defaultExperiment } from "../tracking/find-experiment.ts";
 import { doubleJson } from "../tracking/run-json.ts";
 
+const { listModelMetrics } = registry.LoggedModelService.method;
+
 const statusWords: Readonly<Record<number, string>> = {
   [registry.LoggedModelStatus.PENDING]: "LOGGED_MODEL_PENDING",
   [registry.LoggedModelStatus.READY]: "LOGGED_MODEL_READY",
@@ -19,6 +21,7 @@ export async function loggedModelJson(
 ): Promise<Json> {
   if (model === undefined) throw new Error("the registry answered without the model");
   const experiment = await mlflowIdOf(call, model.experimentId);
+  const metrics = model.metricsOmitted ? await allMetrics(call, model.id) : model.metrics;
   return {
     info: {
       model_id: model.id,
@@ -34,9 +37,21 @@ export async function loggedModelJson(
     },
     data: {
       params: tagList(model.params),
-      metrics: model.metrics.map((metric) => metricJson(model.id, metric)),
+      metrics: metrics.map((metric) => metricJson(model.id, metric)),
     },
   };
+}
+
+/** Every point of a model, each once, as MLflow's server answers them. */
+async function allMetrics(call: MlflowCall, id: string): Promise<readonly registry.LoggedModelMetric[]> {
+  const metrics = new Map<string, registry.LoggedModelMetric>();
+  let pageToken = "";
+  do {
+    const page = await call.rpc(listModelMetrics, { id, pageToken });
+    for (const metric of page.metrics) metrics.set(JSON.stringify(metricJson(id, metric)), metric);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return [...metrics.values()];
 }
 
 function metricJson(modelId: string, metric: registry.LoggedModelMetric): Json {

@@ -2,7 +2,7 @@ import { registry } from "@trainyard/contracts";
 import { flag, integer, list, required, text, texts } from "../domain/fields.ts";
 import { invalidParameter } from "../domain/mlflow-error.ts";
 import { loggedModelFields, loggedModelFilter, loggedModelOrder } from "../domain/search/logged-models.ts";
-import { type Endpoint, endpoint, type MlflowCall } from "../http/endpoint.ts";
+import { type Endpoint, endpoint, type Json, type MlflowCall } from "../http/endpoint.ts";
 import { collect, nextPage } from "../http/pages.ts";
 import { defaultExperiment } from "../tracking/find-experiment.ts";
 import { clausesOf } from "./catalog-request.ts";
@@ -38,7 +38,9 @@ export const searchLoggedModels: readonly Endpoint[] = [
         const answer = await call.rpc(search, { experimentIds, clauses, orderBy, datasets, page });
         return { items: answer.models, nextPageToken: answer.page?.nextPageToken ?? "" };
       });
-      const models = await Promise.all(items.map((model) => loggedModelJson(call, model)));
+      // One after the other: each may have very many points to be read.
+      const models: Json[] = [];
+      for (const model of items) models.push(await loggedModelJson(call, model));
       return { models, ...nextPage(nextPageToken) };
     },
   ),

@@ -6,6 +6,7 @@ import tempfile
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Metric
 
 from flows.flow import flow, refused
 
@@ -103,6 +104,21 @@ def pytorch_autolog() -> None:
     model = mlflow.get_logged_model(made.model_id)
     assert str(model.status) == "READY" and {metric.key for metric in model.metrics} == {"train_loss"}, model
     assert torch.equal(mlflow.pytorch.load_model(model.model_uri)(torch.ones(1, 4)), network(torch.ones(1, 4)))
+
+
+@flow
+def many_points_of_a_model() -> None:
+    client = MlflowClient()
+    experiment = mlflow.set_experiment("flows points")
+    run_id = client.create_run(experiment.experiment_id).info.run_id
+    model_id = client.create_logged_model(experiment.experiment_id, name="measured", source_run_id=run_id).model_id
+    for begin in range(0, 9_000, 1_000):
+        points = [Metric("loss", 1 / (step + 1), step, step, model_id=model_id, run_id=run_id) for step in range(begin, begin + 1_000)]
+        client.log_batch(run_id, metrics=points)
+    expected = [(step, 1 / (step + 1)) for step in range(9_000)]
+    [found] = client.search_logged_models([experiment.experiment_id], f"metrics.loss = {1 / 4_321}")
+    for model in (client.get_logged_model(model_id), found):
+        assert [(metric.step, metric.value) for metric in model.metrics] == expected, len(model.metrics)
 
 
 @flow

@@ -146,7 +146,7 @@ export declare type CatalogedModel = Message<"trainyard.registry.v1.CatalogedMod
   tags: { [key: string]: string };
 
   /**
-   * Its metrics, in the order in which they came.
+   * Its points, in the order in which they came, equal ones once; none where `metrics_omitted`.
    *
    * @generated from field: repeated trainyard.registry.v1.LoggedModelMetric metrics = 10;
    */
@@ -179,6 +179,13 @@ export declare type CatalogedModel = Message<"trainyard.registry.v1.CatalogedMod
    * @generated from field: bool deleted = 14;
    */
   deleted: boolean;
+
+  /**
+   * Whether its points are left out, since an answer has room for 4,000 of all models in it: ListModelMetrics has them.
+   *
+   * @generated from field: bool metrics_omitted = 15;
+   */
+  metricsOmitted: boolean;
 };
 
 /**
@@ -438,6 +445,60 @@ export declare type LogModelMetricsResponse = Message<"trainyard.registry.v1.Log
  * Use `create(LogModelMetricsResponseSchema)` to create a new message.
  */
 export declare const LogModelMetricsResponseSchema: GenMessage<LogModelMetricsResponse>;
+
+/**
+ * ListModelMetricsRequest names a model.
+ *
+ * @generated from message trainyard.registry.v1.ListModelMetricsRequest
+ */
+export declare type ListModelMetricsRequest = Message<"trainyard.registry.v1.ListModelMetricsRequest"> & {
+  /**
+   * The model.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The token of the page before; empty for the first. It belongs to the model.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message trainyard.registry.v1.ListModelMetricsRequest.
+ * Use `create(ListModelMetricsRequestSchema)` to create a new message.
+ */
+export declare const ListModelMetricsRequestSchema: GenMessage<ListModelMetricsRequest>;
+
+/**
+ * ListModelMetricsResponse is one page.
+ *
+ * @generated from message trainyard.registry.v1.ListModelMetricsResponse
+ */
+export declare type ListModelMetricsResponse = Message<"trainyard.registry.v1.ListModelMetricsResponse"> & {
+  /**
+   * The points, at most 4,000. One that was logged by two calls comes twice.
+   *
+   * @generated from field: repeated trainyard.registry.v1.LoggedModelMetric metrics = 1;
+   */
+  metrics: LoggedModelMetric[];
+
+  /**
+   * The token of the next page; empty when this was the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message trainyard.registry.v1.ListModelMetricsResponse.
+ * Use `create(ListModelMetricsResponseSchema)` to create a new message.
+ */
+export declare const ListModelMetricsResponseSchema: GenMessage<ListModelMetricsResponse>;
 
 /**
  * DeleteLoggedModelRequest names one.
@@ -925,8 +986,8 @@ export declare const LoggedModelService: GenService<{
     output: typeof UpdateLoggedModelResponseSchema;
   },
   /**
-   * LogModelMetrics adds points. A model holds 10,000: of more, the oldest give way, but the last of each metric on each dataset; the run that measured
-   * has them all. Errors: INVALID_ARGUMENT (LIMIT_EXCEEDED) for more than 10,000 metrics.
+   * LogModelMetrics adds points. Errors: INVALID_ARGUMENT (LIMIT_EXCEEDED) for more than 1,000 of a call (LOGGED_MODEL_POINTS_PER_CALL), 1,000,000 of a model
+   * (LOGGED_MODEL_POINTS), or 10,000 metrics of a model, each counted once for each dataset (LOGGED_MODEL_METRICS).
    *
    * @generated from rpc trainyard.registry.v1.LoggedModelService.LogModelMetrics
    */
@@ -934,6 +995,16 @@ export declare const LoggedModelService: GenService<{
     methodKind: "unary";
     input: typeof LogModelMetricsRequestSchema;
     output: typeof LogModelMetricsResponseSchema;
+  },
+  /**
+   * ListModelMetrics returns the points of one, a deleted one too, page by page, in the order in which they came.
+   *
+   * @generated from rpc trainyard.registry.v1.LoggedModelService.ListModelMetrics
+   */
+  listModelMetrics: {
+    methodKind: "unary";
+    input: typeof ListModelMetricsRequestSchema;
+    output: typeof ListModelMetricsResponseSchema;
   },
   /**
    * DeleteLoggedModel marks one as deleted; its files stay while a version is made of it.
