@@ -12,10 +12,12 @@ import { recordGate } from "./consumers/evaluation-ended.ts";
 import { registerTrainedModel } from "./consumers/run-ended.ts";
 import { keepVersionFiles } from "./consumers/version-files.ts";
 import { fileHolds } from "./hold-files.ts";
+import { filesWatch } from "./settle-files.ts";
 import { indexes } from "./store/documents.ts";
 import { createLoggedModels, loggedModelIndexes } from "./store/logged-models.ts";
 import { migrations } from "./store/migrations.ts";
 import { ModelRepository } from "./store/model-repository.ts";
+import { unsettledFilesIndexes } from "./store/unsettled-files.ts";
 
 /** What the registry needs from whoever runs it. */
 export interface RegistryDeps {
@@ -24,7 +26,11 @@ export interface RegistryDeps {
 
 /** Connects and composes the registry; the only place that constructs its parts. */
 export async function build(config: RegistryConfig, { logger }: RegistryDeps): Promise<App> {
-  const foundation = await layFoundation("registry", config, logger, [...indexes, ...loggedModelIndexes]);
+  const foundation = await layFoundation("registry", config, logger, [
+    ...indexes,
+    ...loggedModelIndexes,
+    ...unsettledFilesIndexes,
+  ]);
   const { store, bus, signer, health } = foundation;
   await runMigrations(store, migrations, { holder: "registry" });
   const repository = new ModelRepository(store);
@@ -68,6 +74,7 @@ export async function build(config: RegistryConfig, { logger }: RegistryDeps): P
       from: "evaluation",
       handlers: [recordGate(deps, logger)],
     }),
+    filesWatch({ holds, unsettled: repository.unsettled, logger }),
     server,
   ];
   return createApp({ name: "registry", logger, parts, health });

@@ -1,14 +1,12 @@
 import { type BlobStore, holderName } from "@trainyard/blob";
-import type { ModelVersion } from "./domain/model-version.ts";
 import type { ModelRepository } from "./store/model-repository.ts";
+import type { VersionFiles } from "./store/unsettled-files.ts";
 
 /** Pins have an end; this is longer than anybody keeps a version. */
 const REFERENCE_TTL_MS = 100 * 365 * 24 * 60 * 60 * 1000;
 
 /** What of a version tells which files are held, and in whose name. */
-export type HeldVersion = Pick<ModelVersion, "project" | "files" | "loggedModelId"> & {
-  readonly origin: Pick<ModelVersion["origin"], "runId">;
-};
+type HeldVersion = Omit<VersionFiles, "id">;
 
 /** Keeps versions' files, whatever becomes of the runs that made them. */
 export interface FileHolds {
@@ -16,9 +14,10 @@ export interface FileHolds {
   hold(version: HeldVersion): Promise<void>;
   /**
    * Holds those of the version's files that it, if it is there, or another one in the same name has, and gives up the rest. To
-   * be called when it has been registered or removed; how often and in which order makes no difference.
+   * be called when it has been registered or removed; how often and in which order makes no difference. When it has resolved,
+   * the version is no longer noted as unsettled.
    */
-  settle(version: HeldVersion): Promise<void>;
+  settle(version: VersionFiles): Promise<void>;
 }
 
 /**
@@ -27,7 +26,7 @@ export interface FileHolds {
  */
 export function fileHolds(
   blobs: BlobStore,
-  repository: Pick<ModelRepository, "versionsOfSource">,
+  repository: Pick<ModelRepository, "versionsOfSource" | "unsettled">,
 ): FileHolds {
   async function hold(version: HeldVersion): Promise<void> {
     const pin = { holder: holderOf(version), ttlMs: REFERENCE_TTL_MS };
@@ -37,6 +36,7 @@ export function fileHolds(
   return {
     hold,
     async settle(version) {
+      const noted = await repository.unsettled.find(version.id);
       const kept = await digestsOf(repository, version);
       await hold({ ...version, files: version.files.filter(({ digest }) => kept.has(digest)) });
       const gone = version.files.filter(({ digest }) => !kept.has(digest));
@@ -44,6 +44,7 @@ export function fileHolds(
       // Who registered one meanwhile may have held its files before this gave them up.
       const taken = await digestsOf(repository, version);
       await hold({ ...version, files: gone.filter(({ digest }) => taken.has(digest)) });
+      if (noted !== undefined) await repository.unsettled.settled(noted);
     },
   };
 }

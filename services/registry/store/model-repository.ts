@@ -12,6 +12,7 @@ import {
   type StageChangeDocument,
   toDocument,
 } from "./documents.ts";
+import { createUnsettledFiles, type UnsettledFiles } from "./unsettled-files.ts";
 
 /** One page of a list, and the token of the next (empty after the last). */
 export interface Page<T> {
@@ -30,9 +31,12 @@ export interface VersionQuery {
 /** Models, their versions and history: the only user of the registry's database. */
 export class ModelRepository {
   readonly #store: Store;
+  /** Versions that were registered or removed and whose files are still to be held or given up. */
+  readonly unsettled: UnsettledFiles;
 
   constructor(store: Store) {
     this.#store = store;
+    this.unsettled = createUnsettledFiles(store);
   }
 
   get #models() {
@@ -200,6 +204,7 @@ export class ModelRepository {
 
   async insertVersion(version: ModelVersion, tx: Tx): Promise<void> {
     await this.#versions.insertOne(toDocument(version), { session: tx.session });
+    await this.unsettled.note(version, tx);
   }
 
   async saveVersion(version: ModelVersion, tx: Tx): Promise<void> {
@@ -213,12 +218,15 @@ export class ModelRepository {
   }
 
   async deleteModel(model: Model, tx: Tx): Promise<void> {
+    for (const version of await this.versionsOf(model.project, model.name, tx))
+      await this.unsettled.note(version, tx);
     await this.#models.deleteOne({ _id: model.id }, { session: tx.session });
     await this.#versions.deleteMany({ project: model.project, model: model.name }, { session: tx.session });
   }
 
   async deleteVersion(version: ModelVersion, tx: Tx): Promise<void> {
     await this.#versions.deleteOne({ _id: version.id }, { session: tx.session });
+    await this.unsettled.note(version, tx);
   }
 
   /** The versions of a model that takes another name, which are known by it, too. */
