@@ -48,7 +48,7 @@ describe("MLflow's own client", () => {
       command("submit", "job.yaml", "--follow"),
     ]);
     expect(flows.stdout).not.toContain("FAILED");
-    expect(flows.stdout.match(/^ok /gm)).toHaveLength(15);
+    expect(flows.stdout.match(/^ok /gm)).toHaveLength(16);
     // The large file of the flows came in parts and is one object, as long as nobody has swept it.
     const objects = readdirSync(join(s3.folder, "mlflow"), { recursive: true, withFileTypes: true });
     const sizes = objects

@@ -122,6 +122,27 @@ def many_points_of_a_model() -> None:
 
 
 @flow
+def tensorboard_autolog() -> None:
+    import mlflow.pytorch
+    from torch.utils.tensorboard import SummaryWriter
+
+    mlflow.set_experiment("flows tensorboard")
+    mlflow.pytorch.autolog(log_models=False, log_every_n_step=2, silent=True)
+    with mlflow.start_run() as run, tempfile.TemporaryDirectory() as folder:
+        writer = SummaryWriter(folder)
+        for step in range(6):
+            writer.add_scalar("loss/train", 0.5**step, step)
+        # What it writes after the scalars has them sent.
+        writer.add_hparams({"lr": 0.0625}, {"final": 2.0})
+        writer.close()
+    mlflow.pytorch.autolog(disable=True, silent=True)
+    logged = mlflow.get_run(run.info.run_id).data
+    assert logged.params == {"lr": "0.0625"} and logged.metrics["final"] == 2.0, logged
+    history = MlflowClient().get_metric_history(run.info.run_id, "loss/train")
+    assert [(point.step, point.value) for point in history] == [(0, 1.0), (2, 0.25), (4, 0.0625)], history
+
+
+@flow
 def reserved_aliases_and_stages() -> None:
     client = MlflowClient()
     run_id = client.create_run("0").info.run_id
