@@ -114,36 +114,6 @@ run.finish()
     ]);
   });
 
-  it("whose rank stays away from a collective ends after the job's timeout, and that rank is named, all without the SDK", async () => {
-    const script = `
-import time
-import torch, torch.distributed as dist
-
-def elsewhere():
-    time.sleep(3600)
-
-dist.init_process_group("gloo")
-dist.barrier()
-if dist.get_rank() == 1:
-    elsewhere()
-dist.all_reduce(torch.ones(1))
-`;
-    const id = await submit(
-      "stays-away",
-      script,
-      "ranks: 2\nfailureBudgets: {infra: 0}\ncollectiveTimeout: 5s",
-    );
-    const ended = await reaches("the end", id, ({ state }) => state === JobState.FAILED);
-    expect(ended.failure?.message).toContain("Rank 1 did not come to a collective");
-    expect(ended.failure?.message).toContain("that rank 0 waited for: RuntimeError:");
-    expect(ended.failure).toMatchObject({
-      class: scheduler.FailureClass.INFRA,
-      reason: "COLLECTIVE_TIMEOUT",
-      rank: 1,
-    });
-    expect(ended.failure?.tracebackTail).toContain("in elsewhere");
-  });
-
   it("whose loss becomes NaN is halted: the job says where, and its newest checkpoint is from before", async () => {
     const script = `
 import time

@@ -1,10 +1,14 @@
+import { randomUUID } from "node:crypto";
 import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { create } from "@bufbuild/protobuf";
 import { registry, scheduler } from "@trainyard/contracts";
+import { checkoutRoot } from "@trainyard/local";
 import { type ServiceProcess, spawnAgent, type TestNetwork, testNetwork, waitFor } from "@trainyard/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { flowClients } from "../flow/clients.ts";
+import { bundle } from "../flow/digits.ts";
 import { type Fleet, startFleet } from "../flow/fleet.ts";
 import { digitsFlow } from "../flow/flow.ts";
 import { brokenPromises } from "../flow/invariants.ts";
@@ -12,6 +16,7 @@ import { agentDir } from "../flow/leftovers.ts";
 import { rankProcesses } from "../flow/rank-processes.ts";
 import { killedTraining, recoveryJob, trainedDigest } from "../flow/recovery.ts";
 
+const AWAY = "stays_away.py";
 const names: readonly string[] = ["node_a", "node_b", "node_c"];
 /** Shorter than the default minute, so that the test sees a node that is cut off end its ranks by itself. */
 const env = { TRAINYARD_FENCE_AFTER_MS: "8000", TRAINYARD_LAUNCHER: "warm" };
@@ -87,6 +92,38 @@ describe("a gang on nodes with addresses of their own", () => {
     expect(checkpoints.map(({ step }) => step)).toContain(second?.resumedFromStep);
     expect(checkpoints.map(({ parts }) => parts.length)).toEqual(checkpoints.map(() => 2));
     expect(killed.digest).toBe(await trainedDigest(user, spec));
+  });
+
+  it("ends after the job's timeout when a rank stays away from a collective, and names it by where it is, all without the SDK", async () => {
+    const user = flowClients(fleet.platform.url("gateway"), fleet.tokens.submitter);
+    const code = await bundle(join(checkoutRoot, "test/flow/scripts"), [AWAY]);
+    const spec = create(scheduler.JobSpecSchema, {
+      name: "stays-away",
+      ranks: 2,
+      slotsPerRank: 1,
+      code: { digest: await user.upload(code), sizeBytes: BigInt(code.length) },
+      entrypoint: [AWAY],
+      failureBudgets: { infra: 0 },
+      collectiveTimeoutSeconds: 5n,
+    });
+    const { job } = await user.scheduler.submitJob({ requestId: randomUUID(), spec });
+    const ended = await waitFor(
+      "the end",
+      async () => {
+        const { job: now } = await user.scheduler.getJob({ jobId: job?.id ?? "" });
+        return now?.state === scheduler.JobState.FAILED ? now : undefined;
+      },
+      { timeoutMs: 120_000 },
+    );
+    expect(ended.attempts[0]?.placements.map(({ ranks }) => ranks)).toEqual([[0], [1]]);
+    expect(ended.failure).toMatchObject({
+      class: scheduler.FailureClass.INFRA,
+      reason: "COLLECTIVE_TIMEOUT",
+      rank: 1,
+    });
+    expect(ended.failure?.message).toContain("Rank 1 did not come to a collective");
+    expect(ended.failure?.message).toContain("that rank 0 waited for: RuntimeError:");
+    expect(ended.failure?.tracebackTail).toContain("in elsewhere");
   });
 
   it("goes on elsewhere when a cable is pulled, and the node that was cut off ends what it ran", async () => {
