@@ -66,15 +66,24 @@ export const texts = field<readonly string[]>((value) => {
   return value.every((item) => typeof item === "string") ? value : undefined;
 }, true);
 
-export const message = <F extends Fields>(fields: F): Field<Decoded<F>> =>
-  field((value) => (isRecord(value) ? decodedOrNone(value, fields) : undefined));
+export const message = <F extends Fields>(fields: F): Field<Decoded<F>> => {
+  const entries = Object.entries(fields);
+  return field((value) => (isRecord(value) ? decodedOrNone<F>(value, entries) : undefined));
+};
 
-export const list = <F extends Fields>(fields: F): Field<readonly Decoded<F>[]> =>
-  field((value) => {
+export const list = <F extends Fields>(fields: F): Field<readonly Decoded<F>[]> => {
+  const entries = Object.entries(fields);
+  return field((value) => {
     if (!Array.isArray(value)) return undefined;
-    const items = value.map((item) => (isRecord(item) ? decodedOrNone(item, fields) : undefined));
-    return items.every((item) => item !== undefined) ? items : undefined;
+    const items: Decoded<F>[] = [];
+    for (const item of value) {
+      const decoded = isRecord(item) ? decodedOrNone<F>(item, entries) : undefined;
+      if (decoded === undefined) return undefined;
+      items.push(decoded);
+    }
+    return items;
   }, true);
+};
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -113,10 +122,10 @@ function isBeyond(value: unknown): boolean {
 /** A message within a message: its required fields are looked at by whoever knows its place in the request. */
 function decodedOrNone<F extends Fields>(
   body: Readonly<Record<string, unknown>>,
-  fields: F,
+  fields: readonly (readonly [string, Field<unknown>])[],
 ): Decoded<F> | undefined {
   const read: Record<string, unknown> = {};
-  for (const [name, { decode: decodeValue }] of Object.entries(fields)) {
+  for (const [name, { decode: decodeValue }] of fields) {
     const given = body[name] ?? undefined;
     const value = given === undefined ? undefined : decodeValue(given);
     if (given !== undefined && value === undefined) return undefined;

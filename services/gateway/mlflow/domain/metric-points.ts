@@ -23,39 +23,70 @@ export function assertPoint({ key, value, timestamp }: MetricPoint, path: string
   );
 }
 
+/** Throws unless MLflow would store each point of `metrics`. What is the same for all points of a key is looked at once. */
+export function assertPoints(points: readonly MetricPoint[]): void {
+  const known = new Set<string>();
+  for (const [index, point] of points.entries()) {
+    if (point.timestamp >= 0 && known.has(point.key)) continue;
+    assertPoint(point, `metrics[${index}]`);
+    known.add(point.key);
+  }
+}
+
+/** Points by column, of equal length; `keyIndex` points into `keys`. */
+export interface PointColumns {
+  readonly keys: string[];
+  readonly keyIndex: number[];
+  readonly steps: number[];
+  readonly timesMs: number[];
+  readonly values: number[];
+}
+
 /** Points as columns, each once: MLflow keeps one of equal points. */
-export function columnsOf(points: readonly MetricPoint[]) {
+export function columnsOf(points: readonly MetricPoint[]): PointColumns {
   const keys = new Map<string, number>();
-  const seen = points.length === 1 ? undefined : new Set<string>();
-  const columns = {
-    keyIndex: [] as number[],
-    steps: [] as bigint[],
-    timesMs: [] as number[],
-    values: [] as number[],
-  };
+  const columns = { keyIndex: [], steps: [], timesMs: [], values: [] } as Omit<PointColumns, "keys">;
+  const places = new Set<number>();
   for (const { key, value, timestamp, step } of points) {
     const index = keys.get(key) ?? keys.size;
     if (index === keys.size) keys.set(key, index);
-    const identity = `${index} ${step} ${timestamp} ${exact(value)}`;
-    if (seen?.has(identity) === true) continue;
-    seen?.add(identity);
+    places.add(step * MAX_PLACES + index);
     columns.keyIndex.push(index);
-    columns.steps.push(BigInt(step));
+    columns.steps.push(step);
     columns.timesMs.push(timestamp);
     columns.values.push(value);
   }
-  return { keys: [...keys.keys()], ...columns };
+  const all = { keys: [...keys.keys()], ...columns };
+  return places.size === points.length ? all : withoutRepeated(all);
+}
+
+/** Keys times this many never share a place with another step; where they do after all, the points are looked at one by one. */
+const MAX_PLACES = 1_024;
+
+function withoutRepeated({ keys, keyIndex, steps, timesMs, values }: PointColumns): PointColumns {
+  const seen = new Set<string>();
+  const kept = values.map((value, at) => {
+    const identity = `${keyIndex[at]} ${steps[at]} ${timesMs[at]} ${exact(value)}`;
+    return !seen.has(identity) && seen.add(identity);
+  });
+  const only = (column: readonly number[]) => column.filter((_, at) => kept[at]);
+  return {
+    keys,
+    keyIndex: only(keyIndex),
+    steps: only(steps),
+    timesMs: only(timesMs),
+    values: only(values),
+  };
 }
 
 /**
  * Names points by what they are. MLflow's clients repeat a call whose answer was lost and have no id for it; and MLflow
  * keeps a point once however often it is logged. So the same points are the same request.
  */
-export function pointsId(points: readonly MetricPoint[]): string {
-  const named = points.map(
-    ({ key, value, timestamp, step }) => `${key} ${step} ${timestamp} ${exact(value)}`,
-  );
-  return `mlflow-${createHash("sha256").update(named.join("\n")).digest("base64url")}`;
+export function pointsId({ keys, keyIndex, steps, timesMs, values }: PointColumns): string {
+  const hash = createHash("sha256").update(JSON.stringify(keys));
+  for (const column of [keyIndex, steps, timesMs, values]) hash.update(Float64Array.from(column));
+  return `mlflow-${hash.digest("base64url")}`;
 }
 
 /** A float so that no other reads the same: there are two zeros. */

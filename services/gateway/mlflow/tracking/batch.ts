@@ -1,5 +1,5 @@
 import { double, integer, list, required, text } from "../domain/fields.ts";
-import { assertBatchLimit, assertPoint, type MetricPoint } from "../domain/metric-points.ts";
+import { assertBatchLimit, assertPoints, type MetricPoint } from "../domain/metric-points.ts";
 import { invalidParameter } from "../domain/mlflow-error.ts";
 import { assertParamKey, assertRunId, assertTagKey, cutAll, limits } from "../domain/names.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
@@ -32,7 +32,7 @@ export const batch: readonly Endpoint[] = [
       for (const [index, { key }] of params.entries()) assertGiven(key, `params[${index}].key`);
       for (const [index, { key }] of given.entries()) assertGiven(key, `tags[${index}].key`);
       assertRunId(runId);
-      for (const [index, point] of checked.entries()) assertPoint(point, `metrics[${index}]`);
+      assertPoints(checked);
       for (const [index, { key = "" }] of params.entries()) assertParamKey(key, `params[${index}].key`);
       for (const [index, { key = "" }] of given.entries()) assertTagKey(key, `tags[${index}].key`);
       assertLimits(metrics.length, params.length, given.length);
@@ -67,11 +67,10 @@ interface GivenPoint {
 }
 
 function pointOf({ key, value, timestamp, step = 0 }: GivenPoint, index: number): MetricPoint {
-  const path = `metrics[${index}]`;
-  assertGiven(key, `${path}.key`);
-  if (value === undefined) throw missing(`${path}.value`);
-  if (timestamp === undefined) throw missing(`${path}.timestamp`);
-  return { key: key ?? "", value, timestamp, step };
+  if (key === undefined || key === "") throw missing(`metrics[${index}].key`);
+  if (value === undefined) throw missing(`metrics[${index}].value`);
+  if (timestamp === undefined) throw missing(`metrics[${index}].timestamp`);
+  return { key, value, timestamp, step };
 }
 
 function assertGiven(value: string | undefined, path: string): void {

@@ -36,7 +36,9 @@ export function storePoints(
   runId: string,
   points: readonly MetricPoint[],
 ): Promise<unknown> {
+  const columns = columnsOf(points);
+  const steps = columns.steps.map(BigInt);
   return changing(runId, () =>
-    call.rpc(logMetrics, { requestId: pointsId(points), runId, points: columnsOf(points) }),
+    call.rpc(logMetrics, { requestId: pointsId(columns), runId, points: { ...columns, steps } }),
   );
 }
