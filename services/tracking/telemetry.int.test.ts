@@ -1,4 +1,4 @@
-import { listDeadLetters } from "@trainyard/bus";
+import { listDeadLetters, replayDeadLetter } from "@trainyard/bus";
 import type { scheduler, tracking } from "@trainyard/contracts";
 import { scheduler as schedulerContract, workeragent } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
@@ -204,10 +204,13 @@ describe("metric batches", () => {
     });
     await ship(1, 3);
     await stored({ records: 30n });
+    // A letter's subject names the run's partition, too.
+    const lettersOfRun = async () => {
+      const found = await listDeadLetters(service.bus);
+      return found.filter((letter) => letter.subject.endsWith(subject.slice("telemetry".length)));
+    };
     const letters = await waitFor("two dead letters", async () => {
-      const found = (await listDeadLetters(service.bus)).filter(({ subject: one }) =>
-        one.endsWith(subject.slice("telemetry".length)),
-      );
+      const found = await lettersOfRun();
       return found.length === 2 && found;
     });
     expect(letters.map((letter) => letter.reason).sort()).toEqual([
@@ -215,6 +218,12 @@ describe("metric batches", () => {
       "not a trainyard.workeragent.v1.MetricBatch",
     ]);
     expect(await steps()).toEqual([1, 2, 3]);
+    const [again] = letters;
+    await replayDeadLetter(service.bus, again?.id ?? "");
+    await waitFor("the replayed one to be taken again", async () => {
+      const ids = (await lettersOfRun()).map(({ id }) => id);
+      return ids.length === 2 && !ids.includes(again?.id ?? "");
+    });
   });
 });
 
