@@ -15,7 +15,7 @@ export async function readSnapshot<T>(
   for (let tries = 1; ; tries++) {
     const session = client.startSession({ snapshot: true });
     try {
-      return await fn({ session });
+      return await fn({ session, readConcern: { level: "snapshot" } });
     } catch (error) {
       if (!isGone(error) || tries >= MAX_TRIES) throw error;
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

@@ -27,9 +27,13 @@ export interface Tx {
   emit<T extends Message>(event: EmitRequest<T>): Promise<string>;
 }
 
-/** One moment of the database. Pass `session` to every read. */
+/**
+ * One moment of the database. Pass both to every read: the session alone does not do, since the level that the client has
+ * for all its reads goes before the session's.
+ */
 export interface Snapshot {
   readonly session: ClientSession;
+  readonly readConcern: { readonly level: "snapshot" };
 }
 
 /** Limits of one transaction. */

@@ -1,17 +1,19 @@
 import type { Snapshot, Store, Tx } from "@trainyard/store";
-import { type ClientSession, MongoServerError } from "mongodb";
+import { MongoServerError } from "mongodb";
 
 /** Where a read happens: in a transaction, at one moment, or as it comes. */
-export type Scope = Pick<Snapshot, "session"> | undefined;
+export type Scope = (Pick<Snapshot, "session"> & Partial<Snapshot>) | undefined;
 
 /** Reads in the scope that is given, or all at one moment. */
 export function atOneMoment<T>(store: Store, scope: Scope, read: (scope: Scope) => Promise<T>): Promise<T> {
   return scope === undefined ? store.snapshot(read) : read(scope);
 }
 
-/** The option that puts a call into the transaction. */
-export function within(scope: Scope): { session?: ClientSession } {
-  return scope === undefined ? {} : { session: scope.session };
+/** The options that put a call into the transaction, or a read at its moment. */
+export function within(scope: Scope): Partial<Snapshot> {
+  if (scope === undefined) return {};
+  const { session, readConcern } = scope;
+  return readConcern === undefined ? { session } : { session, readConcern };
 }
 
 /** The server's code for a unique key that is taken. */
