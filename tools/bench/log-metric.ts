@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { checkoutRoot } from "@trainyard/local";
+import { checkoutRoot, preparePlatform } from "@trainyard/local";
 import { mlflowBin, startMlflowServer } from "../mlflow/mlflow-server.ts";
 import { startUp } from "../start-up.ts";
 import { type Bench, type Measurement, median, quantile } from "./result.ts";
@@ -16,24 +16,28 @@ const CALLS = 400;
 interface Figures {
   readonly version: string;
   /** Milliseconds of each call, by server. */
-  readonly samples: Readonly<Record<"trainyard" | "mlflow" | "nothing", readonly number[]>>;
+  readonly samples: Readonly<Record<"trainyard" | "mlflow" | "insert" | "nothing", readonly number[]>>;
 }
 
 /** What a synchronous log_metric of MLflow's client costs whoever calls it. */
 export const logMetricBench: Bench = {
   name: "log-metric",
-  about: "MLflow client's synchronous log_metric here, on MLflow's server, and on a server that does nothing",
+  about:
+    "MLflow client's synchronous log_metric here, on MLflow's server, on a server of one durable insert, and on one that does nothing",
   async run(say): Promise<readonly Measurement[]> {
     const dir = mkdtempSync(join(tmpdir(), "trainyard-bench-"));
     const stops: (() => Promise<unknown>)[] = [];
     try {
-      say("starting a platform, MLflow's server and one that does nothing");
+      say("starting a platform, MLflow's server, one of one durable insert, and one that does nothing");
       mkdirSync(join(dir, "mlflow"));
       const platform = await startUp(join(dir, "platform"), ["--ports", "free", "--no-agent"]);
       stops.push(platform.stop);
       const mlflow = await startMlflowServer(join(dir, "mlflow"));
       stops.push(mlflow.stop);
-      const nothing = await startNothing();
+      const folder = await preparePlatform(join(dir, "platform"));
+      const insert = await startPeer("insert-server.ts", folder.serviceEnv("tracking"));
+      stops.unshift(insert.stop);
+      const nothing = await startPeer("nothing-server.ts");
       stops.push(nothing.stop);
       const { submitter } = platform.tokens;
       say(`${ROUNDS} rounds of ${CALLS} calls on each`);
@@ -42,7 +46,8 @@ export const logMetricBench: Bench = {
         [
           join(checkoutRoot, "tools/bench/peers/log_metric.py"),
           ...[String(ROUNDS), String(CALLS)],
-          ...[`trainyard=${platform.url}=${submitter}`, `mlflow=${mlflow.url}`, `nothing=${nothing.url}`],
+          ...[`trainyard=${platform.url}=${submitter}`, `mlflow=${mlflow.url}`],
+          ...[`insert=${insert.url}`, `nothing=${nothing.url}`],
         ],
         { cwd: dir, maxBuffer: 64 * 1024 * 1024 },
       );
@@ -55,7 +60,7 @@ export const logMetricBench: Bench = {
 };
 
 function measurements({ version, samples }: Figures): readonly Measurement[] {
-  const { trainyard, mlflow, nothing } = samples;
+  const { trainyard, mlflow, insert, nothing } = samples;
   const peer = (value: number) => ({ name: "mlflow", version, value });
   return [
     {
@@ -72,15 +77,21 @@ function measurements({ version, samples }: Figures): readonly Measurement[] {
       peer: peer(quantile(mlflow, 0.99)),
       aim: { op: "<", value: 10 },
     },
+    { metric: "one_insert_p50", unit: "ms", value: median(insert) },
+    { metric: "one_insert_p99", unit: "ms", value: quantile(insert, 0.99) },
     { metric: "nothing_p50", unit: "ms", value: median(nothing) },
     { metric: "nothing_p99", unit: "ms", value: quantile(nothing, 0.99) },
   ];
 }
 
-/** A server in a process of its own that reads each request and answers `{}`: what is left is the client's own share. */
-async function startNothing(): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  const child = spawn(process.execPath, [join(checkoutRoot, "tools/bench/peers/nothing-server.ts")], {
+/** A server in a process of its own that prints its port. */
+async function startPeer(
+  script: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const child = spawn(process.execPath, [join(checkoutRoot, "tools/bench/peers", script)], {
     stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...env },
   });
   const exited = once(child, "exit");
   const [line] = (await once(child.stdout, "data")) as [Buffer];

@@ -18,7 +18,8 @@ warnings.filterwarnings("ignore")
 import mlflow  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
 
-NOTHING = "nothing"
+# Servers without runs.
+BARE = ("insert", "nothing")
 WARM_UP_CALLS = 50
 
 
@@ -30,7 +31,7 @@ def main(rounds: int, calls: int, servers: list[str]) -> None:
         name, url, token = (server + "=").split("=")[:3]
         os.environ["MLFLOW_TRACKING_TOKEN"] = token
         client = MlflowClient(url)
-        run_id = "0" * 32 if name == NOTHING else client.create_run(client.create_experiment("log-metric")).info.run_id
+        run_id = "0" * 32 if name in BARE else client.create_run(client.create_experiment("log-metric")).info.run_id
         clients[name] = (client, run_id, token)
         samples[name] = []
     step = 0
