@@ -23,7 +23,8 @@ beforeAll(async () => {
   receiver = await otlpReceiver();
   const otlp = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url };
   const env = Object.fromEntries(processNames.map((name) => [name, otlp]));
-  fleet = await startFleet({ dir, env });
+  // A cold start, of which others have enough, costs seconds a rank.
+  fleet = await startFleet({ dir, env: { ...env, agent: { ...otlp, TRAINYARD_LAUNCHER: "warm" } } });
 });
 
 afterAll(async () => {

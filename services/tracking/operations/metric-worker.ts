@@ -7,6 +7,8 @@ import type { WorkShare } from "./work-share.ts";
 
 /** How often is looked for what to do; a search never sees summaries that are older than this and the pass itself. */
 const LOOK_MS = 800;
+/** How often what calls brought is folded; whoever searches for it does so before, and calls wait while it is done. */
+const CALLS_MS = 4_000;
 /** The share of time that this work may take while others wait: a pass is followed by a pause in proportion to it. */
 const REST_PER_WORK = 1;
 /** Runs whose summaries shall be made anew, and whose batches shall be packed, that one pass takes. */
@@ -19,13 +21,14 @@ const MAX_PACKED = 200;
  */
 export function metricWorker(deps: Deps, share: WorkShare): Part {
   const stopping = new AbortController();
+  let nextCallsMs = 0;
   let loop: Promise<void> | undefined;
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       const startedMs = performance.now();
       try {
-        await pass();
+        await pass(startedMs);
       } catch (error) {
         if (!stopping.signal.aborted)
           deps.logger.warn({ err: error }, "metrics could not be worked up; trying on");
@@ -35,9 +38,12 @@ export function metricWorker(deps: Deps, share: WorkShare): Part {
     }
   }
 
-  async function pass(): Promise<void> {
+  async function pass(nowMs: number): Promise<void> {
     const { metrics, metricStates } = deps.records;
-    const due = new Set([...(await metrics.unfoldedRuns()), ...(await metricStates.stale(MAX_STALE))]);
+    const withCalls = nowMs >= nextCallsMs;
+    if (withCalls) nextCallsMs = nowMs + CALLS_MS;
+    const unfolded = await metrics.unfoldedRuns(withCalls ? "all" : "streamed");
+    const due = new Set([...unfolded, ...(await metricStates.stale(MAX_STALE))]);
     for (const runId of due) {
       if (stopping.signal.aborted) return;
       if (share.isMine(runId)) await workUp(runId, () => foldMetrics(deps, runId));
@@ -77,6 +83,6 @@ export function metricWorker(deps: Deps, share: WorkShare): Part {
  * ranks stream follows within a second. Cheap when there is nothing to do.
  */
 export async function foldCalls(deps: Deps): Promise<void> {
-  for (const runId of await deps.records.metrics.unfoldedRuns({ calls: true }))
+  for (const runId of await deps.records.metrics.unfoldedRuns("calls"))
     await foldMetrics(deps, runId);
 }

@@ -106,8 +106,8 @@ export interface MetricBatches {
   callsSince(runId: string, sinceMs: number, scope: Scope): Promise<ReadonlyMap<string, number>>;
   /** Batches of calls that were stored since, with their ids. */
   readCalls(runId: string, sinceMs: number): Promise<(StoredBatch & { readonly id: string })[]>;
-  /** Runs with batches that are not folded; only those with batches of calls when `calls`. */
-  unfoldedRuns(options?: { readonly calls: boolean }): Promise<string[]>;
+  /** Runs with batches that are not folded: with any, or with such as came by calls or as ranks streamed. */
+  unfoldedRuns(come: "all" | "calls" | "streamed"): Promise<string[]>;
   /** Batches of the run that are not folded, visible or not. */
   unfolded(runId: string, limit: number, scope: Scope): Promise<(StoredBatch & { readonly id: string })[]>;
   markFolded(tx: Tx, ids: readonly string[]): Promise<void>;
@@ -195,8 +195,9 @@ export function createMetricBatches(store: Store): MetricBatches {
       const found = await documents.find({ runId, rank: CALL_RANK, begin: { $gte: sinceMs } }).toArray();
       return found.map(identifiedBatchOf);
     },
-    async unfoldedRuns({ calls } = { calls: false }) {
-      const filter = { folded: false, ...(calls ? { rank: CALL_RANK } : {}) };
+    async unfoldedRuns(come) {
+      const rank = { all: {}, calls: { rank: CALL_RANK }, streamed: { rank: { $ne: CALL_RANK } } }[come];
+      const filter = { folded: false, ...rank };
       const stages = [{ $match: filter }, { $group: { _id: "$runId" } }];
       const found = await documents.aggregate<{ _id: string }>(stages, { hint: "unfolded" }).toArray();
       return found.map(({ _id }) => _id);
