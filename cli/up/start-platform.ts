@@ -153,7 +153,8 @@ async function startServices(
       await app.start();
     } catch (cause) {
       logger(name).info({ err: cause }, "did not start");
-      throw new Error(`the ${name} did not start`, { cause });
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`the ${name} did not start: ${why}`, { cause });
     }
   };
   const starts = [...builders.services].map(([name, build]) =>

@@ -35,7 +35,8 @@ afterAll(async () => {
 
 describe("the main flow", () => {
   it("goes from a submitted job to a champion in one trace, though a rank is killed on the way", async () => {
-    const flow = digitsFlow(fleet, dir);
+    // Slow enough that after the first commit there is time to kill a rank.
+    const flow = digitsFlow(fleet, dir, { epochs: 3, stepDelayMs: 200, checkpointEverySteps: 15 });
     await flow.prepare();
     const job = await flow.submit();
     await phaseReached("commit", fleet, flow);

@@ -83,6 +83,5 @@ export function metricWorker(deps: Deps, share: WorkShare): Part {
  * ranks stream follows within a second. Cheap when there is nothing to do.
  */
 export async function foldCalls(deps: Deps): Promise<void> {
-  for (const runId of await deps.records.metrics.unfoldedRuns("calls"))
-    await foldMetrics(deps, runId);
+  for (const runId of await deps.records.metrics.unfoldedRuns("calls")) await foldMetrics(deps, runId);
 }
