@@ -10,7 +10,7 @@ import {
   serviceNames,
 } from "@trainyard/local";
 import type { App } from "@trainyard/service";
-import { createLogger, type LogLevel, startTelemetry } from "@trainyard/telemetry";
+import { createLogger, type LogLevel, redactText, startTelemetry } from "@trainyard/telemetry";
 import { assertPortsFree } from "./assert-ports-free.ts";
 import { lockData } from "./data-lock.ts";
 import type { LogFile } from "./log-file.ts";
@@ -153,7 +153,7 @@ async function startServices(
       await app.start();
     } catch (cause) {
       logger(name).info({ err: cause }, "did not start");
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = redactText(cause instanceof Error ? cause.message : String(cause));
       throw new Error(`the ${name} did not start: ${why}`, { cause });
     }
   };

@@ -1,5 +1,4 @@
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +7,7 @@ import { checkoutRoot, preparePlatform } from "@trainyard/local";
 import { mlflowBin, startMlflowServer } from "../mlflow/mlflow-server.ts";
 import { startUp } from "../start-up.ts";
 import { type Bench, type Measurement, median, quantile } from "./result.ts";
+import { startPeer } from "./start-peer.ts";
 
 const run = promisify(execFile);
 const ROUNDS = 5;
@@ -82,24 +82,4 @@ function measurements({ version, samples }: Figures): readonly Measurement[] {
     { metric: "nothing_p50", unit: "ms", value: median(nothing) },
     { metric: "nothing_p99", unit: "ms", value: quantile(nothing, 0.99) },
   ];
-}
-
-/** A server in a process of its own that prints its port. */
-async function startPeer(
-  script: string,
-  env: Readonly<Record<string, string>> = {},
-): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  const child = spawn(process.execPath, [join(checkoutRoot, "tools/bench/peers", script)], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, ...env },
-  });
-  const exited = once(child, "exit");
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  return {
-    url: `http://127.0.0.1:${line.toString("utf8").trim()}`,
-    async stop() {
-      child.kill("SIGTERM");
-      await exited;
-    },
-  };
 }

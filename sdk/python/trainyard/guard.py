@@ -11,8 +11,8 @@ elsewhere has its boundary at the last call of a step that the SDK sees (the opt
 first micro-batch after a step is a boundary. With a grad scaler the step ends at `scaler.update`, also where the optimizer's
 step was skipped.
 
-`phase` says what the parameters are worth at any instant. The hooks cost some tens of microseconds a step, for caches that the
-step has emptied; `npm run bench -- overhead` measures them with everything else.
+`phase` says what the parameters are worth at any instant. The hooks cost a tenth of a millisecond a step, most of it for
+caches that the step has emptied; `npm run bench -- overhead` measures them with everything else.
 """
 
 from __future__ import annotations

@@ -115,6 +115,7 @@ class RecordWriter:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._lock = threading.Lock()
         # While this process alone writes, its end is known; to ask the system costs more than the rest of a step's record.
+        # What the node's launcher appends for a rank, it appends when the rank writes no more.
         self._end: int | None = os.fstat(self._fd).st_size
         os.register_at_fork(before=self._share)
 
@@ -142,7 +143,8 @@ class RecordWriter:
             self._end = size
 
     def _share(self) -> None:
-        self._end = None
+        with self._lock:
+            self._end = None
 
 
 def _frame(body: bytes) -> bytes:

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { TrackingStage } from "@trainyard/test/tracking/stage.ts";
 import { startMlflowServer } from "../../mlflow/mlflow-server.ts";
 import { type Measurement, median } from "../result.ts";
-import { startIdleServer } from "./idle-server.ts";
+import { startPeer } from "../start-peer.ts";
 import { logBatches } from "./mlflow-client.ts";
 
 const ROUNDS = 3;
@@ -23,7 +23,7 @@ export async function measureMlflowIngest(
   mkdirSync(home);
   say("starting MLflow's server");
   const peer = await startMlflowServer(home);
-  const idle = await startIdleServer();
+  const idle = await startPeer("nothing-server.ts");
   try {
     const own: number[] = [];
     const most: number[] = [];

@@ -50,7 +50,7 @@ export function columnsOf(points: readonly MetricPoint[]): PointColumns {
   for (const { key, value, timestamp, step } of points) {
     const index = keys.get(key) ?? keys.size;
     if (index === keys.size) keys.set(key, index);
-    places.add(step * MAX_PLACES + index);
+    places.add(step * KEYS_PER_STEP + index);
     columns.keyIndex.push(index);
     columns.steps.push(step);
     columns.timesMs.push(timestamp);
@@ -60,14 +60,16 @@ export function columnsOf(points: readonly MetricPoint[]): PointColumns {
   return places.size === points.length ? all : withoutRepeated(all);
 }
 
-/** Keys times this many never share a place with another step; where they do after all, the points are looked at one by one. */
-const MAX_PLACES = 1_024;
+/** With fewer keys than this, two points share a place only at the same step of the same key. With more it only costs a closer look. */
+const KEYS_PER_STEP = 1_024;
 
 function withoutRepeated({ keys, keyIndex, steps, timesMs, values }: PointColumns): PointColumns {
   const seen = new Set<string>();
   const kept = values.map((value, at) => {
     const identity = `${keyIndex[at]} ${steps[at]} ${timesMs[at]} ${exact(value)}`;
-    return !seen.has(identity) && seen.add(identity);
+    const isNew = !seen.has(identity);
+    seen.add(identity);
+    return isNew;
   });
   const only = (column: readonly number[]) => column.filter((_, at) => kept[at]);
   return {
