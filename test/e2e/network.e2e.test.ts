@@ -87,7 +87,7 @@ describe("a gang on nodes with addresses of their own", () => {
     const handover = killed.run.attempts[0]?.handover;
     // An agent that is back within five seconds was waited for.
     if (handover?.saved === true) expect(killed.stepsLost).toBe(0);
-    else expect(handover?.reason).toBe("NODE_SILENT");
+    else expect(handover).toMatchObject({ reason: "NODE_SILENT" });
     const { checkpoints } = await user.tracking.listCheckpoints({ runId: killed.run.id });
     expect(checkpoints.map(({ step }) => step)).toContain(second?.resumedFromStep);
     expect(checkpoints.map(({ parts }) => parts.length)).toEqual(checkpoints.map(() => 2));

@@ -13,11 +13,13 @@ from conftest import Attempts
 from trainyard.records import Entry, Metrics, read_records
 
 # What a resume can get wrong is in it: BatchNorm, dropout, momentum, a scheduler, random numbers of Python and NumPy, batches
-# of a shuffled dataset, and by KIND gradient accumulation, a grad scaler that skips steps, bfloat16, or a state of its own.
+# of a shuffled dataset, and by KIND gradient accumulation, a grad scaler that skips steps, bfloat16, a state of its own, or a
+# backward pass that computes the forward pass again, with new random numbers, and moves BatchNorm's statistics a second time.
 SCRIPT = """
 import hashlib, os, random, resource, signal, sys, time
 import numpy as np, torch, torch.distributed as dist
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 import trainyard
 
 run = trainyard.init()
@@ -46,9 +48,18 @@ def faulty_save(*arguments):
 
 
 torch.save = faulty_save
+
+
+class Recomputed(nn.Sequential):
+    def forward(self, x):
+        passed = super().forward
+        return checkpoint(passed, x, use_reentrant=False, preserve_rng_state=False, determinism_check="none")
+
+
 dist.init_process_group("gloo")
 torch.manual_seed(run.rank if kind == "streams" else 5)
-net = nn.Sequential(nn.Linear(3, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 2))
+layers = nn.Linear(3, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 2)
+net = (Recomputed if kind == "recompute" else nn.Sequential)(*layers)
 if kind == "streams":
     for parameter in net.parameters():
         nn.init.constant_(parameter, 0.01) if parameter.dim() < 2 else nn.init.uniform_(parameter, -1, 1)
@@ -80,6 +91,7 @@ for epoch in range(data.position.epoch, 4):
         micro += 1
         if micro % parts:
             continue
+        kill("summed", step)
         if scaler:
             scale = scaler.get_scale()
             scaler.step(optimizer)
@@ -194,6 +206,7 @@ def ends(one) -> list[str]:
 DEATHS = [
     ("plain", 2, "1:17:forward", 17),
     ("plain", 2, "0:17:backward", 17),
+    ("plain", 2, "1:17:summed", 18),
     ("plain", 2, "1:17:step", 18),
     ("plain", 2, "0:17:stepped", 18),
     ("plain", 2, "0:17:after", 18),
@@ -203,7 +216,10 @@ DEATHS = [
     ("streams", 3, "1:9:backward", 9),
     ("accumulate", 2, "1:9:backward", 9),
     ("amp", 2, "0:4:backward", 4),
+    ("accumulate", 2, "1:9:summed", 10),
     ("amp", 2, "1:4:step", 5),
+    ("amp", 2, "0:4:summed", 5),
+    ("recompute", 2, "1:17:step", 18),
     ("bfloat16", 2, "1:17:backward", 17),
     ("state", 2, "1:17:backward", 17),
 ]
@@ -290,17 +306,19 @@ def test_a_rank_that_fails_by_itself_is_named_and_no_step_is_lost(stories, gangs
 
 
 @pytest.mark.parametrize(
-    ("kill", "fault", "reason"),
+    ("kind", "kill", "fault", "reason"),
     [
-        ("0,1:9:forward", "", "NO_SURVIVOR"),
-        ("1:9:backward", "save-hangs", "DEADLINE"),
-        ("1:9:backward", "disk-full", "SAVE_FAILED"),
-        ("1:9:after", "tail", "STEP_INCOMPLETE"),
-        ("1:0:backward", "", "NOTHING_NEW"),
+        ("plain", "0,1:9:forward", "", "NO_SURVIVOR"),
+        ("plain", "1:9:backward", "save-hangs", "DEADLINE"),
+        ("plain", "1:9:backward", "disk-full", "SAVE_FAILED"),
+        ("plain", "1:9:after", "tail", "STEP_INCOMPLETE"),
+        ("plain", "1:0:backward", "", "NOTHING_NEW"),
+        ("state", "1:9:summed", "", "RECORD_MISSING"),
+        ("recompute", "1:9:summed", "", "RECORD_MISSING"),
     ],
 )
-def test_what_cannot_be_saved_exactly_is_left_to_the_last_checkpoint(gangs, kill, fault, reason):
-    broken = gangs.run("plain", 2, kill=kill, fault=fault, handover_ms=2000 if fault == "save-hangs" else 60_000)
+def test_what_cannot_be_saved_exactly_is_left_to_the_last_checkpoint(gangs, kind, kill, fault, reason):
+    broken = gangs.run(kind, 2, kill=kill, fault=fault, handover_ms=2000 if fault == "save-hangs" else 60_000)
     told = handover(broken)
     assert (told["saved"], told["step"], told["reason"]) == (False, -1, reason)
     assert [checkpoints(broken, rank) for rank in (0, 1)] == [[], []]

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 FILE = "boundary.bin"
 MAGIC = b"TYBOUND1"
-#: About to step: the gradients of `ordinal` are complete, and this rank has gone into its optimizer's step.
+#: About to step: the forward passes of `ordinal` are done, and this rank has gone into the backward pass or further.
 PRE = 1
 #: The optimizer has stepped; what follows in the loop's body (scheduler, logging) may not be done yet.
 OPEN = 2

@@ -89,8 +89,10 @@ class Capturer:
         self._written: list[tuple[bytes, ...]] = [(b"", b"", b"", b"")] * SLOTS
         self._file, self._extra_bytes = file, extra_bytes
 
-    def capture(self, kind: int, ordinal: int, step: int, told: bool) -> None:
+    def capture(self, kind: int, ordinal: int, step: int, told: bool, *, still: bool = False) -> None:
         """Capture now, as what the rank is at step `ordinal`.
+
+        `still` says that no generator and no buffer has moved since the newest capture, so that they need not be looked at.
 
         Raises
         ------
@@ -105,16 +107,13 @@ class Capturer:
         if len(extra) > self._extra_bytes:
             self._open(2 * len(extra))
         file = self._file
-        torch_state = self._torch_generator.get_state()
-        sections = (
-            self._python.state(),
-            self._numpy.state(),
-            ctypes.string_at(torch_state.data_ptr(), self._torch_bytes),
-            extra,
-        )
         head = (ordinal, kind, step, told, self._offset(), time.time())
+        newest = self._written[file.newest]
+        if still and newest[3] == extra and file.amend(head):
+            return
+        sections = (*self._generators(), extra)
         # Within a step mostly nothing moves but the step itself. Of buffers nothing tells cheaply whether they did.
-        if not self._owners and self._written[file.newest] == sections and file.amend(head):
+        if not self._owners and newest == sections and file.amend(head):
             return
         slot = file.begin(ordinal)
         for section, data in enumerate(sections):
@@ -126,6 +125,18 @@ class Capturer:
             with self._torch.no_grad():
                 self._torch._foreach_copy_(self._buffer_views[slot], self._current_buffers())
         file.end(slot, head, [len(data) for data in sections])
+
+    def moved(self) -> bool:
+        """Say whether a generator or a buffer is not what it was at the newest capture; a buffer with a NaN never is."""
+        newest = self._file.newest
+        return self._written[newest][:3] != self._generators() or not all(
+            map(self._torch.equal, self._buffer_views[newest], self._current_buffers())
+        )
+
+    def _generators(self) -> tuple[bytes, bytes, bytes]:
+        torch_state = self._torch_generator.get_state()
+        own = ctypes.string_at(torch_state.data_ptr(), self._torch_bytes)
+        return self._python.state(), self._numpy.state(), own
 
     def close_newest(self) -> None:
         """Say that the newest capture turned out to be the last of its step."""

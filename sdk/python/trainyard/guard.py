@@ -11,6 +11,11 @@ elsewhere has its boundary at the last call of a step that the SDK sees (the opt
 first micro-batch after a step is a boundary. With a grad scaler the step ends at `scaler.update`, also where the optimizer's
 step was skipped.
 
+Between its gradients and its boundary a rank may die when the others are past the step already: its part of the sum went out
+in the backward pass. So what its forward passes have moved is captured when the backward pass begins, and not only when the
+optimizer does, since what comes between them (clipping, or just the processor's turn) can take long. Where the backward pass
+itself moves something (it computes a part again, with new random numbers), the capture before the optimizer's step counts.
+
 `phase` says what the parameters are worth at any instant. The hooks cost a tenth of a millisecond a step, most of it for
 caches that the step has emptied; `npm run bench -- overhead` measures them with everything else.
 """
@@ -39,6 +44,10 @@ BETWEEN = "between"
 COMPUTING = "computing"
 #: Inside the optimizer's step: they are neither the old nor the new ones.
 STEPPING = "stepping"
+
+
+#: Whether backward passes move what is captured is seen at the first steps, and at one of so many later.
+_FIRST_LOOKS, _LOOK_EVERY = 3, 16
 
 
 class PeerLostError(BaseException):
@@ -107,6 +116,8 @@ class Guard:
         self._mark: Any = None
         self._peer_lost = False
         self._stepped = False
+        self._backward_is_still = True
+        self._captured_ahead = False
         self._capturer = Capturer(os.path.join(rank_dir, FILE), facts, parts["model"], state, positions, offset)
         self._capture(OPEN, 0)
         self._hook()
@@ -116,6 +127,7 @@ class Guard:
 
         model, optimizer, scaler = self.parts["model"], self.parts["optimizer"], self.parts.get("scaler")
         model.register_forward_pre_hook(self._on_forward)
+        model.register_forward_hook(self._on_output)
         optimizer.register_step_pre_hook(self._on_step)
         optimizer.register_step_post_hook(self._on_stepped)
         optimizers.register_optimizer_step_pre_hook(self._on_any_step)
@@ -176,15 +188,38 @@ class Guard:
             self._leave_if_alone()
             self.phase = COMPUTING
 
+    def _on_output(self, module: Any, _inputs: Any, output: Any) -> None:
+        from torch.utils._pytree import tree_leaves
+
+        self._captured_ahead = False
+        # Of the micro-batches of a step only the last one's gradients go out, where the script says so by `no_sync`.
+        if self.phase != COMPUTING or not self._backward_is_still or not getattr(module, "require_backward_grad_sync", True):
+            return
+        for tensor in (output,) if hasattr(output, "grad_fn") else tree_leaves(output):
+            if getattr(tensor, "grad_fn", None) is not None:
+                tensor.register_hook(self._on_backward)
+
+    def _on_backward(self, _gradient: Any) -> None:
+        if self.phase == COMPUTING and not self._captured_ahead:
+            self._capture(PRE, self.ordinal + 1)
+            self._captured_ahead = True
+
     def _on_any_step(self, optimizer: Any, *_: Any) -> None:
         if optimizer is not self.parts["optimizer"]:
             self._spoil("OTHER_OPTIMIZER", f"A {type(optimizer).__name__} stepped that was not handed to the SDK.")
 
     def _on_step(self, *_: Any) -> None:
         if self.phase != STEPPING:
-            self._capture(PRE, self.ordinal + 1)
+            self._capture(PRE, self.ordinal + 1, still=self._captured_ahead and not self._backward_moved())
             self.phase = STEPPING
         self._stepped = True
+
+    def _backward_moved(self) -> bool:
+        if self.ordinal >= _FIRST_LOOKS and self.ordinal % _LOOK_EVERY != 0:
+            return False
+        if self.spoilt is None and self._capturer.moved():
+            self._backward_is_still = False
+        return not self._backward_is_still
 
     def _on_stepped(self, *_: Any) -> None:
         if not self._scales:
@@ -195,7 +230,7 @@ class Guard:
         self.ordinal += 1
         self.phase = AFTER
         if not self._draws:
-            self._capture(OPEN, self.ordinal)
+            self._capture(OPEN, self.ordinal, still=True)
 
     def _reach_boundary(self) -> None:
         self._capture(WHOLE, self.ordinal)
@@ -231,12 +266,12 @@ class Guard:
             self.spoilt = Refusal(reason, message)
             sys.stderr.write(f"trainyard: no just-in-time checkpoint from here on: {message}\n")
 
-    def _capture(self, kind: int, ordinal: int) -> None:
+    def _capture(self, kind: int, ordinal: int, *, still: bool = False) -> None:
         if self.spoilt is not None:
             return
         told = self._told and self._told_at == ordinal
         try:
-            self._capturer.capture(kind, ordinal, self._told_step + ordinal - self._told_at, told)
+            self._capturer.capture(kind, ordinal, self._told_step + ordinal - self._told_at, told, still=still)
         except (TooLargeError, TypeError, OSError, RuntimeError) as error:
             if ordinal == 0:
                 raise
