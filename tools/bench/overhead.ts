@@ -1,28 +1,28 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import { scheduler } from "@trainyard/contracts";
 import { checkoutRoot, findPython } from "@trainyard/local";
 import { type FlowClients, flowClients } from "@trainyard/test/flow/clients.ts";
 import { bundle } from "@trainyard/test/flow/digits.ts";
-import { waitFor } from "@trainyard/testing";
+import { jobSucceeded } from "@trainyard/test/flow/recovery.ts";
 import { startUp } from "../start-up.ts";
+import { type Gang, type Turns, takeTurns } from "./overhead-turns.ts";
 import { descendants } from "./processes.ts";
 import { type Bench, type Measurement, median } from "./result.ts";
 
-const ROUNDS = 5;
-const STEPS = 800;
+/** Turns of each gang that only warm it up. */
+const WARM_UP = 3;
 /** Far more often than anybody would: every 15 minutes is the default. 0 is never. */
-const CHECKPOINT_EVERY_SECONDS = Number(process.env.TRAINYARD_BENCH_CHECKPOINT_SECONDS ?? 5);
+const CHECKPOINT_EVERY_SECONDS = Number(process.env.TRAINYARD_BENCH_CHECKPOINT_SECONDS ?? 10);
 const SCRIPT = "overhead_steps.py";
 const peers = join(checkoutRoot, "tools/bench/peers");
-const run = promisify(execFile);
 
-/** Where the ranks run, and where the platform does. */
+/** Where the ranks run, and where the platform does; and by how much a training may be slower, in percent. */
 interface Layout {
   readonly name: "separate" | "shared";
   readonly rankCores: string;
@@ -30,7 +30,28 @@ interface Layout {
   readonly aim: number;
 }
 
-/** What the platform takes from a training that runs under it. */
+/** A model, the `steps` of it that take about a second, and how often each gang does them. */
+interface Training {
+  readonly name: string;
+  readonly width: number;
+  readonly batch: number;
+  readonly steps: number;
+  readonly rounds: number;
+  /** Whether the layout's aim is for it. */
+  readonly isAimedAt: boolean;
+}
+
+/** What the platform costs, it costs per step: a training of the shortest steps shows how much. */
+const trainings: readonly Training[] = [
+  { name: "", width: 1024, batch: 256, steps: 12, rounds: 80, isAimedAt: true },
+  { name: "short_", width: 512, batch: 128, steps: 80, rounds: 20, isAimedAt: false },
+];
+
+/**
+ * What the platform takes from a training that runs under it. A machine that others share is not equally fast for ten
+ * seconds on end, by more than what is measured here: so a gang of bare ranks and one on the platform are alive together
+ * and take turns of a second, of which each waits for the other's to end.
+ */
 export const overheadBench: Bench = {
   name: "overhead",
   about:
@@ -52,14 +73,17 @@ export const overheadBench: Bench = {
       const results: Measurement[] = [];
       for (const layout of layouts) {
         holdTo(platform.pid, layout.platformCores);
-        const own: number[] = [];
-        const bare: number[] = [];
-        for (let round = 1; round <= ROUNDS; round++) {
-          say(`${layout.name} cores, round ${round} of ${ROUNDS}: bare, then on the platform`);
-          bare.push(await bareRanks(layout));
-          own.push(await onPlatform(user, job, layout));
+        for (const training of trainings) {
+          const name = `${training.name}${layout.name}`;
+          const turns = takeTurns(join(dir, name));
+          const environment = (gang: Gang) => ({
+            ...turns.environment(gang),
+            ...parameters(layout, training),
+          });
+          const gangs = [bareRanks(environment("bare")), onPlatform(user, job, environment("own"))];
+          const times = await measure(turns, gangs, training.rounds, (line) => say(`${name}: ${line}`));
+          results.push(...report(name, training, times, training.isAimedAt ? layout.aim : undefined));
         }
-        results.push(...report(layout, own, bare));
       }
       return results;
     } finally {
@@ -69,24 +93,71 @@ export const overheadBench: Bench = {
   },
 };
 
-function report(layout: Layout, own: readonly number[], bare: readonly number[]): Measurement[] {
-  // Each round's two runs stand beside each other in time, so their ratio is what is compared.
-  const slower = own.map((value, round) => 100 * ((bare[round] ?? value) / value - 1));
+/** What `peers/overhead_steps.py` takes of the one and of the other. */
+const parameters = ({ rankCores }: Layout, { width, batch, steps }: Training) => ({
+  CORES: rankCores,
+  WIDTH: String(width),
+  BATCH: String(batch),
+  STEPS: String(steps),
+});
+
+/** Seconds of each turn. */
+type Times = Readonly<Record<Gang, readonly number[]>>;
+
+async function measure(
+  turns: Turns,
+  gangs: readonly Promise<void>[],
+  rounds: number,
+  say: (line: string) => void,
+): Promise<Times> {
+  const times: Record<Gang, number[]> = { bare: [], own: [] };
+  const failed = Promise.all(gangs).then(() =>
+    Promise.reject(new Error("a gang ended before its last turn")),
+  );
+  failed.catch(() => undefined);
+  try {
+    for (let round = 1; round <= WARM_UP + rounds; round++) {
+      if (round % 10 === 0) say(`turn ${round} of ${WARM_UP + rounds} each`);
+      // Whoever comes first may find the machine otherwise than the second.
+      const order: readonly Gang[] = round % 2 === 1 ? ["bare", "own"] : ["own", "bare"];
+      for (const gang of order) {
+        const seconds = await Promise.race([turns.give(gang, round), failed]);
+        if (round > WARM_UP) times[gang].push(seconds);
+      }
+    }
+  } finally {
+    turns.end();
+  }
+  await Promise.all(gangs);
+  return times;
+}
+
+function report(
+  name: string,
+  { steps }: Training,
+  { bare, own }: Times,
+  aim: number | undefined,
+): Measurement[] {
+  // Each round's two turns stand beside each other in time, so they are what is compared.
+  const each = own.map((seconds, round) => ({ seconds, bare: bare[round] ?? seconds }));
+  const perSecond = (seconds: number) => steps / seconds;
+  const slower = each.map((turn) => 100 * (turn.seconds / turn.bare - 1));
+  const longer = each.map((turn) => (1_000 * (turn.seconds - turn.bare)) / steps);
   return [
     {
-      metric: `${layout.name}_steps_per_second`,
+      metric: `${name}_steps_per_second`,
       unit: "1/s",
-      value: median(own),
-      samples: own,
-      peer: { name: "bare ranks", version: "torchrun", value: median(bare) },
+      value: median(own.map(perSecond)),
+      peer: { name: "bare ranks", version: "torchrun", value: median(bare.map(perSecond)) },
     },
     {
-      metric: `${layout.name}_slower`,
+      metric: `${name}_slower`,
       unit: "%",
       value: median(slower),
       samples: slower,
-      aim: { op: "<=", value: layout.aim },
+      ...(aim === undefined ? {} : { aim: { op: "<=" as const, value: aim } }),
     },
+    { metric: `${name}_step_longer`, unit: "ms", value: median(longer) },
   ];
 }
 
@@ -103,54 +174,36 @@ function holdTo(pid: number, cores: string): void {
   }
 }
 
-function stepsPerSecond(output: string): number {
-  const found = /steps_per_second ([0-9.]+)/.exec(output)?.[1];
-  if (found === undefined) throw new Error(`no figure in: ${output}`);
-  return Number(found);
-}
-
-async function bareRanks({ rankCores }: Layout): Promise<number> {
+async function bareRanks(environment: Readonly<Record<string, string>>): Promise<void> {
   const torchrun = join(dirname(findPython()), "torchrun");
-  const { stdout } = await run(torchrun, ["--standalone", "--nproc-per-node", "2", SCRIPT], {
+  const child = spawn(torchrun, ["--standalone", "--nproc-per-node", "2", SCRIPT], {
     cwd: peers,
+    stdio: ["ignore", "ignore", "inherit"],
     env: {
       PATH: process.env.PATH ?? "",
       HOME: process.env.HOME ?? "/",
       OMP_NUM_THREADS: "1",
-      STEPS: String(STEPS),
-      CORES: rankCores,
+      ...environment,
     },
   });
-  return stepsPerSecond(stdout);
+  const [code] = await once(child, "exit");
+  if (code !== 0) throw new Error(`the bare ranks ended with exit code ${code}`);
 }
 
 async function onPlatform(
   user: FlowClients,
   code: { readonly digest: string; readonly sizeBytes: bigint },
-  { rankCores }: Layout,
-): Promise<number> {
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
   const spec = create(scheduler.JobSpecSchema, {
     name: "overhead",
     ranks: 2,
     slotsPerRank: 1,
     code,
     entrypoint: [SCRIPT],
-    env: { STEPS: String(STEPS), CORES: rankCores },
+    env: { ...env },
     checkpoint: { everySeconds: BigInt(CHECKPOINT_EVERY_SECONDS), keep: 3 },
   });
   const { job } = await user.scheduler.submitJob({ requestId: randomUUID(), spec });
-  const done = await waitFor(
-    "the job's end",
-    async () => {
-      const { job: now } = await user.scheduler.getJob({ jobId: job?.id ?? "" });
-      return now !== undefined && now.state >= scheduler.JobState.SUCCEEDED ? now : undefined;
-    },
-    { timeoutMs: 300_000, intervalMs: 500 },
-  );
-  if (done.state !== scheduler.JobState.SUCCEEDED)
-    throw new Error(`the job failed: ${done.failure?.message}`);
-  let output = "";
-  for await (const { lines } of user.tracking.readLogs({ runId: done.runId }))
-    output += `${lines.join("\n")}\n`;
-  return stepsPerSecond(output);
+  await jobSucceeded(user, job?.id ?? "");
 }

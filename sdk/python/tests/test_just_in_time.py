@@ -13,8 +13,9 @@ from conftest import Attempts
 from trainyard.records import Entry, Metrics, read_records
 
 # What a resume can get wrong is in it: BatchNorm, dropout, momentum, a scheduler, random numbers of Python and NumPy, batches
-# of a shuffled dataset, and by KIND gradient accumulation, a grad scaler that skips steps, bfloat16, a state of its own, or a
-# backward pass that computes the forward pass again, with new random numbers, and moves BatchNorm's statistics a second time.
+# of a shuffled dataset, and by KIND gradient accumulation, a grad scaler that skips steps, bfloat16, a state of its own, a
+# backward pass that computes the forward pass again, with new random numbers, and moves BatchNorm's statistics a second time,
+# or numbers that are drawn between the backward pass and the optimizer's step.
 SCRIPT = """
 import hashlib, os, random, resource, signal, sys, time
 import numpy as np, torch, torch.distributed as dist
@@ -92,6 +93,8 @@ for epoch in range(data.position.epoch, 4):
         if micro % parts:
             continue
         kill("summed", step)
+        if kind == "noise":
+            torch.rand(1)
         if scaler:
             scale = scaler.get_scale()
             scaler.step(optimizer)
@@ -219,7 +222,8 @@ DEATHS = [
     ("accumulate", 2, "1:9:summed", 10),
     ("amp", 2, "1:4:step", 5),
     ("amp", 2, "0:4:summed", 5),
-    ("recompute", 2, "1:17:step", 18),
+    ("recompute", 2, "1:17:summed", 18),
+    ("noise", 2, "1:17:step", 18),
     ("bfloat16", 2, "1:17:backward", 17),
     ("state", 2, "1:17:backward", 17),
 ]
@@ -314,7 +318,7 @@ def test_a_rank_that_fails_by_itself_is_named_and_no_step_is_lost(stories, gangs
         ("plain", "1:9:after", "tail", "STEP_INCOMPLETE"),
         ("plain", "1:0:backward", "", "NOTHING_NEW"),
         ("state", "1:9:summed", "", "RECORD_MISSING"),
-        ("recompute", "1:9:summed", "", "RECORD_MISSING"),
+        ("noise", "1:9:summed", "", "RECORD_MISSING"),
     ],
 )
 def test_what_cannot_be_saved_exactly_is_left_to_the_last_checkpoint(gangs, kind, kill, fault, reason):

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import mmap
 import os
+import struct
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +29,8 @@ _BEST_SHARE = 0.05
 _MOST_AHEAD = 4096
 #: A store on another node is asked at every so many steps; each time costs a round trip.
 _STORE_STRIDE = 4
+#: What ranks on one node share: how many announcements there were, and the step of the last.
+_ANNOUNCED, _NUMBER = struct.Struct("=qq"), struct.Struct("=q")
 
 
 class Policy(NamedTuple):
@@ -140,36 +144,40 @@ class Cadence:
 
 
 class FileBoard:
-    """A board for ranks on one node: files in the attempt's directory. Costs one `stat` a step."""
+    """A board for ranks on one node: a file of the attempt's directory that they all have in their memory."""
 
     stride = 1
 
     def __init__(self, attempt_dir: str) -> None:
-        self._due = os.path.join(attempt_dir, FILE)
         self._late = os.path.join(attempt_dir, LATE)
-        self._seen = 0
+        self._heard = 0
+        self._shared: mmap.mmap | None = None
+        with contextlib.suppress(OSError):  # a full disk costs the checkpoint, not the training
+            descriptor = os.open(os.path.join(attempt_dir, FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, _ANNOUNCED.size)
+                self._shared = mmap.mmap(descriptor, _ANNOUNCED.size)
+            finally:
+                os.close(descriptor)
 
     def announce(self, step: int) -> None:
         """Say to all ranks at which step the next checkpoint is."""
-        with contextlib.suppress(OSError):  # a full disk costs the checkpoint, not the training
-            temporary = f"{self._due}.tmp"
-            with open(temporary, "w", encoding="ascii") as target:
-                target.write(str(step))
-            os.rename(temporary, self._due)
+        if self._shared is not None:
+            self._heard += 1
+            _NUMBER.pack_into(self._shared, _NUMBER.size, step)
+            # Last, so that whoever sees it sees the step too.
+            _NUMBER.pack_into(self._shared, 0, self._heard)
 
     def announced(self) -> int | None:
         """Return the step, once for each announcement."""
-        try:
-            found = os.stat(self._due)
-            changed = found.st_mtime_ns ^ found.st_ino  # the clock of files may stand still between two of them
-            if changed == self._seen:
-                return None
-            with open(self._due, encoding="ascii") as source:
-                step = int(source.read())
-        except (OSError, ValueError):
+        if self._shared is None:
             return None
-        self._seen = changed
-        return step
+        number, step = _ANNOUNCED.unpack_from(self._shared)
+        if number == self._heard:
+            return None
+        self._heard = number
+        told: int = step
+        return told
 
     def be_late(self) -> None:
         """Say that the announcement came too late."""

@@ -72,6 +72,8 @@ class NumpyGenerator:
     """NumPy's global generator."""
 
     def __init__(self) -> None:
+        self._generator: Any = None
+        self._address = 0
         self._raw = b""
         self._packed = b""
         self._surely_moves = True
@@ -81,7 +83,7 @@ class NumpyGenerator:
         numpy_random = sys.modules.get("numpy.random")
         if numpy_random is None:
             return b""
-        raw = _raw_state(numpy_random)
+        raw = self._raw_state(numpy_random)
         if raw and raw == self._raw and not self._surely_moves:
             return self._packed
         state = numpy_random.get_state()
@@ -92,11 +94,11 @@ class NumpyGenerator:
         self._raw, self._packed = raw, pack_numpy(state)
         return self._packed
 
-
-def _raw_state(numpy_random: Any) -> bytes:
-    if not hasattr(numpy_random, "get_bit_generator"):
-        return b""
-    generator = numpy_random.get_bit_generator()
-    if type(generator).__name__ != "MT19937":
-        return b""
-    return ctypes.string_at(generator.ctypes.state_address, _STATE_BYTES)
+    def _raw_state(self, numpy_random: Any) -> bytes:
+        if not hasattr(numpy_random, "get_bit_generator"):
+            return b""
+        generator = numpy_random.get_bit_generator()
+        if generator is not self._generator:
+            is_known = type(generator).__name__ == "MT19937"
+            self._generator, self._address = generator, generator.ctypes.state_address if is_known else 0
+        return ctypes.string_at(self._address, _STATE_BYTES) if self._address else b""

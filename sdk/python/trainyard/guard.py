@@ -12,9 +12,9 @@ first micro-batch after a step is a boundary. With a grad scaler the step ends a
 step was skipped.
 
 Between its gradients and its boundary a rank may die when the others are past the step already: its part of the sum went out
-in the backward pass. So what its forward passes have moved is captured when the backward pass begins, and not only when the
-optimizer does, since what comes between them (clipping, or just the processor's turn) can take long. Where the backward pass
-itself moves something (it computes a part again, with new random numbers), the capture before the optimizer's step counts.
+in the backward pass. So what its forward passes have moved is captured in the backward pass, and not only when the optimizer
+begins, since what comes between them (clipping, or just the processor's turn) can take long. Where the backward pass itself
+moves something (it computes a part again, with new random numbers), the capture before the optimizer's step counts.
 
 `phase` says what the parameters are worth at any instant. The hooks cost a tenth of a millisecond a step, most of it for
 caches that the step has emptied; `npm run bench -- overhead` measures them with everything else.
@@ -118,16 +118,24 @@ class Guard:
         self._stepped = False
         self._backward_is_still = True
         self._captured_ahead = False
+        self._has_state = state is not None
+        #: Calls of the SDK in the loop's body after the optimizer's step: in this one, and at least in each so far.
+        self._calls, self._least_calls = 0, -1
         self._capturer = Capturer(os.path.join(rank_dir, FILE), facts, parts["model"], state, positions, offset)
         self._capture(OPEN, 0)
         self._hook()
 
     def _hook(self) -> None:
+        import torch
         import torch.optim.optimizer as optimizers
 
+        self._is_grad_enabled = torch.is_grad_enabled
         model, optimizer, scaler = self.parts["model"], self.parts["optimizer"], self.parts.get("scaler")
         model.register_forward_pre_hook(self._on_forward)
-        model.register_forward_hook(self._on_output)
+        # Before a gradient is known here, no other rank can have the sum of them all. The first parameter's is about the last.
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        if trained:
+            trained[0].register_hook(self._on_gradient)
         optimizer.register_step_pre_hook(self._on_step)
         optimizer.register_step_post_hook(self._on_stepped)
         optimizers.register_optimizer_step_pre_hook(self._on_any_step)
@@ -168,15 +176,20 @@ class Guard:
 
     def told(self, step: int | None) -> None:
         """Take note that the loop's body called the SDK; `step` is what it calls the step it has done, where it says so."""
-        if step is not None and self.phase == AFTER:
+        if self.phase == COMPUTING and self._captured_ahead:
+            self._capture(PRE, self.ordinal + 1, still=True)
+        if self.phase != AFTER:
+            return
+        if step is not None:
             self._told_step, self._told_at, self._told = step, self.ordinal, True
-        if self.phase == AFTER and not self._draws:
-            self._capture(OPEN, self.ordinal)
+        if not self._draws:
+            # The last call of a step counts. How many there are at least, the steps before have shown.
+            self._calls += 1
+            self._capture(OPEN, self.ordinal, still=self._calls < self._least_calls)
 
     def _on_forward(self, module: Any, _inputs: Any) -> None:
-        import torch
-
-        if not module.training or not torch.is_grad_enabled():
+        self._captured_ahead = False
+        if not module.training or not self._is_grad_enabled():
             return
         if self.phase == AFTER:
             if self._draws:
@@ -188,19 +201,11 @@ class Guard:
             self._leave_if_alone()
             self.phase = COMPUTING
 
-    def _on_output(self, module: Any, _inputs: Any, output: Any) -> None:
-        from torch.utils._pytree import tree_leaves
-
-        self._captured_ahead = False
+    def _on_gradient(self, _gradient: Any) -> None:
         # Of the micro-batches of a step only the last one's gradients go out, where the script says so by `no_sync`.
-        if self.phase != COMPUTING or not self._backward_is_still or not getattr(module, "require_backward_grad_sync", True):
+        if self.phase != COMPUTING or self._captured_ahead or not self._backward_is_still:
             return
-        for tensor in (output,) if hasattr(output, "grad_fn") else tree_leaves(output):
-            if getattr(tensor, "grad_fn", None) is not None:
-                tensor.register_hook(self._on_backward)
-
-    def _on_backward(self, _gradient: Any) -> None:
-        if self.phase == COMPUTING and not self._captured_ahead:
+        if getattr(self.parts["model"], "require_backward_grad_sync", True):
             self._capture(PRE, self.ordinal + 1)
             self._captured_ahead = True
 
@@ -210,7 +215,8 @@ class Guard:
 
     def _on_step(self, *_: Any) -> None:
         if self.phase != STEPPING:
-            self._capture(PRE, self.ordinal + 1, still=self._captured_ahead and not self._backward_moved())
+            if not self._captured_ahead or self._backward_moved():
+                self._capture(PRE, self.ordinal + 1)
             self.phase = STEPPING
         self._stepped = True
 
@@ -229,7 +235,8 @@ class Guard:
     def _step_done(self) -> None:
         self.ordinal += 1
         self.phase = AFTER
-        if not self._draws:
+        # An optimizer moves no generator and no buffer, so what was captured on the way to it holds.
+        if self._has_state and not self._draws:
             self._capture(OPEN, self.ordinal, still=True)
 
     def _reach_boundary(self) -> None:
@@ -240,6 +247,9 @@ class Guard:
     def _close(self) -> None:
         self.phase = BETWEEN
         self._mark = self._schedule()
+        if self.ordinal > 0:
+            self._least_calls = self._calls if self._least_calls < 0 else min(self._calls, self._least_calls)
+        self._calls = 0
 
     def _schedule(self) -> Any:
         """Return what tells whether the learning-rate scheduler has moved."""
