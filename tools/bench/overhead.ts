@@ -15,8 +15,10 @@ import { type Gang, type Turns, takeTurns } from "./overhead-turns.ts";
 import { descendants } from "./processes.ts";
 import { type Bench, type Measurement, median } from "./result.ts";
 
+/** Two processes of one program may be unequally fast for as long as they live: so often there are new ones. */
+const GANGS = 3;
 /** Turns of each gang that only warm it up. */
-const WARM_UP = 3;
+const WARM_UP = 2;
 /** Far more often than anybody would: every 15 minutes is the default. 0 is never. */
 const CHECKPOINT_EVERY_SECONDS = Number(process.env.TRAINYARD_BENCH_CHECKPOINT_SECONDS ?? 10);
 const SCRIPT = "overhead_steps.py";
@@ -30,7 +32,10 @@ interface Layout {
   readonly aim: number;
 }
 
-/** A model, the `steps` of it that take about a second, and how often each gang does them. */
+/**
+ * A model, the `steps` of a turn, and how many turns each gang has. A turn takes one to two seconds: of a shorter one the
+ * platform would store in the other gang's turn what was logged in this.
+ */
 interface Training {
   readonly name: string;
   readonly width: number;
@@ -41,16 +46,16 @@ interface Training {
   readonly isAimedAt: boolean;
 }
 
-/** What the platform costs, it costs per step: a training of the shortest steps shows how much. */
+/** What the platform costs, it costs per step, so that a training of short steps is shown too. */
 const trainings: readonly Training[] = [
-  { name: "", width: 1024, batch: 256, steps: 12, rounds: 80, isAimedAt: true },
-  { name: "short_", width: 512, batch: 128, steps: 80, rounds: 20, isAimedAt: false },
+  { name: "", width: 1024, batch: 256, steps: 24, rounds: 20, isAimedAt: true },
+  { name: "short_", width: 512, batch: 128, steps: 120, rounds: 6, isAimedAt: false },
 ];
 
 /**
  * What the platform takes from a training that runs under it. A machine that others share is not equally fast for ten
  * seconds on end, by more than what is measured here: so a gang of bare ranks and one on the platform are alive together
- * and take turns of a second, of which each waits for the other's to end.
+ * and take turns, of which each waits for the other's to end.
  */
 export const overheadBench: Bench = {
   name: "overhead",
@@ -75,13 +80,14 @@ export const overheadBench: Bench = {
         holdTo(platform.pid, layout.platformCores);
         for (const training of trainings) {
           const name = `${training.name}${layout.name}`;
-          const turns = takeTurns(join(dir, name));
-          const environment = (gang: Gang) => ({
-            ...turns.environment(gang),
-            ...parameters(layout, training),
-          });
-          const gangs = [bareRanks(environment("bare")), onPlatform(user, job, environment("own"))];
-          const times = await measure(turns, gangs, training.rounds, (line) => say(`${name}: ${line}`));
+          const times: Times = { bare: [], own: [] };
+          for (let gang = 1; gang <= GANGS; gang++) {
+            const turns = takeTurns(join(dir, `${name}-${gang}`));
+            const environment = (of: Gang) => ({ ...turns.environment(of), ...parameters(layout, training) });
+            const gangs = [bareRanks(environment("bare")), onPlatform(user, job, environment("own"))];
+            say(`${name}, gangs ${gang} of ${GANGS}: ${training.rounds} turns each`);
+            await measure(turns, gangs, training.rounds, times);
+          }
           results.push(...report(name, training, times, training.isAimedAt ? layout.aim : undefined));
         }
       }
@@ -102,22 +108,20 @@ const parameters = ({ rankCores }: Layout, { width, batch, steps }: Training) =>
 });
 
 /** Seconds of each turn. */
-type Times = Readonly<Record<Gang, readonly number[]>>;
+type Times = Readonly<Record<Gang, number[]>>;
 
 async function measure(
   turns: Turns,
   gangs: readonly Promise<void>[],
   rounds: number,
-  say: (line: string) => void,
-): Promise<Times> {
-  const times: Record<Gang, number[]> = { bare: [], own: [] };
+  times: Times,
+): Promise<void> {
   const failed = Promise.all(gangs).then(() =>
     Promise.reject(new Error("a gang ended before its last turn")),
   );
   failed.catch(() => undefined);
   try {
     for (let round = 1; round <= WARM_UP + rounds; round++) {
-      if (round % 10 === 0) say(`turn ${round} of ${WARM_UP + rounds} each`);
       // Whoever comes first may find the machine otherwise than the second.
       const order: readonly Gang[] = round % 2 === 1 ? ["bare", "own"] : ["own", "bare"];
       for (const gang of order) {
@@ -129,7 +133,6 @@ async function measure(
     turns.end();
   }
   await Promise.all(gangs);
-  return times;
 }
 
 function report(
