@@ -1,4 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { type AddressInfo, createConnection, createServer } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
 import {
   declareStream,
   eventStreamSpec,
@@ -6,9 +8,30 @@ import {
   StalePublisherError,
   StreamDeclarationError,
 } from "./index.ts";
-import { freshStream, stream, subject, text, useBusServer } from "./test-server.ts";
+import { busOf, freshStream, serverUrl, stream, subject, text, useBusServer } from "./test-server.ts";
 
 useBusServer();
+
+describe("connecting", () => {
+  it("begins anew when the server never greets", async () => {
+    let connections = 0;
+    const forgetful = createServer((socket) => {
+      connections += 1;
+      if (connections === 1) return;
+      const { hostname, port } = serverUrl();
+      const there = createConnection({ host: hostname, port: Number(port) });
+      socket.pipe(there).pipe(socket);
+    }).listen(0, "127.0.0.1");
+    onTestFinished(async () => {
+      forgetful.close();
+    });
+    await once(forgetful, "listening");
+    const { port } = forgetful.address() as AddressInfo;
+    const bus = await busOf("test", `nats://127.0.0.1:${port}`);
+    await bus.probe();
+    expect(connections).toBe(2);
+  });
+});
 
 describe("publishing", () => {
   it("stores one message for one id", async () => {

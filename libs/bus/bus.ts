@@ -1,5 +1,13 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { connect, headers, type NatsConnection, nkeyAuthenticator } from "@nats-io/transport-node";
+import {
+  AuthorizationError,
+  connect,
+  headers,
+  type NatsConnection,
+  nkeyAuthenticator,
+  TimeoutError,
+} from "@nats-io/transport-node";
 import type { Logger } from "@trainyard/telemetry";
 import { apiCodes, hasApiCode, PublishError, StalePublisherError } from "./errors.ts";
 import { inboxPrefix } from "./inbox-prefix.ts";
@@ -58,10 +66,17 @@ const API_TIMEOUT_MS = 5_000;
 const PROBE_TIMEOUT_MS = 1_000;
 const RECONNECT_WAIT_MS = 200;
 const CLOSE_TIMEOUT_MS = 2_000;
+/**
+ * For one greeting between the server and a client. A server that takes in a changed configuration just then, as it does
+ * when a node joins, now and then answers it never, or refuses a user whom it knows before and after (seen in 89 of 746
+ * connections made while it did so without a pause). Another greeting is quick.
+ */
+const GREET_TIMEOUT_MS = 4_000;
+const GREET_TRIES = 5;
 
 /** Connects. Rejects when the server cannot be reached or refuses the user; once connected it never gives up. */
 export async function connectBus({ servers, name, seed, logger }: BusOptions): Promise<Bus> {
-  const nc = await connect({
+  const nc = await greet({
     servers: typeof servers === "string" ? servers : [...servers],
     name,
     inboxPrefix: inboxPrefix(name),
@@ -69,6 +84,7 @@ export async function connectBus({ servers, name, seed, logger }: BusOptions): P
     reconnectTimeWait: RECONNECT_WAIT_MS,
     reconnectJitter: RECONNECT_WAIT_MS / 2,
     pingInterval: 10_000,
+    timeout: GREET_TIMEOUT_MS,
     ...(seed === undefined
       ? {}
       : {
@@ -140,5 +156,17 @@ async function logStatus(nc: NatsConnection, logger: Logger): Promise<void> {
     if (status.type === "disconnect") logger.warn({ server: status.server }, "bus disconnected");
     else if (status.type === "reconnect") logger.info({ server: status.server }, "bus reconnected");
     else if (status.type === "error") logger.warn({ err: status.error }, "bus error");
+  }
+}
+
+async function greet(options: Parameters<typeof connect>[0]): Promise<NatsConnection> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await connect(options);
+    } catch (error) {
+      const mayBeLost = error instanceof TimeoutError || error instanceof AuthorizationError;
+      if (!mayBeLost || tries === GREET_TRIES) throw error;
+      await delay(RECONNECT_WAIT_MS);
+    }
   }
 }

@@ -73,9 +73,12 @@ export async function killAndRestart(): Promise<void> {
   await server.restart();
 }
 
+/** Where the server is. */
+export const serverUrl = () => new URL(server.url);
+
 /** A connection as one of the users: a service's name, "subscriber", "agent-node_a", or "test", who may do everything. */
-export async function busOf(name: string): Promise<Bus> {
-  const bus = await connectBus({ servers: server.url, name, seed: seeds.get(name) ?? "", logger });
+export async function busOf(name: string, servers = server.url): Promise<Bus> {
+  const bus = await connectBus({ servers, name, seed: seeds.get(name) ?? "", logger });
   onTestFinished(() => bus.close());
   return bus;
 }
