@@ -103,15 +103,19 @@ async function lastStep(user: FlowClients, runId: string): Promise<number> {
   return Number(run?.metrics.loss?.lastStep ?? -1n);
 }
 
-/** The job once it has succeeded. */
-export async function jobSucceeded(user: FlowClients, jobId: string): Promise<scheduler.Job> {
+/** The job once it has succeeded; asked for every `intervalMs`. */
+export async function jobSucceeded(
+  user: FlowClients,
+  jobId: string,
+  intervalMs = 100,
+): Promise<scheduler.Job> {
   const ended = await waitFor(
     "the job's end",
     async () => {
       const { job } = await user.scheduler.getJob({ jobId });
       return job !== undefined && job.state >= scheduler.JobState.SUCCEEDED ? job : undefined;
     },
-    { timeoutMs: 300_000, intervalMs: 100 },
+    { timeoutMs: 300_000, intervalMs },
   );
   if (ended.state !== scheduler.JobState.SUCCEEDED) throw new Error(`it failed: ${ended.failure?.message}`);
   return ended;

@@ -19,7 +19,8 @@ const PEER_TIMEOUT_MS = 120_000;
 const SEED = Number(process.env.TRAINYARD_BENCH_SEED ?? Date.now() % 100_000);
 /** Steps between which the kill falls. */
 const KILL_BETWEEN = [60, 220] as const;
-const STEP_MS = 10;
+/** The pause of a step, so that kills fall anywhere; without one they fall into its work, such as between gradients and optimizer. */
+const STEP_MS = Number(process.env.TRAINYARD_BENCH_STEP_MS ?? 10);
 
 /** What the death of a rank costs a training: time, steps, and whether its end is still the same. */
 export const recoveryBench: Bench = {
@@ -31,7 +32,9 @@ export const recoveryBench: Bench = {
     try {
       const user = flowClients(platform.url, platform.tokens.submitter);
       const spec = await recoveryJob(user, { stepDelayMs: STEP_MS });
-      say(`${TRIALS} trials, seed ${SEED} (TRAINYARD_BENCH_TRIALS, TRAINYARD_BENCH_SEED)`);
+      say(
+        `${TRIALS} trials, seed ${SEED} (TRAINYARD_BENCH_TRIALS, TRAINYARD_BENCH_SEED), ${STEP_MS} ms pause a step (TRAINYARD_BENCH_STEP_MS)`,
+      );
       // The first one also warms up code, connections and the launcher.
       const unbroken = await trainedDigest(user, spec);
       const random = randomFrom(SEED);
@@ -39,7 +42,7 @@ export const recoveryBench: Bench = {
       const peer: PeerTrial[] = [];
       for (let trial = 1; trial <= TRIALS; trial++) {
         const atStep = Math.floor(KILL_BETWEEN[0] + random() * (KILL_BETWEEN[1] - KILL_BETWEEN[0]));
-        const within = { atStep, delayMs: random() * STEP_MS * 2, rank: trial % 2 };
+        const within = { atStep, delayMs: random() * 20, rank: trial % 2 };
         const one = await killedTraining(user, spec, platform.dataDir, within);
         trials.push(one);
         const what = one.digest === unbroken ? "identical" : `OTHER WEIGHTS (${one.digest})`;

@@ -16,8 +16,8 @@ in the backward pass. So what its forward passes have moved is captured in the b
 begins, since what comes between them (clipping, or just the processor's turn) can take long. Where the backward pass itself
 moves something (it computes a part again, with new random numbers), the capture before the optimizer's step counts.
 
-`phase` says what the parameters are worth at any instant. The hooks cost a tenth of a millisecond a step, most of it for
-caches that the step has emptied; `npm run bench -- overhead` measures them with everything else.
+`phase` says what the parameters are worth at any instant. The hooks cost one to three tenths of a millisecond a step, most of
+it for caches that the step has emptied; `npm run bench -- overhead` measures them with everything else.
 """
 
 from __future__ import annotations
@@ -119,8 +119,6 @@ class Guard:
         self._backward_is_still = True
         self._captured_ahead = False
         self._has_state = state is not None
-        #: Calls of the SDK in the loop's body after the optimizer's step: in this one, and at least in each so far.
-        self._calls, self._least_calls = 0, -1
         self._capturer = Capturer(os.path.join(rank_dir, FILE), facts, parts["model"], state, positions, offset)
         self._capture(OPEN, 0)
         self._hook()
@@ -183,9 +181,7 @@ class Guard:
         if step is not None:
             self._told_step, self._told_at, self._told = step, self.ordinal, True
         if not self._draws:
-            # The last call of a step counts. How many there are at least, the steps before have shown.
-            self._calls += 1
-            self._capture(OPEN, self.ordinal, still=self._calls < self._least_calls)
+            self._capture(OPEN, self.ordinal)
 
     def _on_forward(self, module: Any, _inputs: Any) -> None:
         self._captured_ahead = False
@@ -247,9 +243,6 @@ class Guard:
     def _close(self) -> None:
         self.phase = BETWEEN
         self._mark = self._schedule()
-        if self.ordinal > 0:
-            self._least_calls = self._calls if self._least_calls < 0 else min(self._calls, self._least_calls)
-        self._calls = 0
 
     def _schedule(self) -> Any:
         """Return what tells whether the learning-rate scheduler has moved."""
