@@ -3,7 +3,7 @@ import { evaluation, peekCloudEvent, scheduler, tracking } from "@trainyard/cont
 import { isDomainError, newId } from "@trainyard/domain";
 import { type App, fromConnectError } from "@trainyard/service";
 import { startTelemetry } from "@trainyard/telemetry";
-import { closeAll, spawnService, tempDir, waitFor } from "@trainyard/testing";
+import { closeAll, type ServiceProcess, spawnService, tempDir, waitFor } from "@trainyard/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startAwayScheduler } from "./test-support/peers.ts";
 import { createWorld, suiteYaml, traceparent, type World } from "./test-support/world.ts";
@@ -370,14 +370,18 @@ describe("an evaluation", () => {
     await world.gateway.nc.flush();
     const once = tempDir("crash-once");
     const env = { TRAINYARD_CRASH_AT: points.join(","), TRAINYARD_CRASH_ONCE_DIR: once };
+    const starts: string[] = [];
     let stopped = false;
-    const service = { kill: async () => undefined as unknown };
+    let service: ServiceProcess | undefined;
     const keeper = (async () => {
       while (!stopped) {
-        const child = await spawnService(world.platform, "evaluation", env).catch(() => undefined);
-        if (child === undefined) continue;
-        service.kill = () => child.kill("SIGTERM");
-        await child.exited;
+        service = await spawnService(world.platform, "evaluation", env).catch((error: Error) => {
+          starts.push(error.message);
+          return undefined;
+        });
+        if (stopped) await service?.kill("SIGTERM");
+        await service?.exited;
+        if (service !== undefined) starts.push(service.output());
       }
     })();
     const evaluated = await world.running((await world.trained("mortal", "lenient")).id);
@@ -385,7 +389,12 @@ describe("an evaluation", () => {
     // Five starts of the service; and what a dead one had taken comes again after some seconds, each time.
     const verdict = async () => {
       const { evaluation: found } = await world.api.getEvaluation({ evaluationId: evaluated.id });
-      return readdirSync(once).length === points.length && found?.state === PASSED ? found : undefined;
+      const died = readdirSync(once);
+      if (died.length === points.length && found?.state === PASSED) return found;
+      const alive = service?.output() ?? "";
+      throw new Error(
+        `it is ${found?.state}, died at ${died.join(", ")}\n${[...starts, alive].join("\n--\n")}`,
+      );
     };
     const ended = await waitFor("the verdict after every crash", verdict, { timeoutMs: 240_000 });
     expect(ended.version).toBe(4n);
@@ -393,7 +402,7 @@ describe("an evaluation", () => {
     const later = await world.trained("mortal-later", "nowhere");
     expect(await endsTold(subscription, evaluated.id, later.id)).toEqual([evaluated.id, later.id].sort());
     stopped = true;
-    await service.kill();
+    await service?.kill("SIGTERM");
     await keeper;
   }, 300_000);
 });

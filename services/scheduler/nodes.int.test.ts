@@ -87,8 +87,11 @@ describe("a node", () => {
       1: { code: 1, lastStep: Number(step) },
     });
     await inDuty(api, "n1", NodeDuty.DRAINED);
-    const pending = await waits(api, job.id, PendingReason.NODES_WITHHELD);
-    expect(pending.message).toContain("node n1 (2 slots) is drained by user:ann (new disk)");
+    // Until the next look at the waiting jobs it may still say "is being drained".
+    await waitFor("what the job waits for", async () => {
+      const { message } = await waits(api, job.id, PendingReason.NODES_WITHHELD);
+      return message.includes("node n1 (2 slots) is drained by user:ann (new disk)");
+    });
     expect((await nodeOf(api, "n1")).unusable).toContain("drained by user:ann");
 
     const other = await world.agent("n2", 2);
