@@ -12,8 +12,10 @@ export const cutOffUpload = "agent.upload.half";
 const checkpointing = `
 import trainyard
 with trainyard.init() as run:
-    run.log({"loss": 1.0}, step=1)
-    run.checkpoint(1, state={"weights": [0.5] * 200_000})
+    state = {"weights": [0.5] * 200_000}
+    if run.resume(state=state) == 0:
+        run.log({"loss": 1.0}, step=1)
+        run.checkpoint(1, state=state)
 `;
 
 /** A record as no SDK writes it. */
@@ -44,10 +46,11 @@ export function uploadCases(under: () => UnderTest): void {
     it("cut off half way is made again: it is committed once and whole, and nothing half is left", async () => {
       const { user, dir, fleet } = under();
       const job = await runToEnd(user, await scriptSpec(user, dir, checkpointing));
+      expect(job.failure?.message).toBeUndefined();
       expect(job).toMatchObject({ state: scheduler.JobState.SUCCEEDED });
       expect(fleet.starts("agent")).toBe(2);
       const { checkpoints } = await user.tracking.listCheckpoints({ runId: job.runId });
-      // On a machine so busy that the agent came back late there is a second attempt, with a checkpoint of its own.
+      // On a machine so busy that the agent came back late there is a second attempt, which goes on from that checkpoint or makes its own.
       const attempts = checkpoints.map(({ attempt }) => attempt);
       expect(new Set(attempts).size).toBe(attempts.length);
       expect(checkpoints.map(({ step, worldSize, parts }) => [step, worldSize, parts.length])).toEqual(
