@@ -4,7 +4,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { scheduler } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
-import { currentTraceparent, startTelemetry, withSpan } from "@trainyard/telemetry";
+import { currentTraceparent, withSpan } from "@trainyard/telemetry";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { fromConnectError } from "./from-connect-error.ts";
 import { type Principal, principalOf } from "./principal.ts";
@@ -20,7 +20,6 @@ let keys: TestKeys;
 const running: TestServer[] = [];
 
 beforeAll(async () => {
-  startTelemetry({ service: "test", env: {} });
   keys = await testKeys();
   await keys.keyFile("gateway");
   await keys.keyFile("evaluation");

@@ -6,7 +6,6 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
 import { health as healthContract, reflection, scheduler } from "@trainyard/contracts";
-import { startTelemetry } from "@trainyard/telemetry";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createHealth } from "./health.ts";
 import { rpcClient } from "./rpc-client.ts";
@@ -22,7 +21,6 @@ const running: TestServer[] = [];
 const sockets: Socket[] = [];
 
 beforeAll(async () => {
-  startTelemetry({ service: "test", env: {} });
   keys = await testKeys();
 });
 

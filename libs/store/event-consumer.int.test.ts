@@ -20,7 +20,7 @@ import {
   scheduler,
 } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
-import { currentTraceparent, startTelemetry } from "@trainyard/telemetry";
+import { currentTraceparent } from "@trainyard/telemetry";
 import {
   type TestDatabase,
   type TestNats,
@@ -230,7 +230,6 @@ it.each<[string, HandlerResult, number[]]>([
 });
 
 it("runs the handler in the event's trace", async () => {
-  startTelemetry({ service: "store-test" });
   await send(joined(newId("node"), 1));
   let seen: string | undefined;
   await consumer(async () => {

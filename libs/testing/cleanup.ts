@@ -18,7 +18,3 @@ export async function closeAll(): Promise<void> {
   }
   if (failures.length > 0) throw failures[0];
 }
-
-// vitest evaluates this module anew for every file, so the hook belongs to the file that imports it. Elsewhere (a chaos or
-// bench script) vitest cannot be imported at all.
-if (process.env.VITEST !== undefined) (await import("vitest")).afterAll(closeAll);

@@ -17,5 +17,6 @@ export { testLogger } from "./test-logger.ts";
 export { type NetworkNode, type TestNetwork, testNetwork } from "./test-network.ts";
 export { killServers, testPlatform, testPlatformBus } from "./test-platform.ts";
 export { type TestS3, testS3 } from "./test-s3.ts";
+export { type TestSpan, testSpans } from "./test-spans.ts";
 export { type TestDatabase, testDatabase, testStore } from "./test-store.ts";
 export { type WaitOptions, waitFor } from "./wait-for.ts";

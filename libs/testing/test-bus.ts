@@ -32,7 +32,12 @@ export async function testNats(
   options: { readonly users?: readonly NatsUser[]; readonly fresh?: boolean } = {},
 ): Promise<TestNats> {
   if (options.users !== undefined || options.fresh === true) return start(options.users ?? []);
-  ofThisFile ??= start([]);
+  if (ofThisFile === undefined) {
+    ofThisFile = start([]);
+    atFileEnd(() => {
+      ofThisFile = undefined;
+    });
+  }
   return ofThisFile;
 }
 

@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { publicJwk, signingKeyFile } from "@trainyard/local";
 import { createSigner, createVerifier, type Signer, type Verifier } from "@trainyard/service";
+import { atFileEnd } from "./cleanup.ts";
 import { tempDir } from "./temp-dir.ts";
 
 /** Signing keys of the test file's own services and agents. */
@@ -31,6 +32,9 @@ export function testKeys(): TestKeys {
       return made;
     },
   };
+  atFileEnd(() => {
+    ofThisFile = undefined;
+  });
   return ofThisFile;
 }
 

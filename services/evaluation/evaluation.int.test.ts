@@ -2,43 +2,24 @@ import { readdirSync } from "node:fs";
 import { evaluation, peekCloudEvent, scheduler, tracking } from "@trainyard/contracts";
 import { isDomainError, newId } from "@trainyard/domain";
 import { type App, fromConnectError } from "@trainyard/service";
-import { startTelemetry } from "@trainyard/telemetry";
-import { closeAll, type ServiceProcess, spawnService, tempDir, waitFor } from "@trainyard/testing";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ServiceProcess, spawnService, tempDir, testSpans, waitFor } from "@trainyard/testing";
+import { beforeAll, describe, expect, it } from "vitest";
 import { startAwayScheduler } from "./test-support/peers.ts";
 import { createWorld, suiteYaml, traceparent, type World } from "./test-support/world.ts";
 
 const { PASSED, FAILED, ERRORED, PENDING } = evaluation.EvaluationState;
 const lenient = ['{ metric: accuracy, op: ">=", value: 0.5 }'];
 
-interface EndedSpan {
-  readonly name: string;
-  readonly attributes: object;
-  spanContext(): { readonly traceId: string };
-}
-
 let world: World;
 let schedulerApp: App;
 let evaluationApp: App;
 
-const spans: { readonly name: string; readonly attributes: object; readonly traceId: string }[] = [];
-
 beforeAll(async () => {
-  const spanProcessor = {
-    onStart: () => undefined,
-    onEnd: (span: EndedSpan) =>
-      void spans.push({ name: span.name, attributes: span.attributes, traceId: span.spanContext().traceId }),
-    forceFlush: async () => undefined,
-    shutdown: async () => undefined,
-  };
-  startTelemetry({ service: "evaluation", env: {}, spanProcessors: [spanProcessor] });
   world = await createWorld();
   schedulerApp = await world.startScheduler();
   evaluationApp = await world.startEvaluation();
   await world.apply("lenient", lenient);
 });
-
-afterAll(closeAll);
 
 async function reasonOf(call: Promise<unknown>): Promise<string> {
   const error: unknown = await call.then(
@@ -157,7 +138,7 @@ describe("an evaluation", () => {
     });
     expect(ended.report?.classes).toHaveLength(2);
     const span = await waitFor("the span", () =>
-      spans.find(
+      testSpans().find(
         ({ name, attributes }) => name === "evaluation" && JSON.stringify(attributes).includes(ended.id),
       ),
     );

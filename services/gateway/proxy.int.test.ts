@@ -6,7 +6,7 @@ import * as grpc from "@grpc/grpc-js";
 import { errorDetails, reflection, registry, scheduler, tracking } from "@trainyard/contracts";
 import { DomainError } from "@trainyard/domain";
 import { type Principal, principalOf } from "@trainyard/service";
-import { currentTraceId, startTelemetry } from "@trainyard/telemetry";
+import { currentTraceId } from "@trainyard/telemetry";
 import { waitFor } from "@trainyard/testing";
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { failureOf, standIn, startGateway, type TestGateway } from "./test-gateway.ts";
@@ -21,7 +21,6 @@ let openStreams = 0;
 let hanging = 0;
 
 beforeAll(async () => {
-  startTelemetry({ service: "test", env: {} });
   one = await startGateway();
   await standIn(one.platform, "scheduler", scheduler.SchedulerService, {
     async getJob({ jobId }, context) {

@@ -148,8 +148,12 @@ waits_for_ever()
     });
     await node.desire([job]);
     await waitFor("the script", () => node.tracking.text(job.runId, 1, 0, "stdout").includes("ready"));
-    const reply = await node.stacks(job);
-    expect(reply?.ranks[0]).toMatchObject({ text: "", problem: expect.stringContaining("cannot be asked") });
+    // What it has printed may be here before the agent has learnt its process.
+    const told = await waitFor("what is told of the rank", async () => {
+      const rank = (await node.stacks(job))?.ranks[0];
+      return rank?.problem === "The rank does not run." ? undefined : rank;
+    });
+    expect(told).toMatchObject({ text: "", problem: expect.stringContaining("cannot be asked") });
     expect(node.status(job)?.ranks[0]?.exit).toBeUndefined();
     await node.desire([]);
     await waitFor("the end of it", () => node.status(job) === undefined);
