@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createConnection, createServer } from "node:net";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   declareStream,
   eventStreamSpec,
@@ -8,7 +9,17 @@ import {
   StalePublisherError,
   StreamDeclarationError,
 } from "./index.ts";
-import { busOf, freshStream, serverUrl, stream, subject, text, useBusServer } from "./test-server.ts";
+import {
+  busOf,
+  freshStream,
+  refusals,
+  serverUrl,
+  stream,
+  subject,
+  takeUsers,
+  text,
+  useBusServer,
+} from "./test-server.ts";
 
 useBusServer();
 
@@ -30,6 +41,36 @@ describe("connecting", () => {
     const bus = await busOf("test", `nats://127.0.0.1:${port}`);
     await bus.probe();
     expect(connections).toBe(2);
+  });
+
+  it("succeeds while the server takes in other users, ten times a second", async () => {
+    const done = new AbortController();
+    const reloading = (async () => {
+      while (!done.signal.aborted) {
+        await takeUsers();
+        await delay(100);
+      }
+    })();
+    onTestFinished(async () => {
+      done.abort();
+      await reloading;
+    });
+    for (let made = 0; made < 60; made++) {
+      const bus = await busOf("tracking");
+      await bus.probe();
+      await bus.close();
+    }
+  });
+});
+
+describe("a connection", () => {
+  it("comes back though the server has not known its user for a while", async () => {
+    const bus = await busOf("registry");
+    const before = refusals();
+    await takeUsers({ without: "registry" });
+    await vi.waitFor(() => expect(refusals() - before).toBeGreaterThan(3), { timeout: 30_000 });
+    await takeUsers();
+    await vi.waitFor(() => bus.probe(), { timeout: 30_000 });
   });
 });
 

@@ -69,7 +69,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
 /**
  * For one greeting between the server and a client. A server that takes in a changed configuration just then, as it does
  * when a node joins, now and then answers it never, or refuses a user whom it knows before and after (seen in 89 of 746
- * connections made while it did so without a pause). Another greeting is quick.
+ * connections made while it did so without a pause). Another greeting is quick; refusals are waited out for 3 s.
  */
 const GREET_TIMEOUT_MS = 4_000;
 const GREET_TRIES = 5;
@@ -83,6 +83,8 @@ export async function connectBus({ servers, name, seed, logger }: BusOptions): P
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_WAIT_MS,
     reconnectJitter: RECONNECT_WAIT_MS / 2,
+    // Refused twice in a row, which a server can do to a user whom it knows (see GREET_TRIES), it would be closed for good.
+    ignoreAuthErrorAbort: true,
     pingInterval: 10_000,
     timeout: GREET_TIMEOUT_MS,
     ...(seed === undefined
@@ -166,7 +168,7 @@ async function greet(options: Parameters<typeof connect>[0]): Promise<NatsConnec
     } catch (error) {
       const mayBeLost = error instanceof TimeoutError || error instanceof AuthorizationError;
       if (!mayBeLost || tries === GREET_TRIES) throw error;
-      await delay(RECONNECT_WAIT_MS);
+      await delay(RECONNECT_WAIT_MS * 2 ** (tries - 1));
     }
   }
 }

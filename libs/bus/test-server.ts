@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type NatsServer, type NatsUser, startNatsServer } from "@trainyard/local";
+import { type NatsServer, type NatsUser, setNatsUsers, startNatsServer } from "@trainyard/local";
 import { createLogger } from "@trainyard/telemetry";
 import { afterAll, beforeAll, onTestFinished, vi } from "vitest";
 import {
@@ -44,6 +44,7 @@ const roles: Readonly<Record<string, () => ReturnType<typeof natsPermissions>>> 
 
 let dir: string;
 let server: NatsServer;
+let users: readonly NatsUser[];
 const seeds = new Map<string, string>();
 
 /** Starts a server for the calling file, and stops it at its end. */
@@ -54,7 +55,7 @@ export function useBusServer(): void {
 
 async function start(): Promise<void> {
   dir = mkdtempSync(join(tmpdir(), "ty-bus-"));
-  const users: NatsUser[] = Object.entries(roles).map(([name, permissions]) => {
+  users = Object.entries(roles).map(([name, permissions]) => {
     const { publicKey, seed } = generateNkey();
     seeds.set(name, seed);
     return { name, publicKey, ...permissions() };
@@ -71,6 +72,17 @@ async function stop(): Promise<void> {
 export async function killAndRestart(): Promise<void> {
   await server.kill("SIGKILL");
   await server.restart();
+}
+
+/** Has the server take its users in anew, as when a node joins; all of them, or all but one. */
+export function takeUsers({ without }: { readonly without?: string } = {}): Promise<void> {
+  const known = users.filter(({ name }) => name !== without);
+  return setNatsUsers({ dir, host: serverUrl().hostname, port: server.port, users: known });
+}
+
+/** How often the server has refused a client so far. */
+export function refusals(): number {
+  return readFileSync(server.logFile, "utf8").split("authentication error").length - 1;
 }
 
 /** Where the server is. */
