@@ -24,6 +24,7 @@ import { logArchiver } from "./operations/log-archiver.ts";
 import { createLogTrimmer } from "./operations/log-trimmer.ts";
 import { metricWorker } from "./operations/metric-worker.ts";
 import { createRunRoom } from "./operations/run-room.ts";
+import { createTurns } from "./operations/turns.ts";
 import { workShare } from "./operations/work-share.ts";
 import { createRunSignals } from "./run-signals.ts";
 import { migrations } from "./store/migrations.ts";
@@ -52,6 +53,7 @@ export async function build(
     store,
     records,
     runRoom: createRunRoom(records.runs, config.maxRunsPerExperiment),
+    turns: createTurns(),
     blobs: openBlobStore(config.blobUrl),
     blobMaxBytes: config.blobMaxBytes,
     retention: retentionOf(config),

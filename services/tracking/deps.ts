@@ -3,6 +3,7 @@ import type { Store } from "@trainyard/store";
 import type { Logger } from "@trainyard/telemetry";
 import type { RetentionPolicy } from "./domain/retention.ts";
 import type { RunRoom } from "./operations/run-room.ts";
+import type { Turns } from "./operations/turns.ts";
 import type { RunSignals } from "./run-signals.ts";
 import type { Records } from "./store/records.ts";
 
@@ -18,6 +19,8 @@ export interface Deps {
   /** How long after a run's end its outputs are moved into the blob store. */
   readonly archiveLogsAfterMs: number;
   readonly runRoom: RunRoom;
+  /** Of calls that change one run. */
+  readonly turns: Turns;
   readonly signals: RunSignals;
   readonly logger: Logger;
   readonly now: () => Date;

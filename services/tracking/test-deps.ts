@@ -4,6 +4,7 @@ import { ensureIndexes, type Store } from "@trainyard/store";
 import { tempDir, testLogger, testStore } from "@trainyard/testing";
 import type { Deps } from "./deps.ts";
 import { createRunRoom } from "./operations/run-room.ts";
+import { createTurns } from "./operations/turns.ts";
 import { createRunSignals } from "./run-signals.ts";
 import { createRecords, recordIndexes } from "./store/records.ts";
 
@@ -17,6 +18,7 @@ export async function testDeps(changes: Partial<Deps> = {}): Promise<Deps> {
     blobs: openBlobStore(new URL(`file://${tempDir("blobs")}`).href),
     blobMaxBytes: 1024 ** 3,
     runRoom: createRunRoom(records.runs, 1_000_000),
+    turns: createTurns(),
     retention: {
       purgeDeletedAfterDays: 30,
       artifactDays: 0,

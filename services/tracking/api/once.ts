@@ -6,7 +6,10 @@ import { messageAnswer, onceByRequest, type Tx } from "@trainyard/store";
 import type { Deps } from "../deps.ts";
 import { creatingTransaction } from "../store/session.ts";
 
-/** Answers a mutating call in one transaction with its effect; the same request id gets the same answer for 7 days. */
+/**
+ * Answers a mutating call in one transaction with its effect; the same request id gets the same answer for 7 days. Calls
+ * about one run take turns.
+ */
 export async function answerOnce<T extends Message>(
   deps: Deps,
   context: HandlerContext,
@@ -21,7 +24,9 @@ export async function answerOnce<T extends Message>(
     requestHash: requestHash(request),
     codec: messageAnswer(schema),
   };
-  return creatingTransaction(deps.store, context.method.name, (tx) =>
-    onceByRequest(tx, key, () => effect(tx)),
-  );
+  const answer = () =>
+    creatingTransaction(deps.store, context.method.name, (tx) => onceByRequest(tx, key, () => effect(tx)));
+  return "runId" in request && typeof request.runId === "string"
+    ? deps.turns.take(request.runId, answer)
+    : answer();
 }
