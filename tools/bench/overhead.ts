@@ -86,9 +86,11 @@ export const overheadBench: Bench = {
             const environment = (of: Gang) => ({ ...turns.environment(of), ...parameters(layout, training) });
             const gangs = [bareRanks(environment("bare")), onPlatform(user, job, environment("own"))];
             say(`${name}, gangs ${gang} of ${GANGS}: ${training.rounds} turns each`);
-            await measure(turns, gangs, training.rounds, times);
+            for (const problem of await measure(turns, gangs, training.rounds, times)) say(problem);
           }
-          results.push(...report(name, training, times, training.isAimedAt ? layout.aim : undefined));
+          const measured = report(name, training, times, training.isAimedAt ? layout.aim : undefined);
+          for (const { metric, value, unit } of measured) say(`${metric}: ${value.toFixed(2)} ${unit}`);
+          results.push(...measured);
         }
       }
       return results;
@@ -110,13 +112,13 @@ const parameters = ({ rankCores }: Layout, { width, batch, steps }: Training) =>
 /** Seconds of each turn. */
 type Times = Readonly<Record<Gang, number[]>>;
 
-/** Adds what the turns of two gangs took to `times`. */
+/** Adds what the turns of two gangs took to `times`; gives what went wrong after the last of them, which costs no turn. */
 async function measure(
   turns: Turns,
   gangs: readonly Promise<void>[],
   rounds: number,
   times: Times,
-): Promise<void> {
+): Promise<readonly string[]> {
   const failed = Promise.all(gangs).then(() =>
     Promise.reject(new Error("a gang ended before its last turn")),
   );
@@ -133,7 +135,8 @@ async function measure(
   } finally {
     turns.end();
   }
-  await Promise.all(gangs);
+  const ends = await Promise.allSettled(gangs);
+  return ends.flatMap((end) => (end.status === "rejected" ? [`after its last turn: ${end.reason}`] : []));
 }
 
 function report(
