@@ -25,7 +25,7 @@ export default defineConfig({
           exclude: ["**/node_modules/**"],
           globalSetup: ["libs/testing/global-setup.ts"],
           setupFiles: ["libs/testing/each-file.ts"],
-          // A third of their files' work was loading the same modules anew.
+          // Of what the test files' own processes did, a third was loading the same modules anew.
           isolate: false,
           // For what hangs, not for what is slow: each wait in a test has a deadline of its own.
           testTimeout: 180_000,
