@@ -69,7 +69,7 @@ def test_pythons_generator_is_read_from_memory_and_seen_to_move():
     from trainyard.generators import PythonGenerator
 
     generator = PythonGenerator()
-    assert generator._address is not None
+    assert generator._memory is not None
     random.seed(11)
     seen = [generator.state()]
     for move in (random.random, lambda: random.gauss(0, 1), lambda: random.gauss(0, 1), lambda: random.seed(12)):
@@ -78,8 +78,57 @@ def test_pythons_generator_is_read_from_memory_and_seen_to_move():
         seen.append(generator.state())
     # The second number of a pair was drawn ahead: only that it is gone tells the two states apart.
     assert len(set(seen)) == len(seen)
-    generator._address = None  # as under another Python
+    generator._memory = None  # as under another Python
     assert generator.state() == seen[-1]
+
+
+def test_torchs_generator_is_read_from_memory_and_seen_to_move():
+    torch = pytest.importorskip("torch")
+    from trainyard.generators import TorchGenerator
+    from trainyard.torch_engine import state_of
+
+    generator = TorchGenerator(torch)
+    assert generator._memory is not None
+    torch.manual_seed(11)
+    before = torch.get_rng_state()
+    seen = [generator.state()]
+    moves = (
+        lambda: torch.rand(1),
+        lambda: torch.randn(1),  # draws a pair
+        lambda: torch.randn(1),  # takes its second, which moves no word
+        lambda: torch.randn(1, dtype=torch.float64),
+        lambda: torch.randperm(5000),  # more than all words
+        lambda: torch.nn.functional.dropout(torch.ones(3)),
+        lambda: torch.manual_seed(-12),
+        lambda: torch.set_rng_state(before),
+    )
+    for move in moves:
+        assert generator.state() is seen[-1]  # nobody drew
+        move()
+        seen.append(generator.state())
+        assert state_of(seen[-1]) == torch.get_rng_state().numpy().tobytes()
+    assert len(set(map(state_of, seen))) == len(seen) - 1  # the last is the first again
+    generator._memory = None  # as under another torch
+    assert generator.state() == before.numpy().tobytes()
+
+
+def test_numpys_generator_is_seen_to_be_another_one():
+    numpy = pytest.importorskip("numpy")
+    from trainyard.generators import NumpyGenerator
+
+    generator = NumpyGenerator()
+    numpy.random.seed(5)
+    first = generator.state()
+    own = numpy.random.get_bit_generator()
+    try:
+        numpy.random.set_bit_generator(numpy.random.MT19937(6))
+        assert len(generator.state()) == len(first) > 0
+        assert generator.state() != first
+        numpy.random.set_bit_generator(numpy.random.PCG64(6))  # of a kind that no checkpoint holds
+        assert generator.state() == b""
+    finally:
+        numpy.random.set_bit_generator(own)
+    assert generator.state() == first
 
 
 def test_a_step_goes_on_in_the_slot_it_began_in_while_nothing_else_moves(tmp_path):
@@ -116,12 +165,11 @@ def test_the_newest_whole_step_is_there_while_the_next_one_is_written(capturer):
             _, captures = read_boundary(capturer.path)
             assert captures[0][:2] == (ordinal, kind)
             # Killed in the next capture, whatever slot that goes to: what is newest, and the step before, stay.
-            slot = capturer._file.begin(ordinal)
+            capturer._file.begin(ordinal)
             _, left = read_boundary(capturer.path)
             assert left[0] == captures[0]
             if ordinal > 1:
                 assert kinds_of(left)[ordinal - 1] == WHOLE
-            capturer._file._kept[slot] = (0, -1)
 
 
 def test_a_capture_that_was_cut_short_counts_as_none(capturer, tmp_path):

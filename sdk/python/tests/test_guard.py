@@ -5,6 +5,7 @@ import os
 import pytest
 
 from trainyard.boundary import FILE, PRE, WHOLE, kinds_of, newest_of, random_of, read_boundary
+from trainyard.torch_engine import state_of
 
 torch = pytest.importorskip("torch")
 
@@ -74,7 +75,7 @@ def test_the_boundary_is_after_the_last_call_of_a_step_however_many_there_were_b
         loop.model(torch.randn(4, 3))  # closes the step
         capture = newest_of(loop.left(), loop.guard.ordinal)
         assert (capture.kind, capture.offset) == (WHOLE, loop.recorded)
-        assert capture.torch == state.numpy().tobytes()
+        assert state_of(capture.torch) == state.numpy().tobytes()
 
 
 def test_numbers_drawn_after_the_gradients_are_seen_though_they_come_late(loop):
@@ -85,6 +86,6 @@ def test_numbers_drawn_after_the_gradients_are_seen_though_they_come_late(loop):
         torch.rand(1)
         state = torch.get_rng_state()
         loop.optimizer.step()
-    assert newest_of(loop.left(), loop.guard.ordinal).torch == state.numpy().tobytes()
+    assert state_of(newest_of(loop.left(), loop.guard.ordinal).torch) == state.numpy().tobytes()
     loop.compute()
     assert loop.guard.ordinal + 1 not in kinds_of(loop.left())

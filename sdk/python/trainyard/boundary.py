@@ -21,8 +21,10 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from trainyard.torch_engine import MEMORY_BYTES, state_of
+
 FILE = "boundary.bin"
-MAGIC = b"TYBOUND1"
+MAGIC = b"TYBOUND2"
 #: About to step: the forward passes of `ordinal` are done, and this rank has gone into the backward pass or further.
 PRE = 1
 #: The optimizer has stepped; what follows in the loop's body (scheduler, logging) may not be done yet.
@@ -31,12 +33,13 @@ OPEN = 2
 WHOLE = 3
 
 SLOTS = 3
+_OTHERS = ((1, 2), (0, 2), (0, 1))
 PAGE = 4096
 MAX_HEAD_BYTES = 1 << 20
-_HEAD = struct.Struct("<QQqBBxxxxxxQd")
-_STEP_AT, _KIND_AT, _TOLD_AT, _OFFSET_AT = 16, 24, 25, 32  # in the head
-_STEP, _OFFSET_AND_TIME = struct.Struct("<q"), struct.Struct("<Qd")
-_LENGTHS = struct.Struct("<IIIIQ")
+#: A slot's head, in words: its sequence number, what `Capture` begins with, and the sequence number again.
+_HEAD = struct.Struct("<12q")
+_ORDINAL, _KIND, _STEP, _TOLD, _OFFSET, _AT, _LENGTHS, _AGAIN = 1, 2, 3, 4, 5, 6, 7, 11
+_WORD = 8
 _PREFIX = struct.Struct("<8sI")
 _DATA_AT = 128
 _PYTHON = struct.Struct("<q625IBd")
@@ -50,7 +53,7 @@ class Capture(NamedTuple):
     """One capture of a rank, as read from its file.
 
     `step` is what the script calls it, or counted where it does not say (`told`); `offset` is the end of what the rank had
-    recorded; `at` is in seconds since 1970; `content` is the raw sections, by `Layout.sections`.
+    recorded; `at` is in nanoseconds since 1970. Then come the sections; `torch` is what `generators.TorchGenerator` gives.
     """
 
     ordinal: int
@@ -58,7 +61,7 @@ class Capture(NamedTuple):
     step: int
     told: bool
     offset: int
-    at: float
+    at: int
     python: bytes
     numpy: bytes
     torch: bytes
@@ -110,7 +113,10 @@ class BoundaryFile:
         finally:
             os.close(descriptor)
         self.map[: len(head)] = head
-        self._kept: list[tuple[int, int]] = [(0, -1)] * SLOTS  # (kind, ordinal) by slot
+        # Whoever is killed in between leaves each of these as it was or as it is.
+        self._words = memoryview(self.map).cast("q")
+        self._heads = [(self._slots_at + slot * layout.slot_bytes) // _WORD for slot in range(SLOTS)]
+        self._kinds, self._ordinals = [0] * SLOTS, [-1] * SLOTS
         #: The slot of the newest capture.
         self.newest = 0
         self._sequence = 0
@@ -123,54 +129,56 @@ class BoundaryFile:
     def begin(self, ordinal: int) -> int:
         """Choose the slot for a capture and mark it as being written."""
         # Kept: the newest capture, and the newest whole one of an earlier step than that of this capture.
-        kept, whole, best = self._kept, self.newest, -1
-        for one, (kind, of) in enumerate(kept):
-            if kind == WHOLE and best < of < ordinal:
-                whole, best = one, of
-        slot = -1
-        for one, (_, of) in enumerate(kept):
-            if one not in (self.newest, whole) and (slot < 0 or of < kept[slot][1]):
-                slot = one
+        kinds, ordinals = self._kinds, self._ordinals
+        one, other = _OTHERS[self.newest]
+        if ordinals[one] > ordinals[other]:
+            one, other = other, one
+        # `one` is the older; it is the last whole one where the step of neither `other` nor the newest is so, and earlier.
+        if kinds[one] == WHOLE and not (
+            (kinds[other] == WHOLE and ordinals[other] < ordinal)
+            or (kinds[self.newest] == WHOLE and ordinals[self.newest] < ordinal)
+        ):
+            one = other
         self._sequence += 1
-        self._kept[slot] = (0, -1)
-        struct.pack_into("<Q", self.map, self._slots_at + slot * self.layout.slot_bytes, self._sequence)
-        return slot
+        kinds[one], ordinals[one] = 0, -1
+        self._words[self._heads[one]] = self._sequence
+        return one
 
-    def end(self, slot: int, capture: tuple[int, int, int, bool, int, float], lengths: Sequence[int]) -> None:
-        """Fill in the head of a slot whose sections are written; with its last eight bytes the capture counts.
+    def end(self, slot: int, capture: tuple[int, int, int, bool, int, int], lengths: Sequence[int]) -> None:
+        """Fill in the head of a slot whose sections are written; with its last word the capture counts.
 
         `capture` is (ordinal, kind, step, told, offset, at); `lengths` are those of all sections but the buffers.
         """
-        at = self._slots_at + slot * self.layout.slot_bytes
-        ordinal, kind, step, told, offset, now = capture
-        _HEAD.pack_into(self.map, at, self._sequence, ordinal, step, kind, told, offset, now)
-        _LENGTHS.pack_into(self.map, at + _HEAD.size, *lengths, self._sequence)
-        self._kept[slot] = (kind, ordinal)
+        words, at = self._words, self._heads[slot]
+        ordinal, kind = capture[0], capture[1]
+        for place, value in enumerate((*capture, *lengths), at + _ORDINAL):
+            words[place] = value
+        words[at + _AGAIN] = self._sequence
+        self._kinds[slot], self._ordinals[slot] = kind, ordinal
         self.newest = slot
 
-    def amend(self, capture: tuple[int, int, int, bool, int, float]) -> bool:
+    def amend(self, capture: tuple[int, int, int, bool, int, int]) -> bool:
         """Make the newest capture, whose sections are still right, this one; False when it cannot be made that.
 
-        It is of the same step and further on. Each value goes in whole and the kind last, so that whoever is killed in
-        between leaves a capture that was right a moment ago.
+        It is of the same step and further on. The kind comes last, so that whoever is killed in between leaves a capture that
+        was right a moment ago.
         """
         ordinal, kind, step, told, offset, now = capture
-        before, of = self._kept[self.newest]
-        if of != ordinal or not before <= kind:
+        newest = self.newest
+        if self._ordinals[newest] != ordinal or self._kinds[newest] > kind:
             return False
-        at = self._slots_at + self.newest * self.layout.slot_bytes
-        _OFFSET_AND_TIME.pack_into(self.map, at + _OFFSET_AT, offset, now)
-        _STEP.pack_into(self.map, at + _STEP_AT, step)
-        self.map[at + _TOLD_AT] = told
-        self.map[at + _KIND_AT] = kind
-        self._kept[self.newest] = (kind, ordinal)
+        words, at = self._words, self._heads[newest]
+        words[at + _OFFSET] = offset
+        words[at + _AT] = now
+        words[at + _STEP] = step
+        words[at + _TOLD] = told
+        words[at + _KIND] = self._kinds[newest] = kind
         return True
 
     def close_newest(self) -> None:
-        """Make the newest capture, which was OPEN, a WHOLE one: a single byte, so it is the one or the other."""
-        at = self._slots_at + self.newest * self.layout.slot_bytes
-        self.map[at + _KIND_AT] = WHOLE
-        self._kept[self.newest] = (WHOLE, self._kept[self.newest][1])
+        """Make the newest capture, which was OPEN, a WHOLE one."""
+        newest = self.newest
+        self._words[self._heads[newest] + _KIND] = self._kinds[newest] = WHOLE
 
 
 def pack_python(target: Any, at: int, state: tuple[Any, ...]) -> None:
@@ -215,8 +223,7 @@ def read_boundary(path: str) -> tuple[dict[str, Any], list[Capture]]:
 def _capture_in(data: bytes, places: list[int], sizes: list[int]) -> tuple[int, Capture] | None:
     if len(data) < _DATA_AT:
         return None
-    sequence, ordinal, step, kind, told, offset, at = _HEAD.unpack_from(data)
-    *lengths, again = _LENGTHS.unpack_from(data, _HEAD.size)
+    sequence, ordinal, kind, step, told, offset, at, *lengths, again = _HEAD.unpack_from(data)
     if sequence == 0 or sequence != again:
         return None
     sections = [data[place : place + length] for place, length in zip(places, [*lengths, sizes[4]], strict=True)]
@@ -234,7 +241,8 @@ def random_of(capture: Capture) -> dict[str, Any]:
         keys = struct.unpack_from(f"<{_NUMPY_KEYS}I", capture.numpy)
         state["numpy"] = ["MT19937", list(keys), *_NUMPY_TAIL.unpack_from(capture.numpy, 4 * _NUMPY_KEYS)]
     if capture.torch:
-        state["torch"] = base64.b64encode(capture.torch).decode("ascii")
+        torch = state_of(capture.torch) if len(capture.torch) == MEMORY_BYTES else capture.torch
+        state["torch"] = base64.b64encode(torch).decode("ascii")
     return state
 
 

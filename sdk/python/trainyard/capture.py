@@ -7,7 +7,6 @@ caches, and pays several times what a tight loop does; so what counts here is ho
 
 from __future__ import annotations
 
-import ctypes
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from typing import Any
 
 from trainyard.boundary import SLOTS, BoundaryFile, Layout
 from trainyard.exact_json import to_json
-from trainyard.generators import NumpyGenerator, PythonGenerator
+from trainyard.generators import NumpyGenerator, PythonGenerator, TorchGenerator
 from trainyard.snapshot import unwrap
 
 #: The script's own state that is captured at each step, as JSON; more would cost more than a step should pay.
@@ -59,8 +58,7 @@ class Capturer:
         self._path, self._facts = path, facts
         self._state, self._positions, self._offset = state, positions, offset
         self._module = unwrap(model)
-        self._python, self._numpy = PythonGenerator(), NumpyGenerator()
-        self._torch_generator = torch.default_generator
+        self._python, self._numpy, self._cpu = PythonGenerator(), NumpyGenerator(), TorchGenerator(torch)
         self._extra_of: Mapping[str, Any] | None = None
         self._extra_json = b""
         self._open(_LEAST_EXTRA_BYTES)
@@ -80,8 +78,7 @@ class Capturer:
             raise TooLargeError(
                 f"The model's buffers have {total} bytes; at most {MAX_BUFFER_BYTES} are captured at each step."
             )
-        self._torch_bytes = len(torch.get_rng_state())
-        layout = Layout({**self._facts, "buffers": described}, self._torch_bytes, extra_bytes, total)
+        layout = Layout({**self._facts, "buffers": described}, len(self._cpu.state()), extra_bytes, total)
         file = BoundaryFile(self._path, layout)
         memory = torch.frombuffer(file.map, dtype=torch.uint8)
         self._buffer_views = [_views(memory, file.place(slot, 4), described, self._current_buffers()) for slot in range(SLOTS)]
@@ -103,21 +100,22 @@ class Capturer:
         OSError
             When the file has to grow and the disk has no room.
         """
-        extra = self._extra()
-        if len(extra) > self._extra_bytes:
-            self._open(2 * len(extra))
+        positions = self._positions()
+        is_same = self._state is None and positions == self._extra_of
+        extra = self._extra_json if is_same else self._extra(positions)
         file = self._file
-        head = (ordinal, kind, step, told, self._offset(), time.time())
+        head = (ordinal, kind, step, told, self._offset(), time.time_ns())
         newest = self._written[file.newest]
         if still and newest[3] == extra and file.amend(head):
             return
-        sections = (*self._generators(), extra)
+        sections = (self._python.state(), self._numpy.state(), self._cpu.state(), extra)
         # Within a step mostly nothing moves but the step itself. Of buffers nothing tells cheaply whether they did.
         if not self._owners and newest == sections and file.amend(head):
             return
         slot = file.begin(ordinal)
+        written = self._written[slot]
         for section, data in enumerate(sections):
-            if self._written[slot][section] is not data:
+            if written[section] is not data:
                 at = file.place(slot, section)
                 file.map[at : at + len(data)] = data
         self._written[slot] = sections
@@ -129,14 +127,10 @@ class Capturer:
     def moved(self) -> bool:
         """Say whether a generator or a buffer is not what it was at the newest capture; a buffer with a NaN never is."""
         newest = self._file.newest
-        return self._written[newest][:3] != self._generators() or not all(
+        generators = (self._python.state(), self._numpy.state(), self._cpu.state())
+        return self._written[newest][:3] != generators or not all(
             map(self._torch.equal, self._buffer_views[newest], self._current_buffers())
         )
-
-    def _generators(self) -> tuple[bytes, bytes, bytes]:
-        torch_state = self._torch_generator.get_state()
-        own = ctypes.string_at(torch_state.data_ptr(), self._torch_bytes)
-        return self._python.state(), self._numpy.state(), own
 
     def close_newest(self) -> None:
         """Say that the newest capture turned out to be the last of its step."""
@@ -146,11 +140,8 @@ class Capturer:
         """Return the buffers that the modules hold now: a module may have put another tensor in a buffer's place."""
         return [module._buffers[name] for module, name in self._owners]
 
-    def _extra(self) -> bytes:
-        """Return the data position and the script's own state as JSON; the same object while nothing can have moved."""
-        positions = self._positions()
-        if self._state is None and positions == self._extra_of:
-            return self._extra_json
+    def _extra(self, positions: Mapping[str, Any]) -> bytes:
+        """Return the data position and the script's own state as JSON, and make sure that the file has room for it."""
         extra: dict[str, Any] = {"positions": {split: list(position) for split, position in positions.items()}}
         if self._state is not None:
             extra["state"] = to_json(dict(self._state), "state")
@@ -159,6 +150,8 @@ class Capturer:
             raise TooLargeError(
                 f"The script's own state has {len(data)} bytes; at most {MAX_EXTRA_BYTES} are captured at each step."
             )
+        if len(data) > self._extra_bytes:
+            self._open(2 * len(data))
         self._extra_of, self._extra_json = dict(positions), data
         return data
 

@@ -16,8 +16,8 @@ in the backward pass. So what its forward passes have moved is captured in the b
 begins, since what comes between them (clipping, or just the processor's turn) can take long. Where the backward pass itself
 moves something (it computes a part again, with new random numbers), the capture before the optimizer's step counts.
 
-`phase` says what the parameters are worth at any instant. The hooks cost one to three tenths of a millisecond a step, most of
-it for caches that the step has emptied; `npm run bench -- overhead` measures them with everything else.
+`phase` says what the parameters are worth at any instant. The hooks cost a tenth of a millisecond a step, most of it for
+caches that the step has emptied; `npm run bench -- overhead` measures them with everything else.
 """
 
 from __future__ import annotations

@@ -152,7 +152,8 @@ class TrainingState:
         return int(facts["step"])
 
     def _positions(self) -> dict[str, Position]:
-        return {**self._resume_positions, **self.position}
+        # Asked at each step, mostly by scripts that have their data from elsewhere.
+        return {**self._resume_positions, **self.position} if self._datasets else self._resume_positions
 
     def _watch_order(self, model: Any, order: list[int] | None) -> None:
         """See to it that gradients are added up in one order over restarts."""
@@ -170,7 +171,8 @@ class TrainingState:
             return
         from trainyard.guard import Guard, begin
 
-        begun = begin(self._env, parts, state, replicated, positions=self._positions, offset=self._journal.size, base=base)
+        offset = self._journal.records.size
+        begun = begin(self._env, parts, state, replicated, positions=self._positions, offset=offset, base=base)
         self.guard = begun if isinstance(begun, Guard) else None
         if self._env.rank == 0:
             mode = "just-in-time" if self.guard is not None else "last-checkpoint"

@@ -156,7 +156,7 @@ class Handover:
         for _, captures in self._left.values():
             ends = sorted(capture.at for capture in captures if capture.kind == WHOLE)
             if len(ends) > 1:
-                seconds = min(_MOST_REPORT_SECONDS, _STEPS_TO_REPORT * (ends[-1] - ends[-2]))
+                seconds = min(_MOST_REPORT_SECONDS, _STEPS_TO_REPORT * (ends[-1] - ends[-2]) / 1e9)
                 self._report_by = max(self._report_by, self._began + seconds)
 
     def _gather(self) -> None:
