@@ -147,7 +147,7 @@ def _engine_in(torch: Any) -> int | None:
     # A normal number that is drawn by itself comes with a second, which is kept beside the words.
     for draw in (torch.rand, torch.randn, torch.randn, torch.rand, torch.randn):
         before = engine.tobytes()
-        draw(1, generator=probe)
+        draw(1, generator=probe, device="cpu")  # whatever the script has made the default
         if engine.tobytes() == before or state_of(engine.tobytes()) != _state(probe):
             return None
     return found - WORDS_AT
