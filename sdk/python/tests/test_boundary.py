@@ -173,6 +173,21 @@ def test_the_newest_whole_step_is_there_while_the_next_one_is_written(capturer):
                 assert kinds_of(left)[ordinal - 1] == WHOLE
 
 
+def test_of_two_captures_of_one_boundary_the_later_one_stays(capturer):
+    import torch
+
+    for ordinal in range(1, 7):  # whatever slots they go to
+        torch.rand(1)
+        capturer.capture(WHOLE, ordinal, ordinal, False)
+        torch.rand(1)
+        capturer.capture(WHOLE, ordinal, ordinal, False)
+        later = newest_of(read_boundary(capturer.path)[1], ordinal).torch
+        for kind in (PRE, OPEN, OPEN):
+            torch.rand(1)
+            capturer.capture(kind, ordinal + 1, ordinal + 1, False)
+            assert newest_of(read_boundary(capturer.path)[1], ordinal).torch == later
+
+
 def test_a_capture_that_was_cut_short_counts_as_none(capturer, tmp_path):
     capturer.capture(WHOLE, 1, 1, False)
     at = capturer._file.place(0, 0)

@@ -38,7 +38,7 @@ PAGE = 4096
 MAX_HEAD_BYTES = 1 << 20
 #: A slot's head, in words: its sequence number, what `Capture` begins with, and the sequence number again.
 _HEAD = struct.Struct("<12q")
-_ORDINAL, _KIND, _STEP, _TOLD, _OFFSET, _AT, _LENGTHS, _AGAIN = 1, 2, 3, 4, 5, 6, 7, 11
+_ORDINAL, _KIND, _STEP, _TOLD, _OFFSET, _AT, _AGAIN = 1, 2, 3, 4, 5, 6, 11
 _WORD = 8
 _PREFIX = struct.Struct("<8sI")
 _DATA_AT = 128
@@ -117,6 +117,7 @@ class BoundaryFile:
         self._words = memoryview(self.map).cast("q")
         self._heads = [(self._slots_at + slot * layout.slot_bytes) // _WORD for slot in range(SLOTS)]
         self._kinds, self._ordinals = [0] * SLOTS, [-1] * SLOTS
+        self._sequences = [0] * SLOTS  # 0 while one is being written
         #: The slot of the newest capture.
         self.newest = 0
         self._sequence = 0
@@ -131,7 +132,7 @@ class BoundaryFile:
         # Kept: the newest capture, and the newest whole one of an earlier step than that of this capture.
         kinds, ordinals = self._kinds, self._ordinals
         one, other = _OTHERS[self.newest]
-        if ordinals[one] > ordinals[other]:
+        if self._sequences[one] > self._sequences[other]:
             one, other = other, one
         # `one` is the older; it is the last whole one where the step of neither `other` nor the newest is so, and earlier.
         if kinds[one] == WHOLE and not (
@@ -140,7 +141,7 @@ class BoundaryFile:
         ):
             one = other
         self._sequence += 1
-        kinds[one], ordinals[one] = 0, -1
+        kinds[one], ordinals[one], self._sequences[one] = 0, -1, 0
         self._words[self._heads[one]] = self._sequence
         return one
 
@@ -154,7 +155,7 @@ class BoundaryFile:
         for place, value in enumerate((*capture, *lengths), at + _ORDINAL):
             words[place] = value
         words[at + _AGAIN] = self._sequence
-        self._kinds[slot], self._ordinals[slot] = kind, ordinal
+        self._kinds[slot], self._ordinals[slot], self._sequences[slot] = kind, ordinal, self._sequence
         self.newest = slot
 
     def amend(self, capture: tuple[int, int, int, bool, int, int]) -> bool:

@@ -108,7 +108,7 @@ class Capturer:
         newest = self._written[file.newest]
         if still and newest[3] == extra and file.amend(head):
             return
-        sections = (self._python.state(), self._numpy.state(), self._cpu.state(), extra)
+        sections = (*self._generators(), extra)
         # Within a step mostly nothing moves but the step itself. Of buffers nothing tells cheaply whether they did.
         if not self._owners and newest == sections and file.amend(head):
             return
@@ -127,10 +127,12 @@ class Capturer:
     def moved(self) -> bool:
         """Say whether a generator or a buffer is not what it was at the newest capture; a buffer with a NaN never is."""
         newest = self._file.newest
-        generators = (self._python.state(), self._numpy.state(), self._cpu.state())
-        return self._written[newest][:3] != generators or not all(
+        return self._written[newest][:3] != self._generators() or not all(
             map(self._torch.equal, self._buffer_views[newest], self._current_buffers())
         )
+
+    def _generators(self) -> tuple[bytes, bytes, bytes]:
+        return self._python.state(), self._numpy.state(), self._cpu.state()
 
     def close_newest(self) -> None:
         """Say that the newest capture turned out to be the last of its step."""

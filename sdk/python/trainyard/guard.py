@@ -16,7 +16,7 @@ in the backward pass. So what its forward passes have moved is captured in the b
 begins, since what comes between them (clipping, or just the processor's turn) can take long. Where the backward pass itself
 moves something (it computes a part again, with new random numbers), the capture before the optimizer's step counts.
 
-`phase` says what the parameters are worth at any instant. The hooks cost a tenth of a millisecond a step, most of it for
+`phase` says what the parameters are worth at any instant. The hooks cost 0.1 to 0.15 ms a step, most of it for
 caches that the step has emptied; `npm run bench -- overhead` measures them with everything else.
 """
 
