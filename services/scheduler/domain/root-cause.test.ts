@@ -54,6 +54,18 @@ describe("whom a failure is blamed on", () => {
       { rank: 1, class: "infra", reason: "DISK_FULL", nodeId: "n2" },
     ],
     [
+      "the node where Python could not write the end of its output, if the rank left no word of anything else",
+      exited(0, { code: 1, at: at(9), tracebackTail: lostPeer }, -1),
+      exited(1, { code: 120, at: at(4) }, -1),
+      { rank: 1, class: "infra", reason: "OUTPUT_LOST", nodeId: "n2" },
+    ],
+    [
+      "the code that raised, although Python could not write all of its output",
+      exited(0, { code: 1, at: at(9), tracebackTail: lostPeer }),
+      exited(1, { code: 120, at: at(4), tracebackTail: raising("ValueError: bad") }),
+      { rank: 1, class: "user", reason: "RANK_EXITED" },
+    ],
+    [
       "the network, when every rank only missed the others",
       exited(0, { code: 1, at: at(4), tracebackTail: lostPeer }),
       exited(1, { code: 1, at: at(5), tracebackTail: lostPeer }),

@@ -21,6 +21,9 @@ const startFailureClasses: Readonly<Record<string, FailureClass>> = {
 
 const SIGTERM = 15;
 
+/** What Python exits with, whatever the program did, when the end of its output could not be written: its disk is full. */
+const OUTPUT_LOST = 120;
+
 /**
  * Why an ended attempt did not succeed; `undefined` when every rank did. A point that halted the run explains all the
  * rest. What a lost machine does to the survivors (their collectives raise, they exit 1) looks like a failure of the
@@ -142,6 +145,10 @@ function failedRank(attempt: Attempt): Failure | undefined {
   if (isDiskFull(raised)) {
     const message = `Rank ${first.rank} found the disk of its node full ${when}: ${raised}`;
     return { class: "infra", reason: "DISK_FULL", message, ...rest };
+  }
+  if (code === OUTPUT_LOST && raised === undefined) {
+    const message = `Rank ${first.rank} exited with ${code} ${when} and left no word of why: so Python ends when the last of its output cannot be written, as on a full disk.`;
+    return { class: "infra", reason: "OUTPUT_LOST", message, ...rest };
   }
   // Before any step it is what a wrong address in the code looks like too, but not when a network lies between the ranks.
   const mayBeNetwork = step >= 0 || attempt.placements.length > 1;
