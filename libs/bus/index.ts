@@ -12,6 +12,7 @@ export {
 export { deadLetterFeeder } from "./dead-letter-feeder.ts";
 export { declareStream } from "./declare-stream.ts";
 export { apiCodes, hasApiCode, PublishError, StalePublisherError, StreamDeclarationError } from "./errors.ts";
+export { hearFollowed, tellFollowed } from "./followed-runs.ts";
 export { done, type HandlerResult, reject, retry } from "./handler-result.ts";
 export { inboxPrefix } from "./inbox-prefix.ts";
 export { buckets, createKv, isKvConflict, openKv } from "./kv.ts";

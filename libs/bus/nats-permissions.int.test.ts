@@ -4,9 +4,11 @@ import {
   declareStream,
   done,
   eventStreamSpec,
+  hearFollowed,
   isKvConflict,
   openKv,
   telemetryStreamSpec,
+  tellFollowed,
 } from "./index.ts";
 import { busOf, consumer, freshStream, stream, subject, text, until, useBusServer } from "./test-server.ts";
 
@@ -66,6 +68,20 @@ describe("permissions", () => {
     for await (const message of subscription) expect(message.string()).toBe("news");
     await expect(bus.publish(subject("b"), text("x"), { msgId: "2" })).rejects.toThrow();
     await expect(bus.jsm.streams.info(stream)).rejects.toThrow();
+  });
+
+  it("let a node hear which of its runs is followed, and tracking alone tell it", async () => {
+    const heard: string[] = [];
+    const agent = await busOf("agent-node_a");
+    onTestFinished(hearFollowed(agent, "run_1", (runId) => heard.push(runId)));
+    await agent.nc.flush();
+    const [tracking, other] = [await busOf("tracking"), await busOf("agent-node_b")];
+    tellFollowed(other, "run_1");
+    await other.nc.flush();
+    expect(heard).toEqual([]);
+    tellFollowed(tracking, "run_2");
+    tellFollowed(tracking, "run_1");
+    await until(() => expect(heard).toEqual(["run_1"]));
   });
 
   it("tell a lost compare-and-set from other errors", async () => {

@@ -1,4 +1,5 @@
 import { eventServices, eventStreamName } from "@trainyard/contracts";
+import { followedSubjects } from "./followed-runs.ts";
 import { inboxPrefix } from "./inbox-prefix.ts";
 import { buckets } from "./kv.ts";
 import { streamNames } from "./stream-spec.ts";
@@ -63,7 +64,7 @@ function servicePublishes(service: string): readonly string[] {
         ]),
       ];
     case "tracking":
-      return [...own, ...owns(streamNames.telemetry), ...consumes(streamNames.telemetry)];
+      return [...own, ...owns(streamNames.telemetry), ...consumes(streamNames.telemetry), followedSubjects];
     case "gateway":
       // Shows every event, and looks up, replays and removes dead letters of every stream.
       return [
@@ -110,6 +111,13 @@ function agentPublishes(nodeId: string): readonly string[] {
   ];
 }
 
+/** What a service hears beside its answers. */
+const alsoHears: Readonly<Record<string, readonly string[]>> = {
+  scheduler: ["agents.*.heartbeat", "agents.*.stack-replies.*"],
+  tracking: [followedSubjects],
+  gateway: ["trainyard.>"],
+};
+
 /**
  * The least permissions of a user by its role: a service's name, "worker-agent" (with its node), "subscriber" (reads
  * events, publishes nothing) or "admin" (everything: tests and repairs).
@@ -132,18 +140,16 @@ export function natsPermissions(
       if (nodeId === undefined) throw new Error("an agent's permissions need its node");
       return {
         publish: { allow: agentPublishes(nodeId) },
-        subscribe: { allow: [inbox(`agent-${nodeId}`), `agents.${nodeId}.stacks`] },
+        // Which run is followed tells no more than its id; a node asks for its own runs'.
+        subscribe: { allow: [inbox(`agent-${nodeId}`), `agents.${nodeId}.stacks`, followedSubjects] },
       };
     }
     default: {
       if (!eventServices.includes(role)) throw new Error(`no permissions are known for "${role}"`);
-      const extra =
-        role === "scheduler"
-          ? ["agents.*.heartbeat", "agents.*.stack-replies.*"]
-          : role === "gateway"
-            ? ["trainyard.>"]
-            : [];
-      return { publish: { allow: servicePublishes(role) }, subscribe: { allow: [inbox(role), ...extra] } };
+      return {
+        publish: { allow: servicePublishes(role) },
+        subscribe: { allow: [inbox(role), ...(alsoHears[role] ?? [])] },
+      };
     }
   }
 }

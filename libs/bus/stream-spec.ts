@@ -52,7 +52,7 @@ export function eventStreamSpec(service: string): StreamSpec {
  */
 export const TELEMETRY_PARTITIONS = 16;
 
-/** What agents publish to: project, run, attempt, rank and kind. */
+/** What agents publish to: project, run, attempt, rank ("all" for a bundle) and kind. */
 const published = "telemetry.*.*.*.*.*";
 
 /** What of the telemetry is stored in this partition. */
