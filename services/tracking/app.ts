@@ -9,6 +9,7 @@ import { hourlyCollector } from "./collector.ts";
 import type { TrackingConfig } from "./config.ts";
 import { attemptEnded } from "./consumers/attempt-ended.ts";
 import { attemptStarted } from "./consumers/attempt-started.ts";
+import { followedRuns } from "./consumers/followed-runs.ts";
 import { jobEnded } from "./consumers/job-ended.ts";
 import { jobSubmitted } from "./consumers/job-submitted.ts";
 import {
@@ -72,6 +73,7 @@ export async function build(
     jobsConsumer(deps, bus),
     modelsConsumer(deps, bus),
     share,
+    followedRuns(deps, bus),
     telemetryConsumer(deps, bus, trimmer, share),
     metricWorker(deps, share),
     logArchiver(deps, config.archiveTurnMs),

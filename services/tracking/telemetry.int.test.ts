@@ -10,6 +10,7 @@ import {
   ended,
   isTelemetryTaken,
   project,
+  publishBundle,
   publishEvent,
   publishLog,
   publishMetrics,
@@ -192,6 +193,35 @@ describe("metric batches", () => {
     const { points, truncated } = await user.getMetricHistory({ runId: job.runId, maxPoints: 7 });
     expect(points.map(({ step }) => Number(step))).toEqual(upTo(7));
     expect(truncated).toBe(true);
+  });
+
+  it("of a bundle are each stored, also beside one that can never be", async () => {
+    await open(1);
+    const of = (rank: number) => ({ ...aMetricBatch({ runId: job.runId, attempt: 1 }, [1, 3]), rank });
+    const parts: workeragent.TelemetryPart["batch"][] = [
+      { case: "metrics", value: of(0) },
+      { case: "metrics", value: { ...of(1), steps: [1n] } },
+      { case: "metrics", value: { ...of(2), runId: newId("run") } },
+      { case: undefined },
+      { case: "metrics", value: of(-1) },
+      { case: "metrics", value: of(4) },
+    ];
+    await publishBundle(service.bus, { runId: job.runId, attempt: 1 }, parts);
+    await stored({ records: 30n, rank: 0 });
+    const [letter] = await waitFor("the dead letter", async () => {
+      const found = await listDeadLetters(service.bus);
+      const own = found.filter(({ subject }) => subject.includes(job.runId));
+      return own.length > 0 && own;
+    });
+    expect(letter?.reason.replaceAll(/run_\w+/g, "RUN")).toBe(
+      "parts[1]: its columns differ in length; parts[2]: it says RUN/1/2, its subject says otherwise; " +
+        "parts[3]: it is neither metrics nor logs; parts[4]: rank -1 is not from 0 to 4095 (MAX_WORLD_SIZE)",
+    );
+    const { ranks } = await agent.getTelemetryOffsets({ runId: job.runId, attempt: 1 });
+    expect(ranks.map(({ rank, records }) => [rank, records])).toEqual([
+      [0, 30n],
+      [4, 30n],
+    ]);
   });
 
   it("that can never be stored become dead letters and stop no other", async () => {

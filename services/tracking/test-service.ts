@@ -290,6 +290,19 @@ export async function publishMetrics(
   });
 }
 
+/** Publishes batches of several ranks in one message, as agents do. */
+export async function publishBundle(
+  bus: Bus,
+  { runId, attempt }: { readonly runId: string; readonly attempt: number },
+  batches: readonly workeragent.TelemetryPart["batch"][],
+): Promise<void> {
+  const bundle = create(workeragent.TelemetryBundleSchema, { parts: batches.map((batch) => ({ batch })) });
+  const subject = `telemetry.${project}.${runId}.${attempt}.all.bundle`;
+  await bus.publish(subject, toBinary(workeragent.TelemetryBundleSchema, bundle), {
+    msgId: `test-batch-${++batchNumber}`,
+  });
+}
+
 /** Publishes a range of a rank's output. */
 export async function publishLog(
   bus: Bus,

@@ -4,5 +4,6 @@ export { type Config, parseAgentConfig } from "./config.ts";
 export { BusLink } from "./heartbeat/bus-link.ts";
 export { askLauncher } from "./launcher/ask-launcher.ts";
 export { type LauncherRecord, readLauncherRecord } from "./launcher/launcher-record.ts";
+export { TelemetryBundler } from "./telemetry/bundler.ts";
 export { MetricPump } from "./telemetry/metric-pump.ts";
 export { TelemetryPublisher } from "./telemetry/publisher.ts";

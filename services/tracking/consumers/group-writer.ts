@@ -13,8 +13,8 @@ const MAX_GROUP_WEIGHT = 4 * 1024 * 1024;
  * batch as for a hundred; where the platform shares its machine with ranks, they pay for it.
  */
 const GATHER_MS = 10;
-/** So long when nobody follows any of the runs. Whoever reads one meanwhile has what arrived of it stored first. */
-const UNWATCHED_GATHER_MS = 200;
+/** So long when nobody follows any of the runs. Whoever reads one here meanwhile has what arrived of it stored first. */
+const UNWATCHED_GATHER_MS = 500;
 
 const RETRY_MS = 1_000;
 const OUTAGE_PAUSE_MS = 500;

@@ -5,6 +5,7 @@ import {
   consume,
   createRoom,
   type Delivery,
+  done,
   type HandlerResult,
   reject,
   streamNames,
@@ -16,8 +17,9 @@ import type { Part } from "@trainyard/service";
 import { counter } from "@trainyard/telemetry";
 import type { Deps } from "../deps.ts";
 import type { LogTrimmer } from "../operations/log-trimmer.ts";
+import type { TelemetryItem } from "../operations/store-telemetry.ts";
 import type { WorkShare } from "../operations/work-share.ts";
-import { PoisonError, telemetryFromProto } from "../wire/telemetry-from-proto.ts";
+import { PoisonError, type TelemetryContent, telemetryFromProto } from "../wire/telemetry-from-proto.ts";
 import { createGroupWriter } from "./group-writer.ts";
 
 /** Batches taken from the stream and not yet stored. */
@@ -26,6 +28,9 @@ const CONCURRENCY = 512;
 const ACK_WAIT_MS = 5_000;
 /** Only a batch that the database itself refuses is delivered so often; an outage is waited out. */
 const MAX_DELIVER = 50;
+
+/** Problems of one message that its dead letter tells. */
+const MAX_PROBLEMS = 8;
 
 const durable = "tracking-telemetry";
 
@@ -82,24 +87,23 @@ export function telemetryConsumer(deps: Deps, bus: Bus, trimmer: LogTrimmer, sha
   }
 
   async function handle({ subject, data }: Delivery): Promise<HandlerResult> {
-    const kind = ["metrics", "samples"].find((one) => subject.endsWith(`.${one}`)) ?? "logs";
-    const result = await take(subject, data);
-    stored.add(1, { kind, result: result.kind });
-    return result;
+    const { items, problems } = contentOf(subject, data);
+    const results = await Promise.all(items.map(take));
+    const unstored = results.find(({ kind }) => kind !== "done");
+    if (unstored !== undefined) return unstored;
+    if (problems.length === 0) return done;
+    stored.add(problems.length, { kind: "unknown", result: "reject" });
+    return reject(problems.slice(0, MAX_PROBLEMS).join("; "));
   }
 
-  async function take(subject: string, data: Uint8Array): Promise<HandlerResult> {
-    try {
-      const item = telemetryFromProto(subject, data);
-      const result = await writer.store(item);
-      if (item.kind === "logs" && result.kind === "done") {
-        trimmer.grew(item.source, item.batch.begin + item.batch.data.byteLength);
-      }
-      return result;
-    } catch (error) {
-      if (error instanceof PoisonError) return reject(error.message);
-      throw error;
+  async function take(item: TelemetryItem): Promise<HandlerResult> {
+    const result = await writer.store(item);
+    if (item.kind === "logs" && result.kind === "done") {
+      trimmer.grew(item.source, item.batch.begin + item.batch.data.byteLength);
     }
+    const kind = item.source.kind === "samples" ? "samples" : item.kind;
+    stored.add(1, { kind, result: result.kind });
+    return result;
   }
 
   return {
@@ -113,4 +117,14 @@ export function telemetryConsumer(deps: Deps, bus: Bus, trimmer: LogTrimmer, sha
       await Promise.all([...leaving, ...[...mine.values()].map((consuming) => consuming.stop(signal))]);
     },
   };
+}
+
+/** What can be stored of a message; that nothing of it can be read is a problem, too. */
+function contentOf(subject: string, data: Uint8Array): TelemetryContent {
+  try {
+    return telemetryFromProto(subject, data);
+  } catch (error) {
+    if (error instanceof PoisonError) return { items: [], problems: [error.message] };
+    throw error;
+  }
 }

@@ -46,8 +46,3 @@ export function sharing(sights: Sights, self: string, nowMs: number): readonly s
   });
   return [self, ...others.map(([id]) => id)];
 }
-
-/** Whether no other replica can be there. */
-export function isAlone(sights: Sights, self: string, nowMs: number): boolean {
-  return [...sights].every(([id, { changedMs }]) => id === self || nowMs - changedMs >= SILENT_MS);
-}

@@ -80,7 +80,7 @@ export function metricWorker(deps: Deps, share: WorkShare): Part {
 
 /**
  * Folds every batch of a call that is not folded yet, so that a search that begins now finds what was logged before; what
- * ranks stream follows within a second. Cheap when there is nothing to do.
+ * ranks stream follows within about two seconds. Cheap when there is nothing to do.
  */
 export async function foldCalls(deps: Deps): Promise<void> {
   for (const runId of await deps.records.metrics.unfoldedRuns("calls")) await foldMetrics(deps, runId);

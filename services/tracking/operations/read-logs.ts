@@ -36,6 +36,7 @@ export async function* readLogs(
       if (first && query.tailLines > 0) yield* await lastLines(pass, query.tailLines);
       else yield* pass;
       if (!query.follow || isFinal(now.status) || signal.aborted) return;
+      deps.signals.follow(run.id);
       await listener.next(POLL_MS, signal);
       // Read before the batches: once it has ended, every byte that ever comes is there.
       now = (await deps.records.runs.find(run.id)) ?? now;

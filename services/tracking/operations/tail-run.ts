@@ -53,6 +53,7 @@ export async function* tailRun(
     const sent = new Map(first.sources.map(({ source, ranges }) => [sourceKey(source), ranges]));
     const nextCalls = callPoints(deps, runId, keys, first.calls);
     while (!isFinal(run.status) && !signal.aborted) {
+      deps.signals.follow(runId);
       await listener.next(POLL_MS, signal);
       // Read before the ranges: once it has ended, every range that counts is there.
       const now = (await deps.records.runs.find(runId)) ?? run;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Part } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { ownerOf } from "../domain/rendezvous.ts";
-import { BEAT_MS, isAlone, look, type Sights, sharing } from "../domain/replicas.ts";
+import { BEAT_MS, look, type Sights, sharing } from "../domain/replicas.ts";
 
 /** What of the work is this replica's. */
 export interface WorkShare extends Part {
@@ -16,7 +16,7 @@ export interface WorkShare extends Part {
  * Shares work among the replicas that beat. That two disagree for a moment does no harm: what they do for a run is a
  * transaction, of which one wins; sharing only spares double work.
  */
-export function workShare(deps: Pick<Deps, "records" | "signals" | "logger">): WorkShare {
+export function workShare(deps: Pick<Deps, "records" | "logger">): WorkShare {
   const { metricWorkers } = deps.records;
   const { self } = metricWorkers;
   const stopping = new AbortController();
@@ -30,7 +30,6 @@ export function workShare(deps: Pick<Deps, "records" | "signals" | "logger">): W
       const beats = await metricWorkers.beat();
       const nowMs = performance.now();
       sights = look(sights, beats, nowMs);
-      deps.signals.noteAlone(isAlone(sights, self, nowMs));
       become(sharing(sights, self, nowMs));
     } catch (error) {
       deps.logger.warn({ err: error }, "the other replicas could not be looked up; trying on");

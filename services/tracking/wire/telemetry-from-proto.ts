@@ -1,4 +1,4 @@
-import { fromBinary } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { workeragent } from "@trainyard/contracts";
 import { isId } from "@trainyard/domain";
 import {
@@ -21,7 +21,10 @@ export class PoisonError extends Error {
 const MAX_BATCH_RANGE = 2 ** 32 - 1;
 const MAX_ATTEMPT = 1_000_000;
 
-/** The end of the subject, which may name a partition before it: `<project>.<run>.<attempt>.<rank>.<metrics|samples|logs>` */
+/**
+ * The end of the subject, which may name a partition before it: `<project>.<run>.<attempt>.<rank>.<metrics|samples|logs>`,
+ * or `<project>.<run>.<attempt>.all.bundle`.
+ */
 interface Address {
   readonly project: string;
   readonly runId: string;
@@ -29,23 +32,60 @@ interface Address {
   readonly rank: number;
 }
 
-/** Reads and checks a message of the telemetry stream. Throws PoisonError, saying what is wrong with it. */
-export function telemetryFromProto(subject: string, data: Uint8Array): TelemetryItem {
+/** What a message holds: what of it can be stored, and what is wrong with the rest. */
+export interface TelemetryContent {
+  readonly items: readonly TelemetryItem[];
+  readonly problems: readonly string[];
+}
+
+/** Reads and checks a message of the telemetry stream. Throws PoisonError when nothing of it can be read. */
+export function telemetryFromProto(subject: string, data: Uint8Array): TelemetryContent {
   const [project = "", runId = "", attempt, rank, kind] = subject.split(".").slice(-5);
-  const address: Address = { project, runId, attempt: Number(attempt), rank: Number(rank) };
   if (!isId("run", runId)) throw new PoisonError(`${subject} does not name a run`);
-  check(inRange(address.attempt, 1, MAX_ATTEMPT), `attempt ${attempt} is not from 1 to ${MAX_ATTEMPT}`);
-  check(inRange(address.rank, 0, MAX_RANK), `rank ${rank} is not from 0 to ${MAX_RANK} (MAX_WORLD_SIZE)`);
+  const of = { project, runId, attempt: Number(attempt) };
+  check(inRange(of.attempt, 1, MAX_ATTEMPT), `attempt ${attempt} is not from 1 to ${MAX_ATTEMPT}`);
+  if (kind === "bundle") return bundleContent(of, decode(workeragent.TelemetryBundleSchema, data));
+  const address: Address = { ...of, rank: Number(rank) };
+  assertRank(address.rank);
   switch (kind) {
     case "metrics":
-      return metricItem(address, "records", decode(workeragent.MetricBatchSchema, data));
+      return only(metricItem(address, "records", decode(workeragent.MetricBatchSchema, data)));
     case "samples":
-      return metricItem(address, "samples", decode(workeragent.MetricBatchSchema, data));
+      return only(metricItem(address, "samples", decode(workeragent.MetricBatchSchema, data)));
     case "logs":
-      return logItem(address, decode(workeragent.LogBatchSchema, data));
+      return only(logItem(address, decode(workeragent.LogBatchSchema, data)));
     default:
-      throw new PoisonError(`${subject} is neither metrics, samples nor logs`);
+      throw new PoisonError(`${subject} is neither a bundle, metrics, samples nor logs`);
   }
+}
+
+const only = (item: TelemetryItem): TelemetryContent => ({ items: [item], problems: [] });
+
+function bundleContent(of: Omit<Address, "rank">, { parts }: workeragent.TelemetryBundle): TelemetryContent {
+  const items: TelemetryItem[] = [];
+  const problems: string[] = [];
+  for (const [index, part] of parts.entries()) {
+    try {
+      items.push(partItem(of, part));
+    } catch (error) {
+      if (!(error instanceof PoisonError)) throw error;
+      problems.push(`parts[${index}]: ${error.message}`);
+    }
+  }
+  return { items, problems };
+}
+
+function partItem(of: Omit<Address, "rank">, { batch }: workeragent.TelemetryPart): TelemetryItem {
+  if (batch.case === undefined) throw new PoisonError("it is neither metrics nor logs");
+  const address: Address = { ...of, rank: batch.value.rank };
+  assertRank(address.rank);
+  return batch.case === "metrics"
+    ? metricItem(address, "records", batch.value)
+    : logItem(address, batch.value);
+}
+
+function assertRank(rank: number): void {
+  check(inRange(rank, 0, MAX_RANK), `rank ${rank} is not from 0 to ${MAX_RANK} (MAX_WORLD_SIZE)`);
 }
 
 function metricItem(
@@ -144,10 +184,7 @@ function checkRange(begin: number, end: number): void {
   );
 }
 
-function decode<S extends typeof workeragent.MetricBatchSchema | typeof workeragent.LogBatchSchema>(
-  schema: S,
-  data: Uint8Array,
-) {
+function decode<S extends DescMessage>(schema: S, data: Uint8Array): MessageShape<S> {
   try {
     return fromBinary(schema, data);
   } catch (cause) {

@@ -86,6 +86,7 @@ export class Attempt {
     this.#telemetry = new AttemptTelemetry({
       assignment,
       spool: this.#spool,
+      link: deps.link,
       publisher: deps.publisher,
       tracking: deps.tracking,
       blobs: deps.blobs,

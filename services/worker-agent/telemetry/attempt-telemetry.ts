@@ -5,15 +5,18 @@ import type { Logger } from "@trainyard/telemetry";
 import type { Assignment } from "../domain/assignment.ts";
 import { backoffMs } from "../domain/backoff.ts";
 import type { NonFinite } from "../domain/non-finite.ts";
+import type { BusLink } from "../heartbeat/bus-link.ts";
 import { secretValues } from "../prepare/place-secrets.ts";
 import type { Spool } from "../ranks/spool.ts";
 import type { TrackingClient } from "./act-on-record.ts";
+import { TelemetryBundler } from "./bundler.ts";
+import { FollowWatch } from "./follow-watch.ts";
 import { HaltWatch } from "./halt-watch.ts";
 import { LogPump } from "./log-pump.ts";
 import { MetricPump } from "./metric-pump.ts";
 import { trimOutputs } from "./output-trimmer.ts";
 import type { TelemetryPublisher } from "./publisher.ts";
-import type { Pump, PumpSource } from "./pump.ts";
+import type { AttemptSource, Pump } from "./pump.ts";
 import { RankProgress } from "./rank-progress.ts";
 import { rankIdentity, type StreamName } from "./rank-stream.ts";
 import { RecordActor } from "./record-actor.ts";
@@ -28,10 +31,11 @@ const RETRY = { firstMs: 200, maxMs: 5_000 };
 export interface AttemptTelemetryOptions {
   readonly assignment: Assignment;
   readonly spool: Spool;
+  readonly link: BusLink;
   readonly publisher: TelemetryPublisher;
   readonly tracking: TrackingClient;
   readonly blobs: BlobStore;
-  readonly source: PumpSource;
+  readonly source: AttemptSource;
   readonly onFenced: () => void;
   /** Called once, when a watched metric was NaN or infinite. */
   readonly onHalted: () => void;
@@ -48,9 +52,13 @@ export class AttemptTelemetry {
   readonly #options: AttemptTelemetryOptions;
   readonly #progress: ReadonlyMap<number, RankProgress>;
   readonly #halt: HaltWatch;
+  readonly #follow: FollowWatch;
+  readonly #bundler: TelemetryBundler;
 
   constructor(options: AttemptTelemetryOptions) {
     this.#options = options;
+    this.#follow = new FollowWatch(options.link, options.assignment.runId);
+    this.#bundler = new TelemetryBundler(options.assignment, options.publisher, options.source.signal);
     this.#halt = new HaltWatch(options.assignment.work.haltOnNonFinite ?? [], options.onHalted);
     this.#progress = new Map(options.assignment.ranks.map(({ rank }) => [rank, new RankProgress()]));
   }
@@ -75,11 +83,13 @@ export class AttemptTelemetry {
     const pumps = assignment.ranks.flatMap(({ rank }) =>
       this.#pumpsOf(rank, stored.get(rank) ?? nothing, secrets),
     );
-    const trimming = new AbortController();
+    const over = new AbortController();
+    const whileRunning = AbortSignal.any([source.signal, over.signal]);
+    void this.#follow.listen(whileRunning);
     const trimmed = trimOutputs({
       pumps: pumps.filter((pump) => pump instanceof LogPump),
       stored: async ({ rank, stream }) => (await this.#stored()).get(rank)?.[stream] ?? 0,
-      signal: AbortSignal.any([source.signal, trimming.signal]),
+      signal: whileRunning,
       logger: this.#options.logger,
     });
     try {
@@ -91,7 +101,7 @@ export class AttemptTelemetry {
       onPublished();
       await this.#confirm(pumps);
     } finally {
-      trimming.abort();
+      over.abort();
       await trimmed;
       await Promise.all(pumps.map((pump) => pump.close()));
     }
@@ -175,9 +185,10 @@ export class AttemptTelemetry {
   }
 
   #pumpsOf(rank: number, stored: Offsets, secrets: readonly Uint8Array[]): Pump[] {
-    const { assignment, spool, publisher, source, logger } = this.#options;
+    const { assignment, spool, logger } = this.#options;
+    const source = { ...this.#options.source, isFollowed: () => this.#follow.isFollowed };
     const of = rankIdentity(assignment, rank);
-    const common = { of, publisher, source };
+    const common = { of, bundler: this.#bundler, source };
     const progress = this.#progress.get(rank);
     return [
       new MetricPump({

@@ -1,13 +1,12 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { workeragent } from "@trainyard/contracts";
 import { AppendFile } from "@trainyard/rank-file";
 import { leftOut } from "../domain/log-limit.ts";
 import { redact, safeLength } from "../domain/redact.ts";
+import type { TelemetryBundler } from "./bundler.ts";
 import { Pace } from "./pace.ts";
-import type { TelemetryPublisher } from "./publisher.ts";
-import { type Pump, type PumpSource, TAIL_INTERVAL_MS, untilShipping } from "./pump.ts";
-import { type RankIdentity, telemetryMsgId, telemetrySubject } from "./rank-stream.ts";
+import { type Pump, type PumpSource, untilShipping } from "./pump.ts";
+import { type RankIdentity, telemetryMsgId } from "./rank-stream.ts";
 
 /** Most bytes of output in one message. */
 const BATCH_BYTES = 64 * 1024;
@@ -23,7 +22,7 @@ export interface LogPumpOptions {
   readonly from: number;
   /** What must not be read in it. */
   readonly secrets: readonly Uint8Array[];
-  readonly publisher: TelemetryPublisher;
+  readonly bundler: TelemetryBundler;
   readonly source: PumpSource;
 }
 
@@ -76,7 +75,7 @@ export class LogPump implements Pump {
         await this.#pace.spend(data.length, source.signal);
       }
       if (last || (!isEmpty && this.#position < size)) continue;
-      await delay(isEmpty ? TAIL_INTERVAL_MS : untilShipping(), undefined, { signal: source.signal });
+      await untilShipping(source);
     }
   }
 
@@ -100,9 +99,9 @@ export class LogPump implements Pump {
   }
 
   async #ship(data: Uint8Array, leftOutBytes: number): Promise<void> {
-    const { of, publisher, source } = this.#options;
+    const { of, bundler } = this.#options;
     const range = { begin: this.#position, end: this.#position + data.length + leftOutBytes };
-    const batch = create(workeragent.LogBatchSchema, {
+    const value = create(workeragent.LogBatchSchema, {
       runId: of.runId,
       attempt: of.attempt,
       rank: of.rank,
@@ -112,9 +111,8 @@ export class LogPump implements Pump {
       observedMs: Date.now(),
       leftOutBytes: BigInt(leftOutBytes),
     });
-    const bytes = toBinary(workeragent.LogBatchSchema, batch);
-    const msgId = telemetryMsgId(of, this.stream, range, this.#resends);
-    await publisher.publish(telemetrySubject(of, "logs"), bytes, msgId, source.signal);
+    const id = telemetryMsgId(of, this.stream, range, this.#resends);
+    await bundler.publish({ batch: { case: "logs", value }, id, bytes: data.length });
     this.#position = range.end;
   }
 }

@@ -1,4 +1,4 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { workeragent } from "@trainyard/contracts";
 import type { Frame } from "@trainyard/rank-file";
 import type { RankIdentity } from "./rank-stream.ts";
@@ -41,6 +41,11 @@ export class MetricBatchBuilder {
     return this.#end === this.#begin;
   }
 
+  /** About how many it has as encoded, and not fewer. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get isFull(): boolean {
     return this.#bytes >= TARGET_BYTES;
   }
@@ -59,8 +64,8 @@ export class MetricBatchBuilder {
     }
   }
 
-  encode(): Uint8Array {
-    const batch = create(workeragent.MetricBatchSchema, {
+  build(): workeragent.MetricBatch {
+    return create(workeragent.MetricBatchSchema, {
       runId: this.#of.runId,
       attempt: this.#of.attempt,
       rank: this.#of.rank,
@@ -69,7 +74,6 @@ export class MetricBatchBuilder {
       keys: [...this.#keys.keys()],
       ...this.#columns,
     });
-    return toBinary(workeragent.MetricBatchSchema, batch);
   }
 
   #indexOf(key: string): number {

@@ -1,18 +1,17 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Frame } from "@trainyard/rank-file";
 import { RecordReader } from "@trainyard/rank-file";
 import type { Logger } from "@trainyard/telemetry";
+import type { TelemetryBundler } from "./bundler.ts";
 import { MetricBatchBuilder } from "./metric-batch.ts";
-import type { TelemetryPublisher } from "./publisher.ts";
-import { type Pump, type PumpSource, TAIL_INTERVAL_MS, untilShipping } from "./pump.ts";
-import { type RankIdentity, telemetryMsgId, telemetrySubject } from "./rank-stream.ts";
+import { type Pump, type PumpSource, untilShipping } from "./pump.ts";
+import { type RankIdentity, telemetryMsgId } from "./rank-stream.ts";
 
 export interface MetricPumpOptions {
   readonly of: RankIdentity;
   readonly path: string;
   /** Up to where it is stored already; nothing before it is published. */
   readonly from: number;
-  readonly publisher: TelemetryPublisher;
+  readonly bundler: TelemetryBundler;
   readonly source: PumpSource;
   /** Sees every frame once, also those that are stored already. */
   readonly observe: (frame: Frame) => void;
@@ -52,7 +51,7 @@ export class MetricPump implements Pump {
       if (batch.isEmpty && last) return;
       if (!batch.isEmpty) await this.#ship(batch);
       if (last || batch.isFull) continue;
-      await delay(batch.isEmpty ? TAIL_INTERVAL_MS : untilShipping(), undefined, { signal: source.signal });
+      await untilShipping(source);
     }
   }
 
@@ -88,8 +87,11 @@ export class MetricPump implements Pump {
   }
 
   async #ship(batch: MetricBatchBuilder): Promise<void> {
-    const { of, publisher, source } = this.#options;
-    const msgId = telemetryMsgId(of, this.stream, batch, this.#resends);
-    await publisher.publish(telemetrySubject(of, "metrics"), batch.encode(), msgId, source.signal);
+    const { of, bundler } = this.#options;
+    await bundler.publish({
+      batch: { case: "metrics", value: batch.build() },
+      id: telemetryMsgId(of, this.stream, batch, this.#resends),
+      bytes: batch.bytes,
+    });
   }
 }

@@ -1,17 +1,34 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { StreamName } from "./rank-stream.ts";
 
-/** How often a file is looked at for more. */
+/**
+ * How often a rank's file is looked at by who acts on it, and by who ships it while somebody follows the run: a live tail shall
+ * show a point within 100 ms, of which the way behind the agent takes a part.
+ */
 export const TAIL_INTERVAL_MS = 50;
 /**
- * What a rank records or prints is shipped at most so often, unless there is more than a message holds: a message costs the bus,
- * tracking and its database about the same with one point as with a hundred, and their processors are the ranks' too. No less
- * often, since a live tail shall show a point within 100 ms, of which the way behind the agent takes a part.
+ * How often it is shipped while nobody follows the run, unless there is more than a message holds: a message costs the bus,
+ * tracking and its database about the same with one point as with a hundred, and their processors are the ranks' too.
  */
-const SHIP_INTERVAL_MS = 60;
+const SHIP_INTERVAL_MS = 5 * TAIL_INTERVAL_MS;
 
-/** Until the next moment to ship: the same for all ranks of a node, so that what they send is stored together. */
-export function untilShipping(): number {
-  return SHIP_INTERVAL_MS - (performance.now() % SHIP_INTERVAL_MS);
+/**
+ * Waits for the next moment to ship: the same for all ranks of a node, so that what they send is stored together. It comes
+ * sooner when somebody begins to follow the run, or the rank has ended.
+ */
+export async function untilShipping({ ended, isFollowed, signal }: PumpSource): Promise<void> {
+  const dueMs = multipleAfter(performance.now(), SHIP_INTERVAL_MS);
+  do {
+    const nowMs = performance.now();
+    const nextMs = multipleAfter(nowMs, TAIL_INTERVAL_MS);
+    await delay(nextMs - nowMs, undefined, { signal });
+    if (nextMs >= dueMs) return;
+  } while (!ended() && !isFollowed());
+}
+
+/** The first multiple of the step that is later. */
+function multipleAfter(ms: number, step: number): number {
+  return (Math.floor(ms / step) + 1) * step;
 }
 
 /** Ships one of a rank's files to the telemetry stream, from where it was stored up to its end. */
@@ -27,9 +44,15 @@ export interface Pump {
   close(): Promise<void>;
 }
 
-/** What a pump asks of its attempt. */
-export interface PumpSource {
+/** What is asked of an attempt by who reads what its ranks write. */
+export interface AttemptSource {
   /** Whether nothing more will be written: every process of the attempt is dead. */
   readonly ended: () => boolean;
   readonly signal: AbortSignal;
+}
+
+/** The same for a pump. */
+export interface PumpSource extends AttemptSource {
+  /** Whether somebody wants to see at once what comes. */
+  readonly isFollowed: () => boolean;
 }

@@ -16,8 +16,14 @@ export function rankIdentity(assignment: Assignment, rank: number): RankIdentity
   return { project, runId, attempt, rank };
 }
 
-export function telemetrySubject(of: RankIdentity, kind: "metrics" | "logs" | "samples"): string {
-  return `telemetry.${of.project}.${of.runId}.${of.attempt}.${of.rank}.${kind}`;
+/** Where what a node measured of a rank is published. */
+export function samplesSubject({ project, runId, attempt, rank }: RankIdentity): string {
+  return `telemetry.${project}.${runId}.${attempt}.${rank}.samples`;
+}
+
+/** Where what ranks of an attempt recorded and printed is published. */
+export function bundleSubject({ project, runId, attempt }: Omit<RankIdentity, "rank">): string {
+  return `telemetry.${project}.${runId}.${attempt}.all.bundle`;
 }
 
 /**

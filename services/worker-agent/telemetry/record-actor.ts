@@ -13,7 +13,7 @@ import type { Spool } from "../ranks/spool.ts";
 import { type ActDeps, actOnRecord, cleanUpAfter } from "./act-on-record.ts";
 import type { HaltWatch } from "./halt-watch.ts";
 import { UnusableFileError } from "./open-inside.ts";
-import { type PumpSource, TAIL_INTERVAL_MS } from "./pump.ts";
+import { type AttemptSource, TAIL_INTERVAL_MS } from "./pump.ts";
 import type { RankIdentity } from "./rank-stream.ts";
 
 const RETRY = { firstMs: 200, maxMs: 10_000 };
@@ -28,7 +28,7 @@ export interface RecordActorOptions {
   readonly of: RankIdentity;
   readonly spool: Spool;
   readonly traceparent: string;
-  readonly source: PumpSource;
+  readonly source: AttemptSource;
   /** Called when tracking says that a newer attempt is open. */
   readonly onFenced: () => void;
   readonly halt: HaltWatch;

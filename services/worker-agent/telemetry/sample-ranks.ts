@@ -5,7 +5,7 @@ import type { Logger } from "@trainyard/telemetry";
 import { type RankSample, SEND_AT, sampleBatch, withSample } from "../domain/rank-samples.ts";
 import type { AttemptStatus, RankStatus } from "../ranks/attempt-status.ts";
 import type { TelemetryPublisher } from "./publisher.ts";
-import { type RankIdentity, telemetrySubject } from "./rank-stream.ts";
+import { type RankIdentity, samplesSubject } from "./rank-stream.ts";
 
 const INTERVAL_MS = 1_000;
 /** How long an agent that stops tries to send what it still has. */
@@ -95,7 +95,7 @@ export class RankSampler implements Part {
     const data = toBinary(workeragent.MetricBatchSchema, message);
     const sent = kept.at(-1)?.second ?? 0;
     sampled.sending = this.#publisher
-      .publish(telemetrySubject(of, "samples"), data, msgId, this.#stopping.signal)
+      .publish(samplesSubject(of), data, msgId, this.#stopping.signal)
       .then(
         () => {
           sampled.kept = sampled.kept.filter(({ second }) => second > sent);

@@ -34,6 +34,7 @@ interface StoredPoint {
  */
 export class StandInTracking {
   readonly arrivals: Arrival[] = [];
+  readonly bundles: workeragent.TelemetryBundle[] = [];
   readonly parts: tracking.ReportCheckpointPartRequest[] = [];
   readonly artifacts: tracking.LogArtifactRequest[] = [];
   readonly models: tracking.LogModelRequest[] = [];
@@ -146,14 +147,21 @@ export class StandInTracking {
       this.samples.push(fromBinary(workeragent.MetricBatchSchema, data));
       return;
     }
-    if (subject.endsWith(".metrics")) {
-      const batch = fromBinary(workeragent.MetricBatchSchema, data);
-      const key = `${batch.runId}.${batch.attempt}.${batch.rank}`;
-      const range = { key: `${key}.records`, begin: Number(batch.beginOffset), end: Number(batch.endOffset) };
-      this.#place(range, (stored) => this.#addPoints(key, batch, stored));
-      return;
+    const bundle = fromBinary(workeragent.TelemetryBundleSchema, data);
+    this.bundles.push(bundle);
+    for (const { batch } of bundle.parts) {
+      if (batch.case === "metrics") this.#takePoints(batch.value);
+      if (batch.case === "logs") this.#takeOutput(batch.value);
     }
-    const batch = fromBinary(workeragent.LogBatchSchema, data);
+  }
+
+  #takePoints(batch: workeragent.MetricBatch): void {
+    const key = `${batch.runId}.${batch.attempt}.${batch.rank}`;
+    const range = { key: `${key}.records`, begin: Number(batch.beginOffset), end: Number(batch.endOffset) };
+    this.#place(range, (stored) => this.#addPoints(key, batch, stored));
+  }
+
+  #takeOutput(batch: workeragent.LogBatch): void {
     const stream = batch.stream === workeragent.LogStream.STDOUT ? "stdout" : "stderr";
     const key = `${batch.runId}.${batch.attempt}.${batch.rank}.${stream}`;
     const begin = Number(batch.beginOffset);

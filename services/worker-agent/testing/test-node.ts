@@ -11,6 +11,7 @@ import {
   declareStream,
   eventStreamSpec,
   telemetryStreamSpec,
+  tellFollowed,
 } from "@trainyard/bus";
 import { scheduler, workeragent } from "@trainyard/contracts";
 import { newId } from "@trainyard/domain";
@@ -71,6 +72,8 @@ export interface TestNode {
     of: { readonly jobId: string; readonly attempt: number },
     options?: { readonly logAs?: string; readonly signedFor?: string; readonly ageMs?: number },
   ): Promise<workeragent.StackReply | undefined>;
+  /** Tells once, as tracking does, that somebody follows the run. */
+  tellFollowed(of: { readonly runId: string }): void;
   /** Deletes the node's key. */
   removeDesired(): Promise<void>;
   /** The newest status of an attempt. */
@@ -219,6 +222,7 @@ export async function testNode(): Promise<TestNode> {
       });
       return signDesiredState({ ...key, kid: "scheduler" }, state);
     },
+    tellFollowed: ({ runId }) => tellFollowed(trackingBus, runId),
     removeDesired: () => desired.purge(`node.${nodeId}`),
     status: ({ jobId, attempt }) =>
       heartbeats.at(-1)?.attempts.find((one) => one.jobId === jobId && one.attempt === attempt),

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { newId } from "@trainyard/domain";
 import { fromConnectError } from "@trainyard/service";
 import { testLogger } from "@trainyard/testing";
-import { MetricPump } from "@trainyard/worker-agent";
+import { MetricPump, TelemetryBundler } from "@trainyard/worker-agent";
 import { metricsFrame } from "../../tracking/rank-file.ts";
 import type { TrackingStage } from "../../tracking/stage.ts";
 import { type LoggedPoint, pointsOf, take } from "./logged-point.ts";
@@ -33,12 +33,14 @@ export async function rankWriter(stage: TrackingStage, seed: number): Promise<Wr
   const points = pointsOf(seed);
   const end = { asked: false, written: false };
   let bytes = 0;
+  const attempt = { project: "default", runId, attempt: 1 };
+  const { signal } = new AbortController();
   const pump = new MetricPump({
-    of: { project: "default", runId, attempt: 1, rank: 0 },
+    of: { ...attempt, rank: 0 },
     path,
     from: 0,
-    publisher: stage.publisher,
-    source: { ended: () => end.written, signal: new AbortController().signal },
+    bundler: new TelemetryBundler(attempt, stage.publisher, signal),
+    source: { ended: () => end.written, isFollowed: () => true, signal },
     observe: () => undefined,
     logger: testLogger("chaos"),
   });

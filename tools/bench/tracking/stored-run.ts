@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { writeRankFile } from "@trainyard/test/tracking/rank-file.ts";
 import type { TrackingStage } from "@trainyard/test/tracking/stage.ts";
 import { testLogger, waitFor } from "@trainyard/testing";
-import { MetricPump } from "@trainyard/worker-agent";
+import { MetricPump, TelemetryBundler } from "@trainyard/worker-agent";
 
 /** What the ranks of a run have recorded. */
 export interface RecordedRun {
@@ -26,15 +26,17 @@ export async function storeRun(
   const sizes = paths.map((path, rank) =>
     writeRankFile(path, { ...recorded, seed: recorded.seed * 100 + rank }),
   );
-  const source = { ended: () => true, signal: new AbortController().signal };
+  const source = { ended: () => true, isFollowed: () => false, signal: new AbortController().signal };
+  const attempt = { project: "default", runId, attempt: 1 };
+  const bundler = new TelemetryBundler(attempt, stage.publisher, source.signal);
   const from = performance.now();
   const pumps = paths.map(
     (path, rank) =>
       new MetricPump({
-        of: { project: "default", runId, attempt: 1, rank },
+        of: { ...attempt, rank },
         path,
         from: 0,
-        publisher: stage.publisher,
+        bundler,
         source,
         observe: () => undefined,
         logger: testLogger("bench"),

@@ -11,7 +11,64 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_trainyard_workeragent_v1_telemetry: GenFile;
 
 /**
- * MetricBatch carries metric points of one rank as columns, on subject "telemetry.<project>.<run>.<attempt>.<rank>.metrics".
+ * TelemetryBundle carries what the ranks of one attempt on one node recorded and printed until a moment, on subject
+ * "telemetry.<project>.<run>.<attempt>.all.bundle": a message costs the bus and tracking about the same whatever it holds.
+ *
+ * @generated from message trainyard.workeragent.v1.TelemetryBundle
+ */
+export declare type TelemetryBundle = Message<"trainyard.workeragent.v1.TelemetryBundle"> & {
+  /**
+   * Of any ranks of that attempt, each stored for itself: what is wrong with one keeps no other back.
+   *
+   * @generated from field: repeated trainyard.workeragent.v1.TelemetryPart parts = 1;
+   */
+  parts: TelemetryPart[];
+};
+
+/**
+ * Describes the message trainyard.workeragent.v1.TelemetryBundle.
+ * Use `create(TelemetryBundleSchema)` to create a new message.
+ */
+export declare const TelemetryBundleSchema: GenMessage<TelemetryBundle>;
+
+/**
+ * TelemetryPart is one batch of one rank.
+ *
+ * @generated from message trainyard.workeragent.v1.TelemetryPart
+ */
+export declare type TelemetryPart = Message<"trainyard.workeragent.v1.TelemetryPart"> & {
+  /**
+   * The batch.
+   *
+   * @generated from oneof trainyard.workeragent.v1.TelemetryPart.batch
+   */
+  batch: {
+    /**
+     * Points that the rank logged.
+     *
+     * @generated from field: trainyard.workeragent.v1.MetricBatch metrics = 1;
+     */
+    value: MetricBatch;
+    case: "metrics";
+  } | {
+    /**
+     * A range of its output.
+     *
+     * @generated from field: trainyard.workeragent.v1.LogBatch logs = 2;
+     */
+    value: LogBatch;
+    case: "logs";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message trainyard.workeragent.v1.TelemetryPart.
+ * Use `create(TelemetryPartSchema)` to create a new message.
+ */
+export declare const TelemetryPartSchema: GenMessage<TelemetryPart>;
+
+/**
+ * MetricBatch carries metric points of one rank as columns, in a bundle or on subject "telemetry.<project>.<run>.<attempt>.<rank>.metrics".
  * A point's place is the offset of its record in the rank's file, so a re-sent range overlaps exactly and is trimmed.
  * On subject "….samples" it carries what the node has measured of the rank, a point a second; offsets are milliseconds since the rank's start then.
  *
@@ -103,7 +160,7 @@ export declare type MetricBatch = Message<"trainyard.workeragent.v1.MetricBatch"
 export declare const MetricBatchSchema: GenMessage<MetricBatch>;
 
 /**
- * LogBatch carries a range of one rank's output, on subject "telemetry.<project>.<run>.<attempt>.<rank>.logs".
+ * LogBatch carries a range of one rank's output, in a bundle or on subject "telemetry.<project>.<run>.<attempt>.<rank>.logs".
  *
  * @generated from message trainyard.workeragent.v1.LogBatch
  */

@@ -8,21 +8,35 @@ import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/code
  * Describes the file trainyard/workeragent/v1/telemetry.proto.
  */
 export const file_trainyard_workeragent_v1_telemetry = /*@__PURE__*/
-  fileDesc("Cih0cmFpbnlhcmQvd29ya2VyYWdlbnQvdjEvdGVsZW1ldHJ5LnByb3RvEhh0cmFpbnlhcmQud29ya2VyYWdlbnQudjEiyQEKC01ldHJpY0JhdGNoEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEgwKBHJhbmsYAyABKAUSFAoMYmVnaW5fb2Zmc2V0GAQgASgDEhIKCmVuZF9vZmZzZXQYBSABKAMSDAoEa2V5cxgGIAMoCRIRCglrZXlfaW5kZXgYByADKA0SDQoFc3RlcHMYCCADKBISEAoIdGltZXNfbXMYCSADKAESDgoGdmFsdWVzGAogAygBEg8KB29mZnNldHMYCyADKAMivwEKCExvZ0JhdGNoEg4KBnJ1bl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEgwKBHJhbmsYAyABKAUSMwoGc3RyZWFtGAQgASgOMiMudHJhaW55YXJkLndvcmtlcmFnZW50LnYxLkxvZ1N0cmVhbRIUCgxiZWdpbl9vZmZzZXQYBSABKAMSDAoEZGF0YRgGIAEoDBITCgtvYnNlcnZlZF9tcxgHIAEoARIWCg5sZWZ0X291dF9ieXRlcxgIIAEoAypVCglMb2dTdHJlYW0SGgoWTE9HX1NUUkVBTV9VTlNQRUNJRklFRBAAEhUKEUxPR19TVFJFQU1fU1RET1VUEAESFQoRTE9HX1NUUkVBTV9TVERFUlIQAmIGcHJvdG8z");
+  fileDesc("Cih0cmFpbnlhcmQvd29ya2VyYWdlbnQvdjEvdGVsZW1ldHJ5LnByb3RvEhh0cmFpbnlhcmQud29ya2VyYWdlbnQudjEiSQoPVGVsZW1ldHJ5QnVuZGxlEjYKBXBhcnRzGAEgAygLMicudHJhaW55YXJkLndvcmtlcmFnZW50LnYxLlRlbGVtZXRyeVBhcnQihgEKDVRlbGVtZXRyeVBhcnQSOAoHbWV0cmljcxgBIAEoCzIlLnRyYWlueWFyZC53b3JrZXJhZ2VudC52MS5NZXRyaWNCYXRjaEgAEjIKBGxvZ3MYAiABKAsyIi50cmFpbnlhcmQud29ya2VyYWdlbnQudjEuTG9nQmF0Y2hIAEIHCgViYXRjaCLJAQoLTWV0cmljQmF0Y2gSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDAoEcmFuaxgDIAEoBRIUCgxiZWdpbl9vZmZzZXQYBCABKAMSEgoKZW5kX29mZnNldBgFIAEoAxIMCgRrZXlzGAYgAygJEhEKCWtleV9pbmRleBgHIAMoDRINCgVzdGVwcxgIIAMoEhIQCgh0aW1lc19tcxgJIAMoARIOCgZ2YWx1ZXMYCiADKAESDwoHb2Zmc2V0cxgLIAMoAyK/AQoITG9nQmF0Y2gSDgoGcnVuX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDAoEcmFuaxgDIAEoBRIzCgZzdHJlYW0YBCABKA4yIy50cmFpbnlhcmQud29ya2VyYWdlbnQudjEuTG9nU3RyZWFtEhQKDGJlZ2luX29mZnNldBgFIAEoAxIMCgRkYXRhGAYgASgMEhMKC29ic2VydmVkX21zGAcgASgBEhYKDmxlZnRfb3V0X2J5dGVzGAggASgDKlUKCUxvZ1N0cmVhbRIaChZMT0dfU1RSRUFNX1VOU1BFQ0lGSUVEEAASFQoRTE9HX1NUUkVBTV9TVERPVVQQARIVChFMT0dfU1RSRUFNX1NUREVSUhACYgZwcm90bzM");
+
+/**
+ * Describes the message trainyard.workeragent.v1.TelemetryBundle.
+ * Use `create(TelemetryBundleSchema)` to create a new message.
+ */
+export const TelemetryBundleSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_workeragent_v1_telemetry, 0);
+
+/**
+ * Describes the message trainyard.workeragent.v1.TelemetryPart.
+ * Use `create(TelemetryPartSchema)` to create a new message.
+ */
+export const TelemetryPartSchema = /*@__PURE__*/
+  messageDesc(file_trainyard_workeragent_v1_telemetry, 1);
 
 /**
  * Describes the message trainyard.workeragent.v1.MetricBatch.
  * Use `create(MetricBatchSchema)` to create a new message.
  */
 export const MetricBatchSchema = /*@__PURE__*/
-  messageDesc(file_trainyard_workeragent_v1_telemetry, 0);
+  messageDesc(file_trainyard_workeragent_v1_telemetry, 2);
 
 /**
  * Describes the message trainyard.workeragent.v1.LogBatch.
  * Use `create(LogBatchSchema)` to create a new message.
  */
 export const LogBatchSchema = /*@__PURE__*/
-  messageDesc(file_trainyard_workeragent_v1_telemetry, 1);
+  messageDesc(file_trainyard_workeragent_v1_telemetry, 3);
 
 /**
  * Describes the enum trainyard.workeragent.v1.LogStream.
