@@ -1,9 +1,10 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { clientTracingInterceptor, tokenInterceptor } from "./client-interceptors.ts";
 import { MAX_MESSAGE_BYTES } from "./rpc-server.ts";
 import type { Signer } from "./signer.ts";
+import { unaryTransport } from "./unary-transport.ts";
 
 /** How long a call may take unless told: a caller never waits for ever. */
 const CALL_TIMEOUT_MS = 10_000;
@@ -23,8 +24,8 @@ export interface RpcClientOptions {
   readonly timeoutMs?: number;
   /** The server's limit. */
   readonly maxMessageBytes?: number;
-  /** What is spoken: Connect's own protocol costs half of gRPC's for a unary call. gRPC unless told. */
-  readonly protocol?: "grpc" | "connect";
+  /** For unary calls only, at a third of the cost. */
+  readonly unaryOnly?: boolean;
   /** Names the client's spans; the signer's service unless told. */
   readonly name?: string;
 }
@@ -46,7 +47,14 @@ export function rpcTransport(url: string, options: RpcClientOptions = {}): Trans
     for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
     return next(request);
   };
-  const common = {
+  const interceptors = [
+    clientTracingInterceptor(options.name ?? signer?.kid ?? "client"),
+    withHeaders,
+    ...(token === undefined ? [] : [tokenInterceptor(token)]),
+  ];
+  if (options.unaryOnly)
+    return unaryTransport(url, { interceptors, timeoutMs: timeoutMs || undefined, maxMessageBytes });
+  return createGrpcTransport({
     baseUrl: url,
     ...(timeoutMs === 0 ? {} : { defaultTimeoutMs: timeoutMs }),
     // Equal to the server's limit: a larger message would be refused in a way that breaks the whole connection.
@@ -54,13 +62,6 @@ export function rpcTransport(url: string, options: RpcClientOptions = {}): Trans
     readMaxBytes: maxMessageBytes,
     pingIntervalMs: PING_INTERVAL_MS,
     pingTimeoutMs: PING_TIMEOUT_MS,
-    interceptors: [
-      clientTracingInterceptor(options.name ?? signer?.kid ?? "client"),
-      withHeaders,
-      ...(token === undefined ? [] : [tokenInterceptor(token)]),
-    ],
-  };
-  return options.protocol === "connect"
-    ? createConnectTransport({ ...common, httpVersion: "2", useBinaryFormat: true })
-    : createGrpcTransport(common);
+    interceptors,
+  });
 }

@@ -1,8 +1,14 @@
+import type { IncomingMessage } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type {
+  UniversalHandler,
+  UniversalServerRequest,
+  UniversalServerResponse,
+} from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Logger } from "@trainyard/telemetry";
 import { grpcMessage } from "./grpc-message.ts";
+import { headerPairs } from "./http-post.ts";
 import { sendJson } from "./ops-endpoints.ts";
 import type { HttpHandler } from "./shared-port-server.ts";
 
@@ -34,7 +40,10 @@ export function serveRpc(
 async function serve(handler: UniversalHandler, request: Request, response: Response): Promise<void> {
   let universal: ReturnType<typeof universalRequestFromNodeRequest>;
   try {
-    universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
+    universal =
+      handler.method.methodKind === "unary" && isHttp1(request)
+        ? unaryRequest(request, response)
+        : universalRequestFromNodeRequest(request, response, undefined, undefined);
   } catch {
     sendJson(response, 400, { code: "invalid_argument", message: "the request has no valid target" });
     return;
@@ -43,6 +52,29 @@ async function serve(handler: UniversalHandler, request: Request, response: Resp
   const { trailer } = answer;
   const respelled = trailer === undefined ? answer : withTrailer(answer, () => withGrpcMessage(trailer));
   await universalResponseToNodeResponse(respelled, response);
+}
+
+function isHttp1(request: Request): request is IncomingMessage {
+  return request.httpVersionMajor === 1;
+}
+
+/**
+ * What the adapter makes of a request, without the generator that it wraps around the body: a generator function made
+ * for one call keeps all of the call in memory until the next full collection (docs/adr/0022).
+ */
+function unaryRequest(request: IncomingMessage, response: Response): UniversalServerRequest {
+  const left = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) left.abort(new ConnectError("the caller has left", Code.Canceled));
+  });
+  return {
+    httpVersion: request.httpVersion,
+    method: request.method ?? "",
+    url: new URL(request.url ?? "", `http://${request.headers.host}`).toString(),
+    header: new Headers(headerPairs(request.rawHeaders)),
+    body: request,
+    signal: left.signal,
+  };
 }
 
 /** The adapter reads the trailer when the body has been sent; before that it is not complete. */

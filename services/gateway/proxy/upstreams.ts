@@ -63,7 +63,7 @@ export function createUpstreams(
   const byService = new Map<string, Upstream>(
     upstreamNames.flatMap((name) => {
       const options = { name: "gateway", timeoutMs: 0 };
-      const unary = rpcTransport(urls[name], { ...options, protocol: "connect" });
+      const unary = rpcTransport(urls[name], { ...options, unaryOnly: true });
       const upstream = { name, unary, streaming: rpcTransport(urls[name], options) };
       return upstreamServices[name].map(({ typeName }): [string, typeof upstream] => [typeName, upstream]);
     }),

@@ -9,8 +9,8 @@ import { creatingTransaction } from "../store/session.ts";
 import { packTime } from "./pack-metrics.ts";
 import { isCurrent, summarizeBatches, summarizeFolded } from "./run-metrics.ts";
 
-/** Batches folded in one transaction: few enough to be done long before the database would end it. */
-const MAX_BATCHES = 200;
+/** Batches folded in one transaction: few enough that calls which come meanwhile wait for milliseconds. */
+const MAX_BATCHES = 50;
 
 /**
  * Adds what was stored of a run since the last time to its summaries, in transactions that also mark the batches as
