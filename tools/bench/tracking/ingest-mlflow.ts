@@ -6,8 +6,8 @@ import { type Measurement, median } from "../result.ts";
 import { startPeer } from "../start-peer.ts";
 import { logBatches } from "./mlflow-client.ts";
 
-const ROUNDS = 3;
-const CALLS = 60;
+const ROUNDS = 5;
+const CALLS = 100;
 /** MLflow's own server takes a tenth as many a second. */
 const PEER_CALLS = 20;
 
