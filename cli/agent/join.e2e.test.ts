@@ -103,4 +103,44 @@ describe("machines that join a platform", () => {
       `TRAINYARD_ADDRESS="${a.address}"`,
     );
   });
+
+  it("trains over a folder that it sees as the platform does, and is refused where another lies in its place", async () => {
+    const shared = tempDir("shared");
+    const listen = ["--listen", network.hostAddress, "--no-agent"];
+    const { url } = await startUp(shared, listen);
+    const user = (args: readonly string[]) =>
+      trainyard(args, { cwd: shared, env: { TRAINYARD_DATA: shared } });
+    const { stdout: token } = await user(["agent", "invite", "node_c", "--as", "admin"]);
+    const joining = ["agent", "join", url, "--token", token.trim(), "--dir", join(shared, "node_c")];
+    const blobs = join(shared, "blobs");
+    // As on a machine of its own, where nobody has mounted the platform's folder.
+    const elsewhere = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', blobs];
+    const apart = await trainyard(joining, { on: { ...a, prefix: [...a.prefix, ...elsewhere] } });
+    expect(apart.code).not.toBe(0);
+    expect(apart.stderr).toContain("BLOB_STORE_UNSEEN");
+    expect(apart.stderr).toContain(`Mount that folder here under the same path`);
+
+    const env = { TRAINYARD_LAUNCHER: "off" };
+    const agent = startCommand([...joining, "--slots", "2"], { on: a, env });
+    await waitFor("the node", async () => {
+      expect(agent.output.stderr).not.toContain("error");
+      const { stdout } = await user(["nodes", "--json"]);
+      return (JSON.parse(stdout) as { nodes?: unknown[] }).nodes?.length === 1;
+    });
+    writeFileSync(join(shared, "gang.py"), script);
+    writeFileSync(
+      join(shared, "gang.yaml"),
+      "name: gang\nentrypoint: [gang.py]\nnprocPerNode: 2\nretries: 0\n",
+    );
+    const ran = await user(["submit", "gang.yaml", "--follow"]);
+    expect(ran.code, ran.stdout + ran.stderr + agent.output.stderr).toBe(0);
+    const job = /job_[A-Za-z0-9]+/.exec(ran.stdout)?.[0] ?? "";
+    const { stdout: kept } = await user(["checkpoints", job, "--json"]);
+    const { checkpoints } = JSON.parse(kept) as { readonly checkpoints: readonly Kept[] };
+    const store = openBlobStore(`file://${blobs}`);
+    const digests = checkpoints.flatMap(({ parts }) => parts.flatMap(({ files }) => files));
+    expect(digests).not.toEqual([]);
+    for (const { digest } of digests) expect(await store.stat(digest)).toBeDefined();
+    expect((await agent.kill("SIGTERM")).code).toBe(0);
+  });
 });

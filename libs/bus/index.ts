@@ -12,7 +12,6 @@ export {
 export { deadLetterFeeder } from "./dead-letter-feeder.ts";
 export { declareStream } from "./declare-stream.ts";
 export { apiCodes, hasApiCode, PublishError, StalePublisherError, StreamDeclarationError } from "./errors.ts";
-export { hearFollowed, tellFollowed } from "./followed-runs.ts";
 export { done, type HandlerResult, reject, retry } from "./handler-result.ts";
 export { inboxPrefix } from "./inbox-prefix.ts";
 export { buckets, createKv, isKvConflict, openKv } from "./kv.ts";
@@ -25,6 +24,7 @@ export {
 } from "./nats-server-config.ts";
 export { generateNkey, type Nkey } from "./nkey.ts";
 export { createRoom, type Room } from "./room.ts";
+export { hearChanged, hearFollowed, tellChanged, tellFollowed } from "./run-words.ts";
 export {
   advisoryStreamSpec,
   deadLetterStreamSpec,

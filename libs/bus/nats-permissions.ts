@@ -1,7 +1,7 @@
 import { eventServices, eventStreamName } from "@trainyard/contracts";
-import { followedSubjects } from "./followed-runs.ts";
 import { inboxPrefix } from "./inbox-prefix.ts";
 import { buckets } from "./kv.ts";
+import { changedSubjects, followedSubjects } from "./run-words.ts";
 import { streamNames } from "./stream-spec.ts";
 
 /** Subjects a user may publish to or subscribe to. */
@@ -64,7 +64,13 @@ function servicePublishes(service: string): readonly string[] {
         ]),
       ];
     case "tracking":
-      return [...own, ...owns(streamNames.telemetry), ...consumes(streamNames.telemetry), followedSubjects];
+      return [
+        ...own,
+        ...owns(streamNames.telemetry),
+        ...consumes(streamNames.telemetry),
+        followedSubjects,
+        changedSubjects,
+      ];
     case "gateway":
       // Shows every event, and looks up, replays and removes dead letters of every stream.
       return [
@@ -114,7 +120,7 @@ function agentPublishes(nodeId: string): readonly string[] {
 /** What a service hears beside its answers. */
 const alsoHears: Readonly<Record<string, readonly string[]>> = {
   scheduler: ["agents.*.heartbeat", "agents.*.stack-replies.*"],
-  tracking: [followedSubjects],
+  tracking: [followedSubjects, changedSubjects],
   gateway: ["trainyard.>"],
 };
 

@@ -1,11 +1,14 @@
 import { createLately } from "./domain/lately.ts";
 
 /**
- * Tells waiters in this process that something of a run was committed, so that they need not wait for their poll; and, the
- * other way round, tells who stores what arrives that somebody is about to read it.
+ * Tells waiters, here and in other replicas, that something of a run was committed, so that they need not wait for their
+ * poll; and, the other way round, tells who stores what arrives that somebody is about to read it.
  */
 export interface RunSignals {
+  /** Something of the run was committed here. Others are told when somebody follows it. */
   raise(runId: string): void;
+  /** The same, as another replica has told. */
+  noteChanged(runId: string): void;
   /**
    * Somebody follows the run, or reads it: for FOLLOWED_MS it counts as followed, here and wherever `tellBy` leads. Returns
    * for how many milliseconds it has done so without a lapse.
@@ -13,8 +16,8 @@ export interface RunSignals {
   follow(runId: string): number;
   /** The same, as another replica has told: what has arrived here is stored now, where the other one reads it. */
   noteFollowed(runId: string): void;
-  /** By what others are told of a run that is followed here: at once, and again while it is. */
-  tellBy(tell: (runId: string) => void): void;
+  /** By what others are told of runs. */
+  tellBy(tell: RunTeller): void;
   /** Whether somebody follows the run, or waits for what comes of it. */
   isFollowed(runId: string): boolean;
   /** Resolves when what had arrived of the run is stored, and has it stored now; undefined when nothing waits. */
@@ -28,6 +31,14 @@ export interface RunSignals {
   listen(runId: string): RunListener;
 }
 
+/** What others are told of. */
+export interface RunTeller {
+  /** The run is followed here: at once, and again while it is. */
+  readonly followed: (runId: string) => void;
+  /** Something of it was committed here, and somebody follows it, wherever. */
+  readonly changed: (runId: string) => void;
+}
+
 /** One waiter's ear. */
 export interface RunListener {
   next(timeoutMs: number, signal: AbortSignal): Promise<void>;
@@ -38,19 +49,23 @@ export interface RunListener {
 const FOLLOWED_MS = 5_000;
 const TELL_EVERY_MS = 1_000;
 
-/** Signals of this process; other replicas find what it commits by polling. */
 export function createRunSignals(): RunSignals {
   const listeners = new Map<string, Set<() => void>>();
   const followed = createLately(FOLLOWED_MS);
   const told = createLately(TELL_EVERY_MS);
-  let tell = (_runId: string) => {};
+  let tell: RunTeller = { followed() {}, changed() {} };
   let settle = (_runId: string): Promise<unknown> | undefined => undefined;
+
+  function wakeAll(runId: string): void {
+    for (const wake of listeners.get(runId) ?? []) wake();
+  }
+
   return {
     follow(runId) {
       const forMs = followed.note(runId);
       if (!told.has(runId)) {
         told.note(runId);
-        tell(runId);
+        tell.followed(runId);
       }
       return forMs;
     },
@@ -67,8 +82,10 @@ export function createRunSignals(): RunSignals {
       settle = by;
     },
     raise(runId) {
-      for (const wake of listeners.get(runId) ?? []) wake();
+      wakeAll(runId);
+      if (followed.has(runId)) tell.changed(runId);
     },
+    noteChanged: wakeAll,
     listen(runId) {
       let raised = false;
       let resume: (() => void) | undefined;

@@ -11,7 +11,7 @@ import type { Scope } from "../store/session.ts";
 import { runMetrics } from "./run-metrics.ts";
 import { type RunView, viewRun } from "./run-view.ts";
 
-/** How often is looked for what another replica has stored. */
+/** How often is looked for what was stored without a word of it coming here. */
 export const POLL_MS = 250;
 /** Points in one message of a tail. */
 const MAX_POINTS_PER_MESSAGE = 10_000;
