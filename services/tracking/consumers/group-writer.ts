@@ -154,7 +154,7 @@ function takeGroup(queue: Waiting[]): Waiting[] {
   return queue.splice(0, count);
 }
 
-/** About the bytes that batches take in the database. */
+/** About the bytes that batches take in the database at most. */
 function weightOf(batches: readonly { readonly item: TelemetryItem }[]): number {
   return batches.reduce(
     (sum, { item }) =>

@@ -3,6 +3,7 @@ import type { BlockStatistics } from "../domain/block-statistics.ts";
 import type { MetricSegment } from "../domain/metric-segment.ts";
 import type { PointColumns, SeriesPoint } from "../domain/series-buckets.ts";
 import { decodeColumn, encodeBits, encodeGrid } from "./column-codec.ts";
+import { columnReader, joinColumns } from "./joined-columns.ts";
 
 /**
  * Segments as bytes: each is its four columns (steps, times, offsets, values), each column with its length before it. A
@@ -158,26 +159,4 @@ function finish(bytes: Uint8Array, compress: boolean): Uint8Array {
 function open(encoded: Uint8Array): Uint8Array {
   const body = encoded.subarray(1);
   return encoded[0] === WHOLE_ZSTD ? zstdDecompressSync(body) : body;
-}
-
-const LENGTH_BYTES = 4;
-
-function joinColumns(columns: readonly Uint8Array[]): Uint8Array {
-  const lengths = columns.map(({ length }) => {
-    const bytes = Buffer.alloc(LENGTH_BYTES);
-    bytes.writeUInt32LE(length);
-    return bytes;
-  });
-  return Buffer.concat(columns.flatMap((column, index) => [lengths[index] ?? Buffer.alloc(0), column]));
-}
-
-function columnReader(bytes: Uint8Array): () => Uint8Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 0;
-  return () => {
-    const begin = at + LENGTH_BYTES;
-    at = begin + view.getUint32(at, true);
-    if (at > bytes.length) throw new RangeError("a column is cut short");
-    return bytes.subarray(begin, at);
-  };
 }

@@ -12,14 +12,15 @@ import type { MetricBatch } from "../domain/metric-batch.ts";
 import type { OffsetRange } from "../domain/offset-ranges.ts";
 import { CALL_RANK, type RankSource, samplesOf } from "../domain/telemetry-source.ts";
 import type { VisibleHistory } from "../domain/visible-history.ts";
-import { packColumns, unpackColumns } from "./metric-columns.ts";
+import { packColumns, unpackColumns, unpackPlainColumns } from "./metric-columns.ts";
 import { DUPLICATE_KEY, type Scope, within } from "./session.ts";
 
 /** Points as they came. Batches of one rank never overlap: what was stored before is cut off. */
 interface MetricBatchDocument extends RankSource {
   /** `<run>:<attempt>:<rank>:<begin>`; of a call see metric-calls.ts. */
   readonly _id: string;
-  readonly schemaVersion: 2;
+  /** 2: columns as an earlier version packed them. */
+  readonly schemaVersion: 2 | 3;
   readonly project: string;
   readonly createdAt: Date;
   readonly createdBy: string;
@@ -265,7 +266,7 @@ function documentOf(
   const { runId, attempt, rank } = source;
   return {
     _id: `${runId}:${attempt}:${rank}:${batch.begin}`,
-    schemaVersion: 2,
+    schemaVersion: 3,
     project,
     createdAt,
     createdBy: "telemetry",
@@ -299,8 +300,9 @@ function identifiedBatchOf(document: WithId<MetricBatchDocument>): StoredBatch &
 }
 
 function storedBatchOf(document: WithId<MetricBatchDocument>): StoredBatch {
-  const { runId, attempt, rank, begin, end, keys, count, columns } = document;
-  const batch = { begin, end, keys, ...unpackColumns(columns.value(), count, begin) };
+  const { runId, attempt, rank, begin, end, keys, count, columns, schemaVersion } = document;
+  const unpack = schemaVersion === 2 ? unpackPlainColumns : unpackColumns;
+  const batch = { begin, end, keys, ...unpack(columns.value(), count, begin) };
   return { source: { runId, attempt, rank }, batch };
 }
 

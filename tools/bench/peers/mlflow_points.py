@@ -1,11 +1,12 @@
 """What MLflow's client does with points against any server; prints one JSON object.
 
-``mlflow_points.py log-batch URI CALLS RUN`` sends CALLS batches of 1,000 points to the run ("new": one that it makes first):
-points a second. ``mlflow_points.py history URI POINTS READS`` logs so many points of one metric and reads its whole
-history again and again: milliseconds of each read.
+``mlflow_points.py log-batch TURNS CALLS NAME=URL[=TOKEN]...`` sends CALLS batches of 1,000 points to each server in turn, TURNS
+times: points a second of each, by its name, and how many points each has in the end. ``mlflow_points.py history URI POINTS READS`` logs so many points of one metric and
+reads its whole history again and again: milliseconds of each read.
 """
 
 import json
+import os
 import sys
 import time
 
@@ -15,6 +16,8 @@ from mlflow.tracking import MlflowClient
 
 BATCH = 1_000
 KEYS = 10
+# Calls at the begin of a turn that do not count: the server before has emptied the processor's caches.
+WARM_UP = 2
 
 
 def new_run(client: MlflowClient) -> str:
@@ -23,21 +26,41 @@ def new_run(client: MlflowClient) -> str:
     return str(client.create_run(experiment).info.run_id)
 
 
-def log_batch(client: MlflowClient, calls: int, run_id: str) -> dict[str, object]:
-    """Send the batches one after the other, as one training process does."""
-    run = new_run(client) if run_id == "new" else run_id
-    batches = [
-        [
-            Metric(f"k{index % KEYS}", index * 0.37 + call, 1_700_000_000_000 + index, (call * BATCH + index) // KEYS)
-            for index in range(BATCH)
-        ]
-        for call in range(calls + 1)
+def batch(call: int) -> list[Metric]:
+    """Make the points of the call: no two calls have one in common."""
+    return [
+        Metric(f"k{index % KEYS}", index * 0.37 + call, 1_700_000_000_000 + index, (call * BATCH + index) // KEYS)
+        for index in range(BATCH)
     ]
-    client.log_batch(run, metrics=batches[calls])
-    began = time.perf_counter()
-    for call in range(calls):
-        client.log_batch(run, metrics=batches[call])
-    return {"value": calls * BATCH / (time.perf_counter() - began)}
+
+
+def log_batch(turns: int, calls: int, servers: list[str]) -> dict[str, object]:
+    """Send the batches one after the other, as one training process does, to one server and then the next.
+
+    One process is quicker than another for as long as it lives, so all servers are measured by the same.
+    """
+    runs: dict[str, tuple[MlflowClient, str, str]] = {}
+    seconds: dict[str, float] = {}
+    for server in servers:
+        name, url, token = (server + "=").split("=")[:3]
+        os.environ["MLFLOW_TRACKING_TOKEN"] = token
+        client = MlflowClient(url)
+        runs[name] = (client, "none" if name == "nothing" else new_run(client), token)
+        seconds[name] = 0
+    for turn in range(turns):
+        for name, (client, run_id, token) in runs.items():
+            # The client reads its token from the environment at each call.
+            os.environ["MLFLOW_TRACKING_TOKEN"] = token
+            first = turn * (calls + WARM_UP)
+            batches = [batch(first + call) for call in range(calls + WARM_UP)]
+            for points in batches[:WARM_UP]:
+                client.log_batch(run_id, metrics=points)
+            began = time.perf_counter()
+            for points in batches[WARM_UP:]:
+                client.log_batch(run_id, metrics=points)
+            seconds[name] += time.perf_counter() - began
+    values = {name: turns * calls * BATCH / taken for name, taken in seconds.items()}
+    return {"values": values, "points": turns * (calls + WARM_UP) * BATCH}
 
 
 def history(client: MlflowClient, points: int, reads: int) -> dict[str, object]:
@@ -57,12 +80,15 @@ def history(client: MlflowClient, points: int, reads: int) -> dict[str, object]:
     return {"samples": samples}
 
 
-def main(what: str, uri: str, first: str, second: str) -> None:
+def main(what: str, *args: str) -> None:
     """Measure, and print."""
-    client = MlflowClient(uri)
-    mlflow.set_tracking_uri(uri)
-    figures = log_batch(client, int(first), second) if what == "log-batch" else history(client, int(first), int(second))
+    if what == "log-batch":
+        turns, calls, *servers = args
+        figures = log_batch(int(turns), int(calls), servers)
+    else:
+        uri, points, reads = args
+        figures = history(MlflowClient(uri), int(points), int(reads))
     sys.stdout.write(json.dumps({**figures, "version": mlflow.__version__}) + "\n")
 
 
-main(*sys.argv[1:5])
+main(*sys.argv[1:])

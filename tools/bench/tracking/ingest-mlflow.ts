@@ -6,10 +6,12 @@ import { type Measurement, median } from "../result.ts";
 import { startPeer } from "../start-peer.ts";
 import { logBatches } from "./mlflow-client.ts";
 
-const ROUNDS = 5;
-const CALLS = 100;
-/** MLflow's own server takes a tenth as many a second. */
-const PEER_CALLS = 20;
+/** Each a process of its own. */
+const ROUNDS = 7;
+const TURNS = 3;
+const CALLS = 30;
+/** MLflow's own server takes a fifth as many a second. */
+const PEER_CALLS = 10;
 
 /** MLflow's client against a server that does nothing, the gateway, and MLflow's server, in turn. */
 export async function measureMlflowIngest(
@@ -31,13 +33,20 @@ export async function measureMlflowIngest(
     let version = "";
     for (let round = 1; round <= ROUNDS; round++) {
       say(`round ${round} of ${ROUNDS}: MLflow's client, batches of 1,000`);
-      most.push((await logBatches(idle.url, { calls: CALLS, runId: "none" })).value);
-      own.push((await logBatches(gateway, { calls: CALLS, token: tokens.submitter })).value);
-      const answer = await logBatches(peer.url, { calls: PEER_CALLS });
-      theirs.push(answer.value);
+      const { values } = await logBatches(
+        [
+          ["nothing", idle.url],
+          ["trainyard", gateway, tokens.submitter],
+        ] as const,
+        { turns: TURNS, calls: CALLS },
+      );
+      most.push(values.nothing);
+      own.push(values.trainyard);
+      const answer = await logBatches([["mlflow", peer.url]] as const, { turns: 1, calls: PEER_CALLS });
+      theirs.push(answer.values.mlflow);
       version = answer.version;
     }
-    // Each round's runs stand beside each other in time, so their ratio is what is compared.
+    // Each round's are of one process and stand beside each other in time, so their ratio is what is compared.
     const shares = own.map((value, round) => (100 * value) / (most[round] ?? value));
     const server = { name: "mlflow server (SQLite)", version };
     return [

@@ -7,19 +7,26 @@ import { mlflowBin } from "../../mlflow/mlflow-server.ts";
 const run = promisify(execFile);
 const script = join(checkoutRoot, "tools/bench/peers/mlflow_points.py");
 
-/** Points a second that MLflow's client gets rid of, in batches of 1,000, one after the other. */
-export async function logBatches(
-  uri: string,
-  {
-    calls,
-    token = "",
-    runId = "new",
-  }: { readonly calls: number; readonly token?: string; readonly runId?: string },
-): Promise<{ readonly value: number; readonly version: string }> {
-  return measured(["log-batch", uri, String(calls), runId], token) as Promise<{
-    value: number;
-    version: string;
-  }>;
+/** A server as the script takes it; only `nothing` knows no runs. */
+type Server = readonly [name: string, url: string, token?: string];
+
+/**
+ * Points a second that one process with MLflow's client gets rid of at each of the servers, in batches of 1,000, one after the
+ * other: so many calls to each in turn, so many times.
+ */
+export async function logBatches<S extends readonly Server[]>(
+  servers: S,
+  { turns, calls }: { readonly turns: number; readonly calls: number },
+): Promise<{
+  readonly values: Readonly<Record<S[number][0], number>>;
+  /** Sent to each, those before the clock began among them. */
+  readonly points: number;
+  readonly version: string;
+}> {
+  const args = servers.map((server) => server.join("="));
+  return measured(["log-batch", String(turns), String(calls), ...args], "") as ReturnType<
+    typeof logBatches<S>
+  >;
 }
 
 /** Milliseconds of each read of a whole history, after logging it. */

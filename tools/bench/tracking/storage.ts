@@ -109,9 +109,9 @@ async function mlflowBytes(stage: TrackingStage, say: (line: string) => void) {
   const database = join(home, "mlflow.db");
   try {
     const before = statSync(database).size;
-    const { version } = await logBatches(server.url, { calls: PEER_CALLS });
-    // One batch more than is timed.
-    const value = (statSync(database).size - before) / ((PEER_CALLS + 1) * 1_000);
+    const sent = await logBatches([["mlflow", server.url]], { turns: 1, calls: PEER_CALLS });
+    const { version, points } = sent;
+    const value = (statSync(database).size - before) / points;
     return { name: "mlflow server (SQLite)", version, value };
   } finally {
     await server.stop();
