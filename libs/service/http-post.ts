@@ -39,6 +39,7 @@ export function httpPoster(baseUrl: string, maxBytes: number): (post: HttpPost) 
 
   return async ({ url, header, body, signal, timeoutMs }) => {
     if (signal.aborted) throw canceled(signal);
+    if (timeoutMs !== undefined && timeoutMs < 0) throw tooLate();
     const answer = Promise.withResolvers<HttpAnswer>();
     const headers = { ...Object.fromEntries(header), "content-length": body.byteLength };
     const sent = open(url, { agent, method: "POST", headers });
@@ -47,7 +48,7 @@ export function httpPoster(baseUrl: string, maxBytes: number): (post: HttpPost) 
       sent.destroy();
     };
     const onAbort = () => giveUp(canceled(signal));
-    const onTime = () => giveUp(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+    const onTime = () => giveUp(tooLate());
     const timer = timeoutMs === undefined ? undefined : setTimeout(onTime, timeoutMs);
     signal.addEventListener("abort", onAbort);
     sent.on("error", (error) => giveUp(unanswered(error)));
@@ -70,6 +71,10 @@ export function httpPoster(baseUrl: string, maxBytes: number): (post: HttpPost) 
 
 function canceled(signal: AbortSignal): ConnectError {
   return ConnectError.from(signal.reason, Code.Canceled);
+}
+
+function tooLate(): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
 }
 
 function unanswered(error: unknown): ConnectError {

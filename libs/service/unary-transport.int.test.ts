@@ -171,11 +171,17 @@ describe("a call that comes to no answer", () => {
     });
   });
 
-  it("ends at its deadline where the service hears nothing of it", async () => {
-    const deaf = await startRaw(() => undefined);
-    expect(await failure(clientOf(deaf).listNodes({}, { timeoutMs: 100 }))).toMatchObject({
-      code: Code.DeadlineExceeded,
+  it("ends at its deadline where the service hears nothing of it, and is not made after it", async () => {
+    let connections = 0;
+    const deaf = await startRaw(() => {
+      connections += 1;
     });
+    for (const timeoutMs of [100, -1]) {
+      expect(await failure(clientOf(deaf).listNodes({}, { timeoutMs }))).toMatchObject({
+        code: Code.DeadlineExceeded,
+      });
+    }
+    expect(connections).toBe(1);
   });
 
   it("is UNAVAILABLE where nobody listens, and where the connection breaks before or within the answer", async () => {
