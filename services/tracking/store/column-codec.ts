@@ -3,7 +3,8 @@
  *
  * - **Grid**, for steps, times and offsets: numbers that are whole, or whole after a multiplication by a power of two
  *   (every time of this century in milliseconds is a multiple of 2^-12), as the difference of differences of neighbours,
- *   zigzag varints (T. Pelkonen et al., "Gorilla: A Fast, Scalable, In-Memory Time Series Database", VLDB 2015). Steps and
+ *   zigzag varints, as long as those stay below 2^52: a time of today in fractions of a millisecond does not, and falls to
+ *   the bits (T. Pelkonen et al., "Gorilla: A Fast, Scalable, In-Memory Time Series Database", VLDB 2015). Steps and
  *   regular times become zeros.
  * - **Bits**, for values and whatever no grid holds: the eight bytes as they are, or split into planes of equal weight, or
  *   each xored with its neighbour and then split, and zstd over that; the smallest of them. Measured against zstd or deflate

@@ -1,12 +1,11 @@
 """What MLflow's client does with points against any server; prints one JSON object.
 
-``mlflow_points.py log-batch TURNS CALLS NAME=URL[=TOKEN]...`` sends CALLS batches of 1,000 points to each server in turn, TURNS
-times: points a second of each, by its name, and how many points each has in the end. ``mlflow_points.py history URI POINTS READS`` logs so many points of one metric and
-reads its whole history again and again: milliseconds of each read.
+``mlflow_points.py log-batch TURNS CALLS NAME=URL...`` sends CALLS batches of 1,000 points to each server in turn, TURNS times:
+points a second of each, by its name, and how many points each has in the end. ``mlflow_points.py history URI POINTS READS``
+logs so many points of one metric and reads its whole history again and again: milliseconds of each read.
 """
 
 import json
-import os
 import sys
 import time
 
@@ -39,18 +38,15 @@ def log_batch(turns: int, calls: int, servers: list[str]) -> dict[str, object]:
 
     One process is quicker than another for as long as it lives, so all servers are measured by the same.
     """
-    runs: dict[str, tuple[MlflowClient, str, str]] = {}
+    runs: dict[str, tuple[MlflowClient, str]] = {}
     seconds: dict[str, float] = {}
     for server in servers:
-        name, url, token = (server + "=").split("=")[:3]
-        os.environ["MLFLOW_TRACKING_TOKEN"] = token
+        name, url = server.split("=", 1)
         client = MlflowClient(url)
-        runs[name] = (client, "none" if name == "nothing" else new_run(client), token)
+        runs[name] = (client, "none" if name == "nothing" else new_run(client))
         seconds[name] = 0
     for turn in range(turns):
-        for name, (client, run_id, token) in runs.items():
-            # The client reads its token from the environment at each call.
-            os.environ["MLFLOW_TRACKING_TOKEN"] = token
+        for name, (client, run_id) in runs.items():
             first = turn * (calls + WARM_UP)
             batches = [batch(first + call) for call in range(calls + WARM_UP)]
             for points in batches[:WARM_UP]:

@@ -36,9 +36,9 @@ export async function measureMlflowIngest(
       const { values } = await logBatches(
         [
           ["nothing", idle.url],
-          ["trainyard", gateway, tokens.submitter],
+          ["trainyard", gateway],
         ] as const,
-        { turns: TURNS, calls: CALLS },
+        { turns: TURNS, calls: CALLS, token: tokens.submitter },
       );
       most.push(values.nothing);
       own.push(values.trainyard);

@@ -8,15 +8,15 @@ const run = promisify(execFile);
 const script = join(checkoutRoot, "tools/bench/peers/mlflow_points.py");
 
 /** A server as the script takes it; only `nothing` knows no runs. */
-type Server = readonly [name: string, url: string, token?: string];
+type Server = readonly [name: string, url: string];
 
 /**
  * Points a second that one process with MLflow's client gets rid of at each of the servers, in batches of 1,000, one after the
- * other: so many calls to each in turn, so many times.
+ * other: so many calls to each in turn, so many times. All are shown the same token.
  */
 export async function logBatches<S extends readonly Server[]>(
   servers: S,
-  { turns, calls }: { readonly turns: number; readonly calls: number },
+  { turns, calls, token = "" }: { readonly turns: number; readonly calls: number; readonly token?: string },
 ): Promise<{
   readonly values: Readonly<Record<S[number][0], number>>;
   /** Sent to each, those before the clock began among them. */
@@ -24,7 +24,7 @@ export async function logBatches<S extends readonly Server[]>(
   readonly version: string;
 }> {
   const args = servers.map((server) => server.join("="));
-  return measured(["log-batch", String(turns), String(calls), ...args], "") as ReturnType<
+  return measured(["log-batch", String(turns), String(calls), ...args], token) as ReturnType<
     typeof logBatches<S>
   >;
 }
