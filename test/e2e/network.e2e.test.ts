@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { globSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { registry, scheduler } from "@trainyard/contracts";
 import { checkoutRoot } from "@trainyard/local";
@@ -25,6 +25,8 @@ let dir: string;
 let network: TestNetwork;
 let fleet: Fleet;
 const agents = new Map<string, ServiceProcess>();
+/** Of the final weights, however often ranks of the training were killed. */
+let unbroken: string;
 
 async function startAgent(name: string): Promise<void> {
   const on = network.nodes[names.indexOf(name)];
@@ -55,9 +57,13 @@ describe("a gang on nodes with addresses of their own", () => {
     const user = flowClients(fleet.platform.url("gateway"), fleet.tokens.submitter);
     // It has no checkpoint but what its survivors save.
     const spec = await recoveryJob(user, { stepDelayMs: 10, steps: 40 });
-    const unbroken = await trainedDigest(user, spec);
+    unbroken = await trainedDigest(user, spec);
     for (const rank of [0, 1]) {
-      const killed = await killedTraining(user, spec, dir, { rank, atStep: 10, delayMs: 7 * rank });
+      const killed = await killedTraining(user, spec, fleet.platform.dir, {
+        rank,
+        atStep: 10,
+        delayMs: 7 * rank,
+      });
       const [first, second] = killed.job.attempts;
       expect(first?.placements.map(({ ranks }) => ranks)).toEqual([[0], [1]]);
       expect(first?.failure).toMatchObject({ reason: "RANK_KILLED", rank });
@@ -70,28 +76,39 @@ describe("a gang on nodes with addresses of their own", () => {
   it("goes on from a whole checkpoint when an agent is killed while the survivors of the nodes agree on what to save", async () => {
     const user = flowClients(fleet.platform.url("gateway"), fleet.tokens.submitter);
     const spec = await recoveryJob(user, { stepDelayMs: 10, steps: 40, checkpointEverySteps: 4 });
-    const talking = (name: string) =>
-      globSync(join(agentDir(fleet.platform, name), "attempts/*/handover-word.json"));
-    const before = new Set(names.flatMap(talking));
+    const inAttempts = (name: string, file: string) =>
+      globSync(join(agentDir(fleet.platform, name), "attempts/*", file));
+    const old = new Set(names.flatMap((name) => inAttempts(name, "rank-1/started.json")));
     const restarted = (async () => {
-      const isNew = (file: string) => !before.has(file);
-      const begun = () => names.find((name) => talking(name).some(isNew));
-      const name = await waitFor("a node to begin", begun, { timeoutMs: 180_000, intervalMs: 2 });
+      const ran = () =>
+        names.flatMap((name) => inAttempts(name, "rank-1/started.json")).find((file) => !old.has(file));
+      const attempt = basename(dirname(dirname(await waitFor("rank 1", ran, { timeoutMs: 180_000 }))));
+      const talks = (name: string) =>
+        existsSync(join(agentDir(fleet.platform, name), "attempts", attempt, "handover-word.json"));
+      const name = await waitFor("a node to begin", () => names.find(talks), {
+        timeoutMs: 180_000,
+        intervalMs: 2,
+      });
       await agents.get(name)?.kill("SIGKILL");
       await startAgent(name);
+      return name;
     })();
-    const killed = await killedTraining(user, spec, dir, { rank: 1, atStep: 10, delayMs: 0 });
-    await restarted;
+    const killed = await killedTraining(user, spec, fleet.platform.dir, { rank: 1, atStep: 10, delayMs: 0 });
     const [first, second] = killed.job.attempts;
-    expect(first?.failure).toMatchObject({ reason: "RANK_KILLED", rank: 1 });
-    const handover = killed.run.attempts[0]?.handover;
-    // An agent that is back within five seconds was waited for.
-    if (handover?.saved === true) expect(killed.stepsLost).toBe(0);
-    else expect(handover).toMatchObject({ reason: "NODE_SILENT" });
+    // An agent that is back within five seconds is waited for. On a busy machine it is back too late: its node is lost, and
+    // with it the part of the newest step that it had not stored.
+    if (first?.failure?.reason === "NODE_LOST") expect(first.failure.nodeId).toBe(await restarted);
+    else {
+      expect(first?.failure).toMatchObject({ reason: "RANK_KILLED", rank: 1 });
+      const handover = killed.run.attempts[0]?.handover;
+      if (handover?.saved === true) expect(killed.stepsLost).toBe(0);
+      else expect(handover).toMatchObject({ reason: "NODE_SILENT" });
+    }
     const { checkpoints } = await user.tracking.listCheckpoints({ runId: killed.run.id });
     expect(checkpoints.map(({ step }) => step)).toContain(second?.resumedFromStep);
     expect(checkpoints.map(({ parts }) => parts.length)).toEqual(checkpoints.map(() => 2));
-    expect(killed.digest).toBe(await trainedDigest(user, spec));
+    expect(killed.digest).toBe(unbroken);
+    await restarted;
   });
 
   it("ends after the job's timeout when a rank stays away from a collective, and names it by where it is, all without the SDK", async () => {

@@ -55,25 +55,26 @@ export async function trainedDigest(user: FlowClients, spec: scheduler.JobSpec):
   return digestOf(user, ended);
 }
 
-/** So many steps after the one at which it is to be killed a rank goes no further: on a busy machine the kill comes late. */
+/**
+ * So many steps after the one at which it is to be killed a rank goes no further, nor through the last: on a busy machine the
+ * kill comes late, and of a gang that has ended nobody is left to save anything.
+ */
 const HOLD_AFTER_STEPS = 50;
 
 /** Runs the job and kills one of its ranks `delayMs` after it was seen to have done a step. */
 export async function killedTraining(
   user: FlowClients,
   spec: scheduler.JobSpec,
-  dataDir: string,
+  platformDir: string,
   kill: { readonly rank: number; readonly atStep: number; readonly delayMs: number },
 ): Promise<Killed> {
-  const env = { ...spec.env, RECOVERY_HOLD: `${kill.rank}:${kill.atStep + HOLD_AFTER_STEPS}` };
+  const hold = Math.min(kill.atStep + HOLD_AFTER_STEPS, Number(spec.env.RECOVERY_STEPS) - 1);
+  const env = { ...spec.env, RECOVERY_HOLD: `${kill.rank}:${hold}` };
   const { job } = await user.scheduler.submitJob({ requestId: randomUUID(), spec: { ...spec, env } });
   const id = job?.id ?? "";
   const runId = job?.runId ?? "";
-  const started = await waitFor(
-    "the rank's start",
-    () => globSync(join(dataDir, `**/attempts/${id}-1/rank-${kill.rank}/started.json`))[0],
-    { timeoutMs: 180_000, intervalMs: 20 },
-  );
+  const record = join(platformDir, `agents/*/attempts/${id}-1/rank-${kill.rank}/started.json`);
+  const started = await waitFor("the rank's start", () => globSync(record)[0], { timeoutMs: 180_000 });
   await waitFor("the step", async () => (await lastStep(user, runId)) >= kill.atStep, {
     timeoutMs: 180_000,
     intervalMs: 20,
