@@ -40,6 +40,7 @@ export default defineConfig({
           include: under("*.e2e.test.ts"),
           exclude: ["**/node_modules/**"],
           setupFiles: ["libs/testing/each-file.ts"],
+          isolate: false,
           testTimeout: 600_000,
           hookTimeout: 300_000,
           maxWorkers: 3,

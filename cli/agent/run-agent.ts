@@ -23,7 +23,7 @@ export async function runAgent(folder: string): Promise<number> {
   process.loadEnvFile(file);
   const { env } = process;
   const config = parseAgentConfig(env);
-  const telemetry = startTelemetry({ service: "worker-agent" });
+  const telemetry = await startTelemetry({ service: "worker-agent" });
   const logger = createLogger({ service: "worker-agent", level: config.logLevel });
   const app = await build(config, { logger, env });
   await app.start();

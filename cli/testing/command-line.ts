@@ -88,14 +88,14 @@ export interface UpProcess {
   kill(signal: NodeJS.Signals): Promise<Ended>;
 }
 
-/** Starts `up` on the folder and waits until it is ready; stopped when the test file ends. */
+/** Starts `up` on the folder and waits until it is ready; stopped when the test file ends. Ranks start cold, unless told. */
 export async function startUp(
   dataDir: string,
   more: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
 ): Promise<UpProcess> {
   const args = ["up", "--data", dataDir, "--ports", "free", "--json", ...more];
-  const { child, output, ended } = start(args, { env });
+  const { child, output, ended } = start(args, { env: { TRAINYARD_LAUNCHER: "off", ...env } });
   const kill = (signal: NodeJS.Signals) => {
     child.kill(signal);
     return ended;

@@ -59,7 +59,7 @@ export async function startPlatform(options: StartOptions): Promise<RunningPlatf
   try {
     const log = options.openLog(join(dir, "logs/trainyard.log"));
     stops.add("log", () => log.close());
-    const telemetry = startTelemetry({ service: "trainyard" });
+    const telemetry = await startTelemetry({ service: "trainyard" });
     stops.add("telemetry", () => telemetry.shutdown());
     const loading = loadAll(options.agent);
     loading.catch(() => undefined); // Awaited below; a failure before that is the one to tell.

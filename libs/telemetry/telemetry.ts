@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { context, metrics, trace } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
-import { NodeSDK, type NodeSDKConfiguration } from "@opentelemetry/sdk-node";
-
-type SpanProcessor = NonNullable<NodeSDKConfiguration["spanProcessors"]>[number];
+import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
+import { MeterProvider } from "@opentelemetry/sdk-metrics";
+import { NoopSpanProcessor, type SpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 
 /** How long `shutdown` waits for spans to reach a collector before it gives them up. */
 const SHUTDOWN_TIMEOUT_MS = 3_000;
@@ -27,6 +28,7 @@ export interface Telemetry {
   shutdown(): Promise<void>;
 }
 
+let starting: Promise<Telemetry> | undefined;
 let running: Telemetry | undefined;
 
 /** The telemetry of this process, if it was started. */
@@ -38,29 +40,32 @@ export function currentTelemetry(): Telemetry | undefined {
  * Starts OpenTelemetry for this process: spans by `withSpan`, metrics by `counter` and `histogram`, no automatic
  * instrumentation (it would need a loader flag, and name spans after libraries in place of what they are for).
  *
- * One SDK serves a process, since a second would not replace the first one's global tracer: a second call returns the
+ * One SDK serves a process, since a second would not replace the first one's global tracer: a second call gives the
  * same telemetry, and services that share a process differ by their spans' `service.component`. Spans are exported
  * (OTLP over HTTP, batched) only if OTEL_EXPORTER_OTLP_ENDPOINT is set; without it they still have ids, so that logs
  * and events of one request can be joined.
  */
-export function startTelemetry(options: TelemetryOptions): Telemetry {
-  running ??= start(options);
-  return running;
+export function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
+  starting ??= start(options).then((started) => {
+    running = started;
+    return started;
+  });
+  return starting;
 }
 
-function start(options: TelemetryOptions): Telemetry {
+/** What both ways of starting give. */
+interface Sdk {
+  shutdown(): Promise<unknown>;
+}
+
+async function start(options: TelemetryOptions): Promise<Telemetry> {
   const env = options.env ?? process.env;
   const prometheus = new PrometheusExporter({ preventServerStart: true });
-  const exporting = Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
-  const sdk = new NodeSDK({
-    serviceName: options.service,
-    resourceDetectors: [{ detect: () => ({ attributes: resourceAttributes(options) }) }],
-    instrumentations: [],
-    metricReaders: [prometheus],
-    logRecordProcessors: [],
-    ...tracing(exporting, options.spanProcessors),
-  });
-  sdk.start();
+  const exports = Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
+  const sdk =
+    exports && options.spanProcessors === undefined
+      ? await startExporting(options, prometheus)
+      : startKeeping(options, prometheus);
   let stopped: Promise<void> | undefined;
   return {
     handleMetrics: (request, response) => prometheus.getMetricsRequestHandler(request, response),
@@ -71,32 +76,50 @@ function start(options: TelemetryOptions): Telemetry {
   };
 }
 
-/** Some processor has to be there: the SDK makes no tracer, and so no trace ids, without one. */
-function tracing(
-  exporting: boolean,
-  extra: readonly SpanProcessor[] | undefined,
-): Pick<Partial<NodeSDKConfiguration>, "traceExporter" | "spanProcessors"> {
-  if (extra !== undefined) return { spanProcessors: [...extra] };
-  return exporting ? { traceExporter: new OTLPTraceExporter() } : { spanProcessors: [discard] };
+/**
+ * With an exporter, and all that the standard's variables (OTEL_TRACES_SAMPLER, OTEL_BSP_…) say of it. The SDK that reads
+ * them brings every exporter there is, 350 modules: only who exports loads it, for that is a tenth of what a service loads.
+ */
+async function startExporting(options: TelemetryOptions, prometheus: PrometheusExporter): Promise<Sdk> {
+  const { NodeSDK } = await import("@opentelemetry/sdk-node");
+  const { OTLPTraceExporter } = await import("@opentelemetry/exporter-trace-otlp-http");
+  const sdk = new NodeSDK({
+    resource: resourceOf(options),
+    autoDetectResources: false,
+    instrumentations: [],
+    metricReaders: [prometheus],
+    logRecordProcessors: [],
+    traceExporter: new OTLPTraceExporter(),
+  });
+  sdk.start();
+  return sdk;
 }
 
-const discard: SpanProcessor = {
-  onStart: () => undefined,
-  onEnd: () => undefined,
-  forceFlush: () => Promise.resolve(),
-  shutdown: () => Promise.resolve(),
-};
+/** Without one. Some processor has to be there: the SDK makes no tracer, and so no trace ids, without. */
+function startKeeping(options: TelemetryOptions, prometheus: PrometheusExporter): Sdk {
+  const resource = resourceOf(options);
+  const spanProcessors = [...(options.spanProcessors ?? [new NoopSpanProcessor()])];
+  const tracers = new TracerProvider({ resource, spanProcessors });
+  const meters = new MeterProvider({ resource, readers: [prometheus] });
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  trace.setGlobalTracerProvider(tracers);
+  metrics.setGlobalMeterProvider(meters);
+  return { shutdown: () => Promise.all([tracers.shutdown(), meters.shutdown()]) };
+}
 
-function resourceAttributes(options: TelemetryOptions): Record<string, string> {
-  return {
-    "service.namespace": "trainyard",
-    "service.instance.id": randomUUID(),
-    ...(options.version === undefined ? {} : { "service.version": options.version }),
-  };
+function resourceOf({ service, version }: TelemetryOptions) {
+  return defaultResource().merge(
+    resourceFromAttributes({
+      "service.name": service,
+      "service.namespace": "trainyard",
+      "service.instance.id": randomUUID(),
+      ...(version === undefined ? {} : { "service.version": version }),
+    }),
+  );
 }
 
 /** The SDK's own shutdown rejects, after its retries, when the collector cannot be reached. */
-async function shutdownQuietly(sdk: NodeSDK): Promise<void> {
+async function shutdownQuietly(sdk: Sdk): Promise<void> {
   const timeout = Promise.withResolvers<void>();
   const timer = setTimeout(timeout.resolve, SHUTDOWN_TIMEOUT_MS);
   await Promise.race([sdk.shutdown().catch(() => undefined), timeout.promise]);

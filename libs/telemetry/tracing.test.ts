@@ -27,8 +27,8 @@ let telemetry: Telemetry;
 
 const REMOTE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-beforeAll(() => {
-  telemetry = startTelemetry({
+beforeAll(async () => {
+  telemetry = await startTelemetry({
     service: "test",
     env: {},
     spanProcessors: [
@@ -119,8 +119,8 @@ describe("spans", () => {
 });
 
 describe("telemetry", () => {
-  it("is started once per process", () => {
-    expect(startTelemetry({ service: "another" })).toBe(telemetry);
+  it("is started once per process", async () => {
+    expect(await startTelemetry({ service: "another" })).toBe(telemetry);
   });
 
   it("shuts down quietly although the collector is away", async () => {

@@ -15,8 +15,8 @@ export function testSpans(): readonly TestSpan[] {
 }
 
 /** Starts telemetry that keeps its spans: one for the process, as everywhere, so test files that share a process share it. */
-export function startTestTelemetry(): void {
-  startTelemetry({
+export async function startTestTelemetry(): Promise<void> {
+  await startTelemetry({
     service: "test",
     env: {},
     spanProcessors: [

@@ -5,7 +5,7 @@ import { parseDatasetConfig } from "./config.ts";
 
 await runMain("dataset", async () => {
   const config = parseDatasetConfig(process.env);
-  startTelemetry({ service: "dataset" });
+  await startTelemetry({ service: "dataset" });
   const logger = createLogger({ service: "dataset", level: config.logLevel });
   logger.info({ config: describeConfig(config) }, "starting");
   return build(config, { logger });

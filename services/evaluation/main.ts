@@ -5,7 +5,7 @@ import { parseEvaluationConfig } from "./config.ts";
 
 await runMain("evaluation", async () => {
   const config = parseEvaluationConfig(process.env);
-  startTelemetry({ service: "evaluation" });
+  await startTelemetry({ service: "evaluation" });
   const logger = createLogger({ service: "evaluation", level: config.logLevel });
   logger.info({ config: describeConfig(config) }, "starting");
   return build(config, { logger });

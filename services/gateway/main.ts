@@ -5,7 +5,7 @@ import { parseGatewayConfig } from "./config.ts";
 
 await runMain("gateway", async () => {
   const config = parseGatewayConfig(process.env);
-  startTelemetry({ service: "gateway" });
+  await startTelemetry({ service: "gateway" });
   const logger = createLogger({ service: "gateway", level: config.logLevel });
   logger.info({ config: describeConfig(config) }, "starting");
   return build(config, { logger });

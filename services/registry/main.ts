@@ -5,7 +5,7 @@ import { parseRegistryConfig } from "./config.ts";
 
 await runMain("registry", async () => {
   const config = parseRegistryConfig(process.env);
-  startTelemetry({ service: "registry" });
+  await startTelemetry({ service: "registry" });
   const logger = createLogger({ service: "registry", level: config.logLevel });
   logger.info({ config: describeConfig(config) }, "starting");
   return build(config, { logger });

@@ -5,7 +5,7 @@ import { parseSchedulerConfig } from "./config.ts";
 
 await runMain("scheduler", async () => {
   const config = parseSchedulerConfig(process.env);
-  startTelemetry({ service: "scheduler" });
+  await startTelemetry({ service: "scheduler" });
   const logger = createLogger({ service: "scheduler", level: config.logLevel });
   logger.info({ config: describeConfig(config) }, "starting");
   return build(config, { logger });

@@ -6,7 +6,7 @@ import { parseTrackingConfig } from "./config.ts";
 
 await runMain("tracking", async () => {
   const config = parseTrackingConfig(process.env);
-  startTelemetry({ service: "tracking" });
+  await startTelemetry({ service: "tracking" });
   const logger = createLogger({ service: "tracking", level: config.logLevel });
   logger.info({ config: describeConfig(config) }, "tracking starts");
   return await build(config, { logger });

@@ -5,7 +5,7 @@ import { parseAgentConfig } from "./config.ts";
 
 await runMain("worker-agent", async () => {
   const config = parseAgentConfig(process.env);
-  startTelemetry({ service: "worker-agent" });
+  await startTelemetry({ service: "worker-agent" });
   const logger = createLogger({ service: "worker-agent", level: config.logLevel });
   logger.info({ config: describeConfig(config) }, "starting");
   return build(config, { logger, env: process.env });

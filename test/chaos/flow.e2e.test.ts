@@ -6,10 +6,11 @@ import { runCells } from "./run-cells.ts";
 const seed = Number(process.env.TRAINYARD_CHAOS_SEED ?? Math.trunc(Math.random() * 1e9));
 
 describe(`chaos (seed ${seed})`, () => {
-  for (const cell of shuffledGrid(seed).slice(0, 2)) {
-    it(`keeps every promise when ${cellName(cell)}`, async () => {
-      const { broken, output } = await runCells([cell]);
-      expect(broken, output).toEqual([]);
-    });
-  }
+  // One of the grid each time; `npm run chaos` goes through all of them.
+  const [cell] = shuffledGrid(seed);
+  if (cell === undefined) throw new Error("the grid is empty");
+  it(`keeps every promise when ${cellName(cell)}`, async () => {
+    const { broken, output } = await runCells([cell]);
+    expect(broken, output).toEqual([]);
+  });
 });
