@@ -22,7 +22,7 @@ export interface Writer {
 const STEP_MS = 100;
 /** How long what was logged may take to be confirmed once nothing dies any more. */
 const CONFIRM_MS = 120_000;
-const RETRY_MS = 100;
+const RETRY_MS = 500;
 
 /** A rank under an agent: appends records to its file, which a pump ships; done when tracking has confirmed the whole file. */
 export async function rankWriter(stage: TrackingStage, seed: number): Promise<Writer> {
