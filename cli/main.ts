@@ -1,4 +1,4 @@
 /** The `trainyard` command. `bin/trainyard.mjs` starts it under the checkout's Node 24. */
-import { runCommandLine } from "./run-command-line.ts";
+import { bundleOf } from "@trainyard/bundle";
 
-await runCommandLine(process.argv.slice(2));
+await import(bundleOf("cli/start.ts") ?? "./start.ts");

@@ -1,12 +1,4 @@
-import { describeConfig, runMain } from "@trainyard/service";
-import { createLogger, startTelemetry } from "@trainyard/telemetry";
-import { build } from "./app.ts";
-import { parseDatasetConfig } from "./config.ts";
+/** Runs dataset as a process of its own, configured by the environment; see README.md. */
+import { bundleOf } from "@trainyard/bundle";
 
-await runMain("dataset", async () => {
-  const config = parseDatasetConfig(process.env);
-  await startTelemetry({ service: "dataset" });
-  const logger = createLogger({ service: "dataset", level: config.logLevel });
-  logger.info({ config: describeConfig(config) }, "starting");
-  return build(config, { logger });
-});
+await import(bundleOf("services/dataset/start.ts") ?? "./start.ts");

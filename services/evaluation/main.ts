@@ -1,12 +1,4 @@
-import { describeConfig, runMain } from "@trainyard/service";
-import { createLogger, startTelemetry } from "@trainyard/telemetry";
-import { build } from "./app.ts";
-import { parseEvaluationConfig } from "./config.ts";
+/** Runs evaluation as a process of its own, configured by the environment; see README.md. */
+import { bundleOf } from "@trainyard/bundle";
 
-await runMain("evaluation", async () => {
-  const config = parseEvaluationConfig(process.env);
-  await startTelemetry({ service: "evaluation" });
-  const logger = createLogger({ service: "evaluation", level: config.logLevel });
-  logger.info({ config: describeConfig(config) }, "starting");
-  return build(config, { logger });
-});
+await import(bundleOf("services/evaluation/start.ts") ?? "./start.ts");

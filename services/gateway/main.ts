@@ -1,12 +1,4 @@
-import { describeConfig, runMain } from "@trainyard/service";
-import { createLogger, startTelemetry } from "@trainyard/telemetry";
-import { build } from "./app.ts";
-import { parseGatewayConfig } from "./config.ts";
+/** Runs gateway as a process of its own, configured by the environment; see README.md. */
+import { bundleOf } from "@trainyard/bundle";
 
-await runMain("gateway", async () => {
-  const config = parseGatewayConfig(process.env);
-  await startTelemetry({ service: "gateway" });
-  const logger = createLogger({ service: "gateway", level: config.logLevel });
-  logger.info({ config: describeConfig(config) }, "starting");
-  return build(config, { logger });
-});
+await import(bundleOf("services/gateway/start.ts") ?? "./start.ts");

@@ -1,12 +1,4 @@
-import { describeConfig, runMain } from "@trainyard/service";
-import { createLogger, startTelemetry } from "@trainyard/telemetry";
-import { build } from "./app.ts";
-import { parseRegistryConfig } from "./config.ts";
+/** Runs registry as a process of its own, configured by the environment; see README.md. */
+import { bundleOf } from "@trainyard/bundle";
 
-await runMain("registry", async () => {
-  const config = parseRegistryConfig(process.env);
-  await startTelemetry({ service: "registry" });
-  const logger = createLogger({ service: "registry", level: config.logLevel });
-  logger.info({ config: describeConfig(config) }, "starting");
-  return build(config, { logger });
-});
+await import(bundleOf("services/registry/start.ts") ?? "./start.ts");

@@ -1,12 +1,4 @@
-import { describeConfig, runMain } from "@trainyard/service";
-import { createLogger, startTelemetry } from "@trainyard/telemetry";
-import { build } from "./app.ts";
-import { parseSchedulerConfig } from "./config.ts";
+/** Runs scheduler as a process of its own, configured by the environment; see README.md. */
+import { bundleOf } from "@trainyard/bundle";
 
-await runMain("scheduler", async () => {
-  const config = parseSchedulerConfig(process.env);
-  await startTelemetry({ service: "scheduler" });
-  const logger = createLogger({ service: "scheduler", level: config.logLevel });
-  logger.info({ config: describeConfig(config) }, "starting");
-  return build(config, { logger });
-});
+await import(bundleOf("services/scheduler/start.ts") ?? "./start.ts");

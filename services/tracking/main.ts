@@ -1,13 +1,4 @@
 /** Runs tracking as a process of its own, configured by the environment; see README.md. */
-import { describeConfig, runMain } from "@trainyard/service";
-import { createLogger, startTelemetry } from "@trainyard/telemetry";
-import { build } from "./app.ts";
-import { parseTrackingConfig } from "./config.ts";
+import { bundleOf } from "@trainyard/bundle";
 
-await runMain("tracking", async () => {
-  const config = parseTrackingConfig(process.env);
-  await startTelemetry({ service: "tracking" });
-  const logger = createLogger({ service: "tracking", level: config.logLevel });
-  logger.info({ config: describeConfig(config) }, "tracking starts");
-  return await build(config, { logger });
-});
+await import(bundleOf("services/tracking/start.ts") ?? "./start.ts");

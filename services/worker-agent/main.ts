@@ -1,12 +1,4 @@
-import { describeConfig, runMain } from "@trainyard/service";
-import { createLogger, startTelemetry } from "@trainyard/telemetry";
-import { build } from "./app.ts";
-import { parseAgentConfig } from "./config.ts";
+/** Runs the worker agent as a process of its own, configured by the environment; see README.md. */
+import { bundleOf } from "@trainyard/bundle";
 
-await runMain("worker-agent", async () => {
-  const config = parseAgentConfig(process.env);
-  await startTelemetry({ service: "worker-agent" });
-  const logger = createLogger({ service: "worker-agent", level: config.logLevel });
-  logger.info({ config: describeConfig(config) }, "starting");
-  return build(config, { logger, env: process.env });
-});
+await import(bundleOf("services/worker-agent/start.ts") ?? "./start.ts");
