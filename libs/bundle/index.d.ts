@@ -1,9 +1,9 @@
 /**
  * The address of the bundle that was made of an entry point ("services/tracking/start.ts"), if there is one and none of
  * the sources that went into it has changed since, by time of change and size; otherwise undefined, and the sources run
- * as they are. Takes 5 ms.
+ * as they are. Never throws. `root` is this checkout's unless given.
  */
-export function bundleOf(entry: string): string | undefined;
+export function bundleOf(entry: string, root?: string): string | undefined;
 
 /** What a bundle was made of: path below the root, time of change in milliseconds, size in bytes. */
 export type Source = readonly [path: string, mtimeMs: number, size: number];
