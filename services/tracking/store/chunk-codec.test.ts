@@ -46,7 +46,23 @@ describe("a column of numbers", () => {
     expect(encodeGrid(times, true).length / times.length).toBeLessThan(2.5);
   });
 
+  it("of times that ranks read from a clock, in fractions of a millisecond, takes less than three bytes each", () => {
+    const jitter = (index: number) => ((index * 7_919) % 200) / 1e6;
+    const times = Float64Array.from(
+      { length: 1_000 },
+      (_, index) => (1_795_000_000 + index * 0.05 + jitter(index)) * 1e3,
+    );
+    expect(encodeGrid(times, false).length / times.length).toBeLessThan(3);
+  });
+
+  it("is read that an earlier version put on a fine grid from zero", () => {
+    expect([...decodeColumn(Uint8Array.of(0x13, 0x80, 0x20, 0x80, 0x20), 2)]).toEqual([0.5, 1.5]);
+  });
+
   it("is refused when bytes are missing", () => {
+    const fine = encodeGrid(Float64Array.of(1.5, 2.25, 9), false);
+    for (let length = 1; length < fine.length; length++)
+      expect(() => decodeColumn(fine.subarray(0, length), 3), String(length)).toThrow(RangeError);
     expect(() => decodeColumn(encodeBits(Float64Array.of(1, 2, 3), false).subarray(0, 20), 3)).toThrow(
       RangeError,
     );

@@ -6,7 +6,7 @@ type Columns = Pick<MetricBatch, "keyIndex" | "steps" | "timesMs" | "values" | "
 
 /**
  * The columns of a batch as bytes: steps, times, the records' offsets relative to the batch's begin and the key indices on
- * grids, values as they are. Some 12 bytes a point where times are whole milliseconds, 19 where they are not; the database writes
+ * grids, values as they are. Some 12 bytes a point where times are whole milliseconds, 13 where they are not; the database writes
  * them twice, into its journal and its log. Nothing is compressed, since somebody waits for it.
  */
 export function packColumns({ begin, steps, timesMs, offsets, keyIndex, values }: MetricBatch): Uint8Array {
