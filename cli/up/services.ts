@@ -32,7 +32,11 @@ export const loadService = {
   gateway: async (): Promise<BuildService> => {
     const { build, parseGatewayConfig } = await import("@trainyard/gateway");
     return (env, logger, platform) =>
-      build(parseGatewayConfig(env), { logger, admitNode: (node) => platform.admitNode(node) });
+      build(parseGatewayConfig(env), {
+        logger,
+        admitNode: (node) => platform.admitNode(node),
+        withinProcess: true,
+      });
   },
 } as const satisfies Record<Parameters<Platform["url"]>[0], () => Promise<BuildService>>;
 

@@ -29,6 +29,8 @@ export {
   advisoryStreamSpec,
   deadLetterStreamSpec,
   eventStreamSpec,
+  metricCallStreamSpec,
+  metricCallSubject,
   retention,
   type StreamSpec,
   streamNames,

@@ -6,6 +6,8 @@ import {
   eventStreamSpec,
   hearFollowed,
   isKvConflict,
+  metricCallStreamSpec,
+  metricCallSubject,
   openKv,
   telemetryStreamSpec,
   tellFollowed,
@@ -82,6 +84,23 @@ describe("permissions", () => {
     tellFollowed(tracking, "run_2");
     tellFollowed(tracking, "run_1");
     await until(() => expect(heard).toEqual(["run_1"]));
+  });
+
+  it("let tracking alone put calls into its stream, read them and take them out", async () => {
+    const tracking = await busOf("tracking");
+    const spec = metricCallStreamSpec();
+    await declareStream(tracking, spec);
+    const call = metricCallSubject("replica", "run_1");
+    const { seq } = await tracking.publish(call, text("points"), { msgId: "points" });
+    for (const name of ["gateway", "scheduler", "agent-node_a", "subscriber"]) {
+      const other = await busOf(name);
+      await expect(other.publish(call, text("forged"), { msgId: `forged by ${name}` })).rejects.toThrow();
+      await expect(other.jsm.streams.getMessage(spec.name, { seq })).rejects.toThrow();
+      await expect(other.jsm.streams.purge(spec.name)).rejects.toThrow();
+    }
+    expect((await tracking.jsm.streams.getMessage(spec.name, { seq }))?.string()).toBe("points");
+    await tracking.jsm.streams.purge(spec.name, { filter: call, seq: seq + 1 });
+    expect((await tracking.jsm.streams.info(spec.name)).state.messages).toBe(0);
   });
 
   it("tell a lost compare-and-set from other errors", async () => {

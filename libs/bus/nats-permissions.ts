@@ -2,7 +2,7 @@ import { eventServices, eventStreamName } from "@trainyard/contracts";
 import { inboxPrefix } from "./inbox-prefix.ts";
 import { buckets } from "./kv.ts";
 import { changedSubjects, followedSubjects } from "./run-words.ts";
-import { streamNames } from "./stream-spec.ts";
+import { metricCallSubject, streamNames } from "./stream-spec.ts";
 
 /** Subjects a user may publish to or subscribe to. */
 export interface SubjectRule {
@@ -68,6 +68,9 @@ function servicePublishes(service: string): readonly string[] {
         ...own,
         ...owns(streamNames.telemetry),
         ...consumes(streamNames.telemetry),
+        ...owns(streamNames.metricCalls),
+        `$JS.API.STREAM.PURGE.${streamNames.metricCalls}`,
+        metricCallSubject("*", "*"),
         followedSubjects,
         changedSubjects,
       ];

@@ -8,6 +8,8 @@ const mib = 1024 * 1024;
 export const retention = {
   events: { maxAgeMs: 14 * day, maxBytes: 1024 * mib },
   telemetry: { maxAgeMs: 7 * day, maxBytes: 4096 * mib },
+  // Acknowledged, and nowhere else while the database is away: never too old.
+  metricCalls: { maxAgeMs: 0, maxBytes: 1024 * mib },
   deadLetters: { maxAgeMs: 90 * day, maxBytes: 256 * mib },
   advisories: { maxAgeMs: 14 * day, maxBytes: 64 * mib },
 } as const;
@@ -18,6 +20,7 @@ const DUPLICATE_WINDOW_MS = 2 * 60 * 1000;
 /** Names of the streams that do not belong to one service's events. */
 export const streamNames = {
   telemetry: "TELEMETRY",
+  metricCalls: "METRIC_CALLS",
   deadLetters: "DEAD_LETTERS",
   advisories: "ADVISORIES",
 } as const;
@@ -27,6 +30,7 @@ export interface StreamSpec {
   readonly name: string;
   readonly description: string;
   readonly subjects: readonly string[];
+  /** 0: for ever. */
   readonly maxAgeMs: number;
   readonly maxBytes: number;
   /** old: the oldest message makes room. new: a full stream refuses, so that pressure reaches the publisher. */
@@ -75,6 +79,22 @@ export function telemetryStreamSpec(): StreamSpec {
     subjects: [published, "telemetry.*.*.*.*.*.*"],
     transform: { src: published, dest: `telemetry.{{partition(${TELEMETRY_PARTITIONS},2)}}.${address}` },
     ...retention.telemetry,
+    whenFull: "new",
+  };
+}
+
+/** Subject of the points of a call to that run, by the replica that took it; either may be "*". */
+export function metricCallSubject(writer: string, runId: string): string {
+  return `metric-calls.${writer}.${runId}`;
+}
+
+/** Points of calls that were acknowledged, on their way into tracking's database. Tracking is the only one that may touch it. */
+export function metricCallStreamSpec(): StreamSpec {
+  return {
+    name: streamNames.metricCalls,
+    description: "points of calls on their way into tracking's database",
+    subjects: [metricCallSubject("*", "*")],
+    ...retention.metricCalls,
     whenFull: "new",
   };
 }

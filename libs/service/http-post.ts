@@ -69,11 +69,11 @@ export function httpPoster(baseUrl: string, maxBytes: number): (post: HttpPost) 
   };
 }
 
-function canceled(signal: AbortSignal): ConnectError {
+export function canceled(signal: AbortSignal): ConnectError {
   return ConnectError.from(signal.reason, Code.Canceled);
 }
 
-function tooLate(): ConnectError {
+export function tooLate(): ConnectError {
   return new ConnectError("the operation timed out", Code.DeadlineExceeded);
 }
 

@@ -26,6 +26,8 @@ export interface RpcClientOptions {
   readonly maxMessageBytes?: number;
   /** For unary calls only, at a third of the cost. */
   readonly unaryOnly?: boolean;
+  /** With `unaryOnly`: where the server is in this very process, calls it without a socket (docs/adr/0025). */
+  readonly withinProcess?: boolean;
   /** Names the client's spans; the signer's service unless told. */
   readonly name?: string;
 }
@@ -52,8 +54,11 @@ export function rpcTransport(url: string, options: RpcClientOptions = {}): Trans
     withHeaders,
     ...(token === undefined ? [] : [tokenInterceptor(token)]),
   ];
-  if (options.unaryOnly)
-    return unaryTransport(url, { interceptors, timeoutMs: timeoutMs || undefined, maxMessageBytes });
+  if (options.unaryOnly) {
+    const { withinProcess = false } = options;
+    const limits = { timeoutMs: timeoutMs || undefined, maxMessageBytes };
+    return unaryTransport(url, { interceptors, ...limits, withinProcess });
+  }
   return createGrpcTransport({
     baseUrl: url,
     ...(timeoutMs === 0 ? {} : { defaultTimeoutMs: timeoutMs }),

@@ -16,6 +16,7 @@ import { serveRpc } from "./serve-rpc.ts";
 import { accessLogInterceptor, errorInterceptor, tracingInterceptor } from "./server-interceptors.ts";
 import { type HttpHandler, sharedPortServer } from "./shared-port-server.ts";
 import type { Verifier } from "./verifier.ts";
+import { type ServerWithin, serveWithinProcess } from "./within-process.ts";
 
 /** Largest message that a service takes or gives, in bytes; clients' limit is the same. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
@@ -96,6 +97,7 @@ export function rpcServer(options: RpcServerOptions): RpcServer {
   }, options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS);
 
   let url: string | undefined;
+  let within: ServerWithin | undefined;
   return {
     name: "rpc server",
     get url() {
@@ -105,12 +107,14 @@ export function rpcServer(options: RpcServerOptions): RpcServer {
     async start() {
       const { port } = await server.listen(options.host, options.port);
       url = `http://${isIPv6(options.host) ? `[${options.host}]` : options.host}:${port}`;
+      within = serveWithinProcess(url, own);
       logger.info({ url }, "listening");
     },
     async stop(signal) {
       // Ends the streams, which would go on for ever; unary calls that are under way finish.
       stopping.abort(new ConnectError("the server is stopping", Code.Unavailable));
-      await server.close(AbortSignal.any([signal, AbortSignal.timeout(stopGraceMs)]));
+      const graceful = AbortSignal.any([signal, AbortSignal.timeout(stopGraceMs)]);
+      await Promise.all([server.close(graceful), within?.close(graceful)]);
     },
   };
 }

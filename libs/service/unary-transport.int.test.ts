@@ -70,13 +70,21 @@ async function startRaw(serve: (socket: Socket) => void): Promise<string> {
   return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
 }
 
-describe("a call", () => {
+describe.each([
+  { way: "over HTTP/1.1", withinProcess: false },
+  { way: "within the process", withinProcess: true },
+])("a call $way", ({ withinProcess }) => {
+  const clientOf = (url: string, options: Parameters<typeof rpcClient>[2] = {}) =>
+    rpcClient(SchedulerService, url, { ...options, unaryOnly: true, withinProcess });
+
   it("carries headers, the deadline and the trace there, and the answer, headers and trailers back", async () => {
     const seen: Record<string, unknown> = {};
     const getJob: NonNullable<Handlers["getJob"]> = (request, context) => {
       seen.id = request.jobId;
       seen.project = context.requestHeader.get("trainyard-project");
       seen.left = context.timeoutMs();
+      // What HTTP adds to every request.
+      seen.hasHost = context.requestHeader.has("host");
       seen.trace = currentTraceparent()?.split("-")[1];
       context.responseHeader.set("x-answered", "yes");
       context.responseTrailer.set("x-after", "1");
@@ -99,7 +107,7 @@ describe("a call", () => {
       return { ...answer, trace: span.spanContext().traceId };
     });
     expect(job?.id).toBe("job_ä");
-    expect(seen).toMatchObject({ id: "job_ö", project: "vision", trace });
+    expect(seen).toMatchObject({ id: "job_ö", project: "vision", trace, hasHost: !withinProcess });
     expect(seen.left).toBeGreaterThan(4_000);
     expect(seen.left).toBeLessThanOrEqual(5_000);
     expect(back).toEqual(["yes", "1"]);
@@ -141,9 +149,7 @@ describe("a call", () => {
     );
     expect(answers.map(({ nodes }) => Number(nodes[0]?.id))).toEqual(waits);
   });
-});
 
-describe("a call that comes to no answer", () => {
   it("ends at its deadline, at the client's, and when it is taken back; the handler is told", async () => {
     const told: string[] = [];
     const entered: (() => void)[] = [];
@@ -171,6 +177,63 @@ describe("a call that comes to no answer", () => {
     });
   });
 
+  it("goes through again when the service is back on its port", async () => {
+    const { url, server } = await start({ listNodes: () => ({ nodes: [{ id: "before" }] }) });
+    const client = clientOf(url);
+    await client.listNodes({});
+    await server.stop(AbortSignal.timeout(5_000));
+    expect(await failure(client.listNodes({}))).toMatchObject({ code: Code.Unavailable });
+    await start({ listNodes: () => ({ nodes: [{ id: "after" }] }) }, { port: Number(new URL(url).port) });
+    expect((await client.listNodes({})).nodes[0]?.id).toBe("after");
+  });
+
+  it("is refused without a token that lets it in", async () => {
+    const { url } = await start({ getJob: () => ({}) });
+    expect(await failure(clientOf(url).getJob({}))).toMatchObject({ code: Code.Unauthenticated });
+    const forged = clientOf(url, { token: async () => "not.a.token" });
+    expect(await failure(forged.getJob({}))).toMatchObject({ code: Code.Unauthenticated });
+  });
+
+  it("is refused where it or its answer is too long", async () => {
+    const { url } = await start(
+      { listNodes: (request) => ({ nodes: request.$unknown ? [] : [{ id: "x".repeat(5_000) }] }) },
+      { maxMessageBytes: 10_000 },
+    );
+    const small = clientOf(url, { maxMessageBytes: 4_000 });
+    expect(await failure(small.listNodes(ofBytes(4_001)))).toMatchObject({ code: Code.ResourceExhausted });
+    expect(await failure(small.listNodes({}))).toMatchObject({ code: Code.ResourceExhausted });
+    expect(await failure(clientOf(url).listNodes(ofBytes(10_001)))).toMatchObject({
+      code: Code.ResourceExhausted,
+    });
+  });
+
+  it("that is under way ends before a stopping server has stopped, and is cut off where it takes too long", async () => {
+    const never = new Promise(() => undefined);
+    for (const [work, outcome] of [
+      [sleep(200), "done"],
+      [never, "cut off"],
+    ] as const) {
+      const entered = Promise.withResolvers<void>();
+      const listNodes = async () => {
+        entered.resolve();
+        await work;
+        return {};
+      };
+      const { url, server } = await start({ listNodes }, { stopGraceMs: 1_000 });
+      const call = clientOf(url)
+        .listNodes({}, { timeoutMs: HOUR_MS })
+        .then(
+          () => "done",
+          (error) => (ConnectError.from(error).code === Code.Unavailable ? "cut off" : error),
+        );
+      await entered.promise;
+      await server.stop(AbortSignal.timeout(5_000));
+      expect(await call).toBe(outcome);
+    }
+  });
+});
+
+describe("a call that comes to no answer", () => {
   it("ends at its deadline where the service hears nothing of it, and is not made after it", async () => {
     let connections = 0;
     const deaf = await startRaw(() => {
@@ -197,16 +260,6 @@ describe("a call that comes to no answer", () => {
     expect(await failure(clientOf(cut).listNodes({}))).toMatchObject({ code: Code.Unavailable });
   });
 
-  it("goes through again when the service is back on its port", async () => {
-    const { url, server } = await start({ listNodes: () => ({ nodes: [{ id: "before" }] }) });
-    const client = clientOf(url);
-    await client.listNodes({});
-    await server.stop(AbortSignal.timeout(5_000));
-    expect(await failure(client.listNodes({}))).toMatchObject({ code: Code.Unavailable });
-    await start({ listNodes: () => ({ nodes: [{ id: "after" }] }) }, { port: Number(new URL(url).port) });
-    expect((await client.listNodes({})).nodes[0]?.id).toBe("after");
-  });
-
   it("does not begin on a connection that the service is about to close: the client closes it before", async () => {
     const length = "content-type: application/proto\r\ncontent-length: 0";
     const closed = Promise.withResolvers<string>();
@@ -221,17 +274,7 @@ describe("a call that comes to no answer", () => {
     expect(await closed.promise).toBe("by the client");
   });
 
-  it("is refused where it or its answer is too long, whatever the answer says of its length", async () => {
-    const { url } = await start(
-      { listNodes: (request) => ({ nodes: request.$unknown ? [] : [{ id: "x".repeat(5_000) }] }) },
-      { maxMessageBytes: 10_000 },
-    );
-    const small = clientOf(url, { maxMessageBytes: 4_000 });
-    expect(await failure(small.listNodes(ofBytes(4_001)))).toMatchObject({ code: Code.ResourceExhausted });
-    expect(await failure(small.listNodes({}))).toMatchObject({ code: Code.ResourceExhausted });
-    expect(await failure(clientOf(url).listNodes(ofBytes(10_001)))).toMatchObject({
-      code: Code.ResourceExhausted,
-    });
+  it("is refused where its answer does not end, whatever that says of its length", async () => {
     let poured = 0;
     const endless = await startRaw((socket) =>
       socket.once("data", () => {

@@ -17,23 +17,26 @@ import {
   validateResponse,
 } from "@connectrpc/connect/protocol-connect";
 import { httpPoster } from "./http-post.ts";
+import { postWithinProcess } from "./within-process.ts";
 
 export interface UnaryTransportOptions {
   readonly interceptors: readonly Interceptor[];
   /** Of a call that says nothing else; undefined for no limit. */
   readonly timeoutMs: number | undefined;
   readonly maxMessageBytes: number;
+  /** Calls a server of this process without a socket. */
+  readonly withinProcess: boolean;
 }
 
 /** Of calls that nobody takes back. */
 const never = new AbortController().signal;
 
 /**
- * Unary calls in Connect's protocol (https://connectrpc.com/docs/protocol) over HTTP/1.1. It does what Connect's own
+ * Unary calls in Connect's protocol (https://connectrpc.com/docs/protocol) over HTTP/1.1, or without it within one process. It does what Connect's own
  * transport does with a fraction of its work, and nothing of a call outlives it: docs/adr/0022 has why.
  */
 export function unaryTransport(baseUrl: string, options: UnaryTransportOptions): Transport {
-  const { interceptors, maxMessageBytes } = options;
+  const { interceptors, maxMessageBytes, withinProcess } = options;
   const post = httpPoster(baseUrl, maxMessageBytes);
   const methods = new Map<DescMethodUnary, ReturnType<typeof methodOf>>();
 
@@ -57,7 +60,9 @@ export function unaryTransport(baseUrl: string, options: UnaryTransportOptions):
   async function send(request: UnaryRequest, timeoutMs: number | undefined): Promise<UnaryResponse> {
     const { method, service, url, header, signal, message } = request;
     const { input, output } = known(method);
-    const answer = await post({ url, header, body: input.serialize(message), signal, timeoutMs });
+    const sent = { url, header, body: input.serialize(message), signal, timeoutMs };
+    const within = withinProcess ? postWithinProcess(sent, maxMessageBytes) : undefined;
+    const answer = await (within ?? post(sent));
     const { isUnaryError, unaryError } = validateResponse("unary", true, answer.status, answer.header);
     if (isUnaryError) throw errorFromJsonBytes(answer.body, answer.header, unaryError);
     const [own, trailer] = trailerDemux(answer.header);

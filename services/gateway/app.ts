@@ -39,6 +39,8 @@ export interface GatewayDeps {
   readonly logger: Logger;
   /** How a machine that joins is let in; without it none can. */
   readonly admitNode?: AdmitNode;
+  /** Whether the services behind it may be in its own process; those that are, it calls without a socket. */
+  readonly withinProcess?: boolean;
 }
 
 /** A gateway that can be started; `url` tells where it listens once it is. */
@@ -59,7 +61,7 @@ export async function build(config: GatewayConfig, deps: GatewayDeps): Promise<G
 function compose(
   config: GatewayConfig,
   foundation: Foundation,
-  { logger, admitNode }: GatewayDeps,
+  { logger, admitNode, withinProcess = false }: GatewayDeps,
 ): GatewayApp {
   const { store, bus, signer, verifier, health } = foundation;
   const blobs = openBlobStore(config.blobUrl);
@@ -77,6 +79,7 @@ function compose(
       registry: registryUrl,
     },
     createAssertions(signer),
+    { withinProcess },
   );
   const routes = httpRoutes({ upstreams, blobs, blobMaxBytes: config.blobMaxBytes });
   const urls = { busUrl: config.natsUrl, trackingUrl, schedulerUrl, blobUrl: config.blobUrl };

@@ -20,6 +20,7 @@ import {
 import { telemetryConsumer } from "./consumers/telemetry.ts";
 import type { Deps } from "./deps.ts";
 import type { RetentionPolicy } from "./domain/retention.ts";
+import { createCallJournal } from "./journal/call-journal.ts";
 import { idleWatch } from "./operations/idle-watch.ts";
 import { logArchiver } from "./operations/log-archiver.ts";
 import { createLogTrimmer } from "./operations/log-trimmer.ts";
@@ -50,6 +51,8 @@ export async function build(
   const { store, bus, health } = foundation;
   await runMigrations(store, migrations, { holder: name });
   const records = createRecords(store);
+  const signals = createRunSignals();
+  const journal = await createCallJournal({ records, signals, logger }, bus);
   const deps: Deps = {
     store,
     records,
@@ -59,7 +62,8 @@ export async function build(
     blobMaxBytes: config.blobMaxBytes,
     retention: retentionOf(config),
     archiveLogsAfterMs: config.archiveLogsAfterMs,
-    signals: createRunSignals(),
+    signals,
+    journal,
     logger,
     now: () => new Date(),
   };
@@ -70,6 +74,7 @@ export async function build(
     ...foundation.parts,
     trimmer,
     telemetryStream(bus),
+    journal,
     jobsConsumer(deps, bus),
     modelsConsumer(deps, bus),
     share,

@@ -2,6 +2,7 @@ import type { BlobStore } from "@trainyard/blob";
 import type { Store } from "@trainyard/store";
 import type { Logger } from "@trainyard/telemetry";
 import type { RetentionPolicy } from "./domain/retention.ts";
+import type { CallJournal } from "./journal/call-journal.ts";
 import type { RunRoom } from "./operations/run-room.ts";
 import type { Turns } from "./operations/turns.ts";
 import type { RunSignals } from "./run-signals.ts";
@@ -22,6 +23,7 @@ export interface Deps {
   /** Of calls that change one run. */
   readonly turns: Turns;
   readonly signals: RunSignals;
+  readonly journal: CallJournal;
   readonly logger: Logger;
   readonly now: () => Date;
 }

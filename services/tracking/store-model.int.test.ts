@@ -3,9 +3,13 @@
  * resume from checkpoints, late writers that were fenced, folding and packing at any moment. After each change every kind
  * of read gives what the model has.
  */
+import { deadLetterStreamSpec, declareStream } from "@trainyard/bus";
+import { atFileEnd, testBus } from "@trainyard/testing";
 import fc from "fast-check";
 import { beforeAll, expect, it } from "vitest";
 import type { Deps } from "./deps.ts";
+import { createCallJournal } from "./journal/call-journal.ts";
+import { type CallStream, openCallStream } from "./journal/call-stream.ts";
 import { readHistory } from "./operations/read-history.ts";
 import { testDeps } from "./test-deps.ts";
 import { compare, compareBuckets, compareSummaries, series, sorted } from "./test-metric-compare.ts";
@@ -19,9 +23,17 @@ const seed = Number(process.env.TRAINYARD_MODEL_SEED ?? Math.trunc(Math.random()
 const numRuns = Number(process.env.TRAINYARD_MODEL_RUNS ?? 12);
 
 let deps: Deps;
+let orphans: CallStream;
 
 beforeAll(async () => {
-  deps = await testDeps({ now: () => new Date(Date.now() + LATER_MS) });
+  const plain = await testDeps({ now: () => new Date(Date.now() + LATER_MS) });
+  const bus = await testBus();
+  await declareStream(bus, deadLetterStreamSpec());
+  const journal = await createCallJournal(plain, bus);
+  await journal.start();
+  atFileEnd(() => journal.stop(AbortSignal.timeout(5_000)));
+  deps = { ...plain, journal };
+  orphans = await openCallStream(bus, "dead");
 });
 
 it(
@@ -29,7 +41,7 @@ it(
   async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(change, { minLength: 5, maxLength: 25 }), async (changes) => {
-        const world = await begin(deps);
+        const world = await begin(deps, orphans);
         for (const each of changes) await apply(world, each);
         await compare(world);
         await fold(world);
@@ -44,7 +56,7 @@ it(
 );
 
 it("reads a metric whose points are all at one step page by page, and of the chunks only what a page needs", async () => {
-  const world = await begin(deps);
+  const world = await begin(deps, orphans);
   const { model } = world;
   const size = 30_000;
   write(
@@ -79,7 +91,7 @@ it("reads a metric whose points are all at one step page by page, and of the chu
 }, 60_000);
 
 it("reads long series packed into full chunks as the model has them, also when an attempt resumes in their middle", async () => {
-  const world = await begin(deps);
+  const world = await begin(deps, orphans);
   const { model, runId } = world;
   // Out of order now and then, with repeated steps, and values that are no numbers.
   const recordOf = (index: number): Point[] => {

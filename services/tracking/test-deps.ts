@@ -3,10 +3,14 @@ import { openBlobStore } from "@trainyard/blob";
 import { ensureIndexes, type Store } from "@trainyard/store";
 import { tempDir, testLogger, testStore } from "@trainyard/testing";
 import type { Deps } from "./deps.ts";
+import type { CallJournal } from "./journal/call-journal.ts";
 import { createRunRoom } from "./operations/run-room.ts";
 import { createTurns } from "./operations/turns.ts";
 import { createRunSignals } from "./run-signals.ts";
 import { createRecords, recordIndexes } from "./store/records.ts";
+
+/** As while the bus does not answer: calls are stored at once. */
+const withoutBus: CallJournal = { append: async () => false, settled: async () => undefined };
 
 /** What operations work with, in a database of its own with the service's indexes unless one is given. */
 export async function testDeps(changes: Partial<Deps> = {}): Promise<Deps> {
@@ -29,6 +33,7 @@ export async function testDeps(changes: Partial<Deps> = {}): Promise<Deps> {
     },
     archiveLogsAfterMs: 0,
     signals: createRunSignals(),
+    journal: withoutBus,
     logger: testLogger(),
     now: () => new Date(),
     ...changes,

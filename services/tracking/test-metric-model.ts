@@ -96,6 +96,8 @@ export const change = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("call" as const),
       points: fc.array(point, { minLength: 1, maxLength: 5 }),
+      /** What names it; `orphan`: its points do, and the replica that has acknowledged it dies before it is written. */
+      by: fc.constantFrom("id" as const, "points" as const, "orphan" as const),
       times: fc.integer({ min: 1, max: 3 }),
     }),
   },

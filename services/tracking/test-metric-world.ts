@@ -5,12 +5,15 @@ import { expect } from "vitest";
 import type { Deps } from "./deps.ts";
 import type { MetricBatch } from "./domain/metric-batch.ts";
 import type { RunRecord } from "./domain/run-record.ts";
+import type { CallJournal } from "./journal/call-journal.ts";
+import type { CallStream } from "./journal/call-stream.ts";
 import { foldMetrics } from "./operations/fold-metrics.ts";
 import { createMetricCalls } from "./operations/log-metrics.ts";
 import { openAttempt } from "./operations/open-attempt.ts";
 import { packMetrics } from "./operations/pack-metrics.ts";
 import { reportCheckpointPart } from "./operations/report-checkpoint-part.ts";
 import { storeTelemetry } from "./operations/store-telemetry.ts";
+import { encodeCallDocument } from "./store/metric-batch-document.ts";
 import { type Change, type FileRecord, keys, Model, type Point, RANKS } from "./test-metric-model.ts";
 
 /** A run in the database, and what it should be. */
@@ -19,13 +22,15 @@ export interface World {
   readonly model: Model;
   readonly runId: string;
   readonly jobId: string;
+  /** Where replicas have put calls that died since. */
+  readonly orphans: CallStream;
 }
 
 /** A run whose first attempt is open. */
-export async function begin(deps: Deps): Promise<World> {
+export async function begin(deps: Deps, orphans: CallStream): Promise<World> {
   const [runId, jobId] = [newId("run"), newId("job")];
   await openAttempt(deps, { runId, jobId, project: "default", actor: "service:scheduler", attempt: 1 });
-  return { deps, model: new Model(), runId, jobId };
+  return { deps, model: new Model(), runId, jobId, orphans };
 }
 
 /** Lets it happen, in the database and in the model. */
@@ -37,7 +42,7 @@ export async function apply(world: World, each: Change): Promise<void> {
     case "deliver":
       return deliver(world, each);
     case "call":
-      return call(world, each.points, each.times);
+      return call(world, each);
     case "attempt":
       return resume(world, each.resumes ? each.shares : undefined);
     case "fold":
@@ -94,16 +99,25 @@ function batchOf(records: readonly FileRecord[]): MetricBatch {
   };
 }
 
-async function call(world: World, points: readonly Point[], times: number): Promise<void> {
-  const { deps, model } = world;
+async function call(world: World, { points, times, by }: Extract<Change, { kind: "call" }>): Promise<void> {
+  const { deps, model, orphans } = world;
   const run = await runOf(world);
-  const requestId = newId("req");
   const batch = batchOf([{ begin: 0, end: 0, points }]);
+  const name = by === "id" ? { requestId: newId("req") } : { requestId: "", namedByPoints: true };
+  // An actor of its own, since the same points again would be the same call.
+  const asked = { run, points: batch, actor: `user:${newId("req")}`, ...name };
+  const dying: CallJournal = {
+    async append(document) {
+      await orphans.append(document.runId, encodeCallDocument(document));
+      return true;
+    },
+    settled: async () => undefined,
+  };
+  if (by === "orphan") await createMetricCalls({ ...deps, journal: dying }).log(asked);
   const calls = createMetricCalls(deps);
-  await Promise.all(
-    Array.from({ length: times }, () => calls.log({ run, points: batch, actor: "user:ada", requestId })),
-  );
+  await Promise.all(Array.from({ length: by === "orphan" ? times - 1 : times }, () => calls.log(asked)));
   model.calls.push(...points);
+  await deps.journal.settled(run.id);
 }
 
 /** Opens another attempt; of each rank it has the share of the records that its checkpoint had. */

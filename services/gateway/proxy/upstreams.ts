@@ -59,11 +59,12 @@ interface Upstream {
 export function createUpstreams(
   urls: Readonly<Record<UpstreamName, string>>,
   assertions: Assertions,
+  { withinProcess }: { readonly withinProcess: boolean },
 ): Upstreams {
   const byService = new Map<string, Upstream>(
     upstreamNames.flatMap((name) => {
       const options = { name: "gateway", timeoutMs: 0 };
-      const unary = rpcTransport(urls[name], { ...options, unaryOnly: true });
+      const unary = rpcTransport(urls[name], { ...options, unaryOnly: true, withinProcess });
       const upstream = { name, unary, streaming: rpcTransport(urls[name], options) };
       return upstreamServices[name].map(({ typeName }): [string, typeof upstream] => [typeName, upstream]);
     }),

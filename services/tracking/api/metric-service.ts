@@ -8,7 +8,7 @@ import type { RunRecord } from "../domain/run-record.ts";
 import { awaitRun, runToLogTo } from "../operations/await-run.ts";
 import { assertNotDeleted } from "../operations/change-run.ts";
 import { signOfLife } from "../operations/heartbeat.ts";
-import { createMetricCalls } from "../operations/log-metrics.ts";
+import { createMetricCalls, type MetricCall } from "../operations/log-metrics.ts";
 import { readBuckets } from "../operations/read-buckets.ts";
 import { readSeries } from "../operations/read-series.ts";
 import { runMetrics } from "../operations/run-metrics.ts";
@@ -31,7 +31,7 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
   async function log(
     request: tracking.LogMetricsRequest | tracking.LogMetricStreamRequest,
     context: HandlerContext,
-    batch?: number,
+    named: Pick<MetricCall, "namedByPoints" | "batch">,
   ): Promise<{ readonly outcome: "stored" | "known"; readonly count: number }> {
     const principal = principalOf(context);
     if (request.requestId !== "") requestId(request.requestId);
@@ -39,15 +39,18 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
     const run = await runToLogTo(deps, request.runId, principal, context.signal);
     await assertNotDeleted(deps, run);
     await signOfLife(deps, run);
+
     const count = points.values.length;
     if (count === 0) return { outcome: "stored", count };
-    const call = { run, points, actor: actorOf(principal), requestId: request.requestId };
-    return { outcome: await calls.log({ ...call, ...(batch === undefined ? {} : { batch }) }), count };
+    const call = { run, points, actor: actorOf(principal), requestId: request.requestId, ...named };
+    const outcome = await calls.log(call);
+    return { outcome, count };
   }
 
   return {
     async logMetrics(request, context) {
-      const { outcome, count } = await log(request, context);
+      const { namedByPoints } = request;
+      const { outcome, count } = await log(request, context, { namedByPoints });
       return { stored: outcome === "stored" ? BigInt(count) : 0n };
     },
 
@@ -60,7 +63,7 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
         assertSameStream(first, request);
         const sent = totals.stored + totals.known + (request.points?.values.length ?? 0);
         if (sent > MAX_POINTS_PER_STREAM) throw tooManyPoints();
-        const { outcome, count } = await log(request, context, request.batch);
+        const { outcome, count } = await log(request, context, { batch: request.batch });
         totals[outcome] += count;
       }
       return { stored: BigInt(totals.stored), repeated: BigInt(totals.known) };

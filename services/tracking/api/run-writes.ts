@@ -45,6 +45,8 @@ export function runWritesApi(deps: Deps): Methods {
       const principal = principalOf(context);
       const actor = actorOf(principal);
       const schema = tracking.UpdateRunResponseSchema;
+      // A run ends with all that was logged before.
+      await deps.journal.settled(request.runId);
       const answer = await answerOnce(deps, context, request, schema, async (tx) => {
         const { run, experiment } = await findChangeable(deps, tx, request.runId, principal);
         const updated = updateRun(run, asked, deps.now());

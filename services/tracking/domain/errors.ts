@@ -39,6 +39,17 @@ export function fenced(message: string, metadata: Readonly<Record<string, string
   return new DomainError("aborted", "ATTEMPT_FENCED", message, { metadata });
 }
 
+/** Points were acknowledged that the database does not take. */
+export function pointsNotStored(runId: string | undefined): DomainError {
+  const whose = runId === undefined ? "" : ` of run ${runId}`;
+  return new DomainError(
+    "unavailable",
+    "POINTS_NOT_STORED",
+    `Points${whose} that were logged a moment ago are safe, but the database does not take them; ask again.`,
+    { retryAfterMs: 1_000 },
+  );
+}
+
 /** The request is wrong in this field. */
 export function invalidField(field: string, description: string, reason = "INVALID_FIELD"): DomainError {
   return new DomainError("invalid_argument", reason, `${field}: ${description}.`, {

@@ -63,8 +63,15 @@ async function untilShipped({ signals }: Deps, run: RunRecord, signal: AbortSign
   return true;
 }
 
-/** So that a read shows everything that has come; while that cannot be stored, it shows what there is. */
+/**
+ * So that a read shows everything that has come; while that cannot be stored, it shows what there is. Points of calls were
+ * acknowledged: a read that cannot show them throws POINTS_NOT_STORED.
+ */
 export async function settleArrivals(deps: Deps, runId: string, signal: AbortSignal): Promise<void> {
+  await Promise.all([deps.journal.settled(runId), settleTelemetry(deps, runId, signal)]);
+}
+
+async function settleTelemetry(deps: Deps, runId: string, signal: AbortSignal): Promise<void> {
   const settled = deps.signals.settled(runId);
   if (settled === undefined) return;
   const done = new AbortController();

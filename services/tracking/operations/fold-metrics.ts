@@ -4,7 +4,7 @@ import type { Deps } from "../deps.ts";
 import { mergeInto } from "../domain/metric-summary.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import { visibleHistory } from "../domain/visible-history.ts";
-import type { StoredBatch } from "../store/metric-batches.ts";
+import type { StoredBatch } from "../store/metric-batch-document.ts";
 import { creatingTransaction } from "../store/session.ts";
 import { packTime } from "./pack-metrics.ts";
 import { isCurrent, summarizeBatches, summarizeFolded } from "./run-metrics.ts";

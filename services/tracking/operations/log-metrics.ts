@@ -5,22 +5,27 @@ import type { Deps } from "../deps.ts";
 import type { MetricBatch } from "../domain/metric-batch.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import { CALL_RANK } from "../domain/telemetry-source.ts";
-import type { CallBatch } from "../store/metric-batches.ts";
+import { type CallBatch, type CallDocument, callDocumentOf } from "../store/metric-batch-document.ts";
 
 /** Points that a call brings. */
 export interface MetricCall {
   readonly run: RunRecord;
   readonly points: MetricBatch;
   readonly actor: string;
-  /** Empty: the caller does not repeat the call. */
+  /** Empty: the caller does not repeat the call, or its points name it. */
   readonly requestId: string;
+  /** The same points of the same caller are the same call. */
+  readonly namedByPoints?: boolean;
   /** Of a stream of batches under one request id. */
   readonly batch?: number;
 }
 
 /** Stores the points of calls. */
 export interface MetricCalls {
-  /** Resolves when the points are durable: whether this call stored them, or an earlier one of its request id did. Throws REQUEST_ID_REUSED. */
+  /**
+   * Resolves when the points are durable: whether this call stored them, or an earlier one of its request id did. Of a call that
+   * its points name it is not looked. Throws REQUEST_ID_REUSED.
+   */
   log(call: MetricCall): Promise<"stored" | "known">;
 }
 
@@ -31,7 +36,7 @@ const MAX_GROUP = 256;
 const MAX_GROUP_POINTS = 262_144;
 
 interface Waiting {
-  readonly batch: CallBatch;
+  readonly document: CallDocument;
   readonly resolve: (outcome: "stored" | "there") => void;
   readonly reject: (error: unknown) => void;
 }
@@ -56,10 +61,10 @@ export function createMetricCalls(deps: Deps): MetricCalls {
 
   async function write(group: readonly Waiting[]): Promise<void> {
     try {
-      const there = await deps.records.metrics.insertCalls(group.map(({ batch }) => batch));
+      const there = await deps.records.metrics.insertCalls(group.map(({ document }) => document));
       crashPoint("tracking.calls.stored");
-      for (const { batch, resolve } of group) resolve(there.has(batch.id) ? "there" : "stored");
-      for (const runId of new Set(group.map(({ batch }) => batch.source.runId))) deps.signals.raise(runId);
+      for (const { document, resolve } of group) resolve(there.has(document._id) ? "there" : "stored");
+      for (const runId of new Set(group.map(({ document }) => document.runId))) deps.signals.raise(runId);
     } catch (error) {
       for (const { reject } of group) reject(error);
     }
@@ -68,8 +73,10 @@ export function createMetricCalls(deps: Deps): MetricCalls {
   return {
     async log(call) {
       const batch = callBatch(call);
+      const document = callDocumentOf(batch);
+      if (call.namedByPoints === true && (await deps.journal.append(document))) return "stored";
       const outcome = await new Promise<"stored" | "there">((resolve, reject) => {
-        queue.push({ batch, resolve, reject });
+        queue.push({ document, resolve, reject });
         // Failures reach each call by its own promise; this one cannot reject.
         if (writes < MAX_WRITES) void writeGroups();
       });
@@ -83,7 +90,8 @@ export function createMetricCalls(deps: Deps): MetricCalls {
   };
 }
 
-function callBatch({ run, points, actor, requestId, batch }: MetricCall): CallBatch {
+function callBatch(call: MetricCall): CallBatch {
+  const { run, points, actor, batch } = call;
   const writer = randomUUID();
   const common = {
     source: { runId: run.id, attempt: run.currentAttempt, rank: CALL_RANK },
@@ -92,13 +100,13 @@ function callBatch({ run, points, actor, requestId, batch }: MetricCall): CallBa
     createdBy: actor,
     writer,
   };
-  if (requestId === "") return { ...common, id: `${run.id}:call:${writer}` };
-  const name = createHash("sha256").update(JSON.stringify([actor, requestId, batch ?? null]));
-  return {
-    ...common,
-    id: `${run.id}:call:${name.digest("base64url").slice(0, 22)}`,
-    digest: digestOf(points),
-  };
+  if (call.requestId === "" && call.namedByPoints !== true) {
+    return { ...common, id: `${run.id}:call:${writer}` };
+  }
+  const digest = digestOf(points);
+  const name = call.namedByPoints === true ? [actor, null, digest] : [actor, call.requestId, batch ?? null];
+  const id = createHash("sha256").update(JSON.stringify(name)).digest("base64url").slice(0, 22);
+  return { ...common, id: `${run.id}:call:${id}`, digest };
 }
 
 function digestOf({ keys, keyIndex, steps, timesMs, values }: MetricBatch): string {
@@ -112,8 +120,8 @@ function digestOf({ keys, keyIndex, steps, timesMs, values }: MetricBatch): stri
 function takeGroup(queue: Waiting[]): Waiting[] {
   let count = 0;
   let points = 0;
-  for (const { batch } of queue) {
-    points += batch.batch.values.length;
+  for (const { document } of queue) {
+    points += document.count;
     if (count > 0 && (count >= MAX_GROUP || points > MAX_GROUP_POINTS)) break;
     count += 1;
   }

@@ -83,5 +83,6 @@ export function metricWorker(deps: Deps, share: WorkShare): Part {
  * ranks stream follows within about two seconds. Cheap when there is nothing to do.
  */
 export async function foldCalls(deps: Deps): Promise<void> {
+  await deps.journal.settled();
   for (const runId of await deps.records.metrics.unfoldedRuns("calls")) await foldMetrics(deps, runId);
 }

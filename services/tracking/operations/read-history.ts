@@ -14,7 +14,7 @@ import { pointsOf } from "../domain/metric-summary.ts";
 import { isInRange, type PointRange } from "../domain/point-range.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import { visibleEnd, visibleHistory } from "../domain/visible-history.ts";
-import type { StoredBatch } from "../store/metric-batches.ts";
+import type { StoredBatch } from "../store/metric-batch-document.ts";
 import type { ChunkHead } from "../store/metric-chunks.ts";
 
 /** Which points of a run, and from where on. */

@@ -2,7 +2,7 @@ import type { Deps } from "../deps.ts";
 import { type MetricSummary, mergeInto, summarizeBatch } from "../domain/metric-summary.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import { type VisibleHistory, visibleEnd, visibleHistory } from "../domain/visible-history.ts";
-import type { StoredBatch } from "../store/metric-batches.ts";
+import type { StoredBatch } from "../store/metric-batch-document.ts";
 import type { MetricState } from "../store/metric-states.ts";
 import { atOneMoment, type Scope } from "../store/session.ts";
 

@@ -6,7 +6,7 @@ import type { RunRecord } from "../domain/run-record.ts";
 import { isFinal } from "../domain/run-status.ts";
 import { type RankSource, sourceKey } from "../domain/telemetry-source.ts";
 import { visibleEnd, visibleHistory } from "../domain/visible-history.ts";
-import type { StoredBatch } from "../store/metric-batches.ts";
+import type { StoredBatch } from "../store/metric-batch-document.ts";
 import type { Scope } from "../store/session.ts";
 import { runMetrics } from "./run-metrics.ts";
 import { type RunView, viewRun } from "./run-view.ts";

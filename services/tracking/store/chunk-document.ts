@@ -5,7 +5,7 @@ import { extentOf, type MetricSegment, type PlannedChunk } from "../domain/metri
 import type { PointExtent } from "../domain/point-range.ts";
 import type { RankSource } from "../domain/telemetry-source.ts";
 import { decodeSegments, encodeSegments, encodeStatistics } from "./chunk-codec.ts";
-import type { StoredBatch } from "./metric-batches.ts";
+import type { StoredBatch } from "./metric-batch-document.ts";
 
 /** Points of one rank, by metric, packed out of batches. See ADR 0014. */
 export interface MetricChunkDocument extends RankSource, PointExtent {

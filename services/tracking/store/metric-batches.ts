@@ -1,42 +1,18 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { IndexSpec, Store, Tx } from "@trainyard/store";
-import {
-  Binary,
-  type Collection,
-  type Filter,
-  MongoBulkWriteError,
-  MongoNetworkError,
-  type WithId,
-} from "mongodb";
-import type { MetricBatch } from "../domain/metric-batch.ts";
+import { type Collection, type Filter, MongoBulkWriteError, MongoNetworkError, type WithId } from "mongodb";
 import type { OffsetRange } from "../domain/offset-ranges.ts";
 import { CALL_RANK, type RankSource, samplesOf } from "../domain/telemetry-source.ts";
 import type { VisibleHistory } from "../domain/visible-history.ts";
-import { packColumns, unpackColumns, unpackPlainColumns } from "./metric-columns.ts";
+import {
+  type CallDocument,
+  documentOf,
+  type MetricBatchDocument,
+  type StoredBatch,
+  storedBatchOf,
+  storedNow,
+} from "./metric-batch-document.ts";
 import { DUPLICATE_KEY, type Scope, within } from "./session.ts";
-
-/** Points as they came. Batches of one rank never overlap: what was stored before is cut off. */
-interface MetricBatchDocument extends RankSource {
-  /** `<run>:<attempt>:<rank>:<begin>`; of a call see metric-calls.ts. */
-  readonly _id: string;
-  /** 2: columns as an earlier version packed them. */
-  readonly schemaVersion: 2 | 3;
-  readonly project: string;
-  readonly createdAt: Date;
-  readonly createdBy: string;
-  /** Of a call: when it was stored, in milliseconds since 1970, twice. */
-  readonly begin: number;
-  readonly end: number;
-  readonly keys: readonly string[];
-  readonly count: number;
-  readonly columns: Binary;
-  /** Of a call whose points are packed: when it need not be recognised any more. */
-  readonly forgetAt?: Date;
-  /** Whether its points count in the run's summaries. */
-  readonly folded: boolean;
-  /** Of a call with a request id: digest of its points, and which process stored them. */
-  readonly call?: { readonly digest: string; readonly writer: string };
-}
 
 export const metricBatchIndexes: readonly IndexSpec[] = [
   {
@@ -54,28 +30,11 @@ export const metricBatchIndexes: readonly IndexSpec[] = [
   { collection: "metric_batches", name: "by_rank", key: { runId: 1, attempt: 1, rank: 1, begin: 1 } },
 ];
 
-/** A batch and whose it is. */
-export interface StoredBatch {
-  readonly source: RankSource;
-  readonly batch: MetricBatch;
-}
-
 /** A batch that can be packed. */
 export interface PackableBatch extends StoredBatch {
   readonly id: string;
   readonly project: string;
   readonly call?: MetricBatchDocument["call"];
-}
-
-/** Points that came by a call. `id` is the same when the call is repeated. */
-export interface CallBatch extends StoredBatch {
-  readonly id: string;
-  readonly project: string;
-  readonly createdBy: string;
-  /** Absent: the caller does not repeat the call. */
-  readonly digest?: string;
-  /** Tells whether a batch that is there already is this call's own. */
-  readonly writer: string;
 }
 
 /** Which points to read. */
@@ -96,7 +55,7 @@ export interface MetricBatches {
    * Stores what calls brought, without a transaction: each batch is whole or not there. Returns the ids of those that
    * were there already.
    */
-  insertCalls(batches: readonly CallBatch[]): Promise<ReadonlySet<string>>;
+  insertCalls(calls: readonly CallDocument[]): Promise<ReadonlySet<string>>;
   /** Who stored the call of this id, and what. */
   findCall(id: string): Promise<{ readonly digest: string; readonly writer: string } | undefined>;
   /** Batches with visible points; some of their points may be beyond the visible end. */
@@ -135,10 +94,12 @@ export function createMetricBatches(store: Store): MetricBatches {
         { ordered: false, session: tx.session },
       );
     },
-    async insertCalls(batches) {
-      const createdAt = new Date();
-      const inserted = batches.map((each) => callDocumentOf(each, createdAt));
-      return insertUnlessThere(documents, inserted);
+    async insertCalls(calls) {
+      const now = new Date();
+      return insertUnlessThere(
+        documents,
+        calls.map((each) => storedNow(each, now)),
+      );
     },
     async findCall(id) {
       const found = await documents.findOne({ _id: id }, { projection: { call: 1 } });
@@ -259,51 +220,8 @@ function duplicatesIn(
   return new Set(failures.map(({ index }) => inserted[index]?._id ?? ""));
 }
 
-function documentOf(
-  { source, batch, project }: StoredBatch & { readonly project: string },
-  createdAt: Date,
-): MetricBatchDocument {
-  const { runId, attempt, rank } = source;
-  return {
-    _id: `${runId}:${attempt}:${rank}:${batch.begin}`,
-    schemaVersion: 3,
-    project,
-    createdAt,
-    createdBy: "telemetry",
-    runId,
-    attempt,
-    rank,
-    begin: batch.begin,
-    end: batch.end,
-    keys: batch.keys,
-    count: batch.offsets.length,
-    columns: new Binary(packColumns(batch)),
-    folded: false,
-  };
-}
-
-function callDocumentOf(call: CallBatch, createdAt: Date): MetricBatchDocument {
-  const { id, createdBy, digest, writer } = call;
-  const begin = createdAt.getTime();
-  return {
-    ...documentOf(call, createdAt),
-    _id: id,
-    createdBy,
-    begin,
-    end: begin,
-    ...(digest === undefined ? {} : { call: { digest, writer } }),
-  };
-}
-
 function identifiedBatchOf(document: WithId<MetricBatchDocument>): StoredBatch & { readonly id: string } {
   return { id: document._id, ...storedBatchOf(document) };
-}
-
-function storedBatchOf(document: WithId<MetricBatchDocument>): StoredBatch {
-  const { runId, attempt, rank, begin, end, keys, count, columns, schemaVersion } = document;
-  const unpack = schemaVersion === 2 ? unpackPlainColumns : unpackColumns;
-  const batch = { begin, end, keys, ...unpack(columns.value(), count, begin) };
-  return { source: { runId, attempt, rank }, batch };
 }
 
 function filterOf({ runId, history, keys, rank, folded }: PointQuery): Filter<MetricBatchDocument> {

@@ -9,7 +9,7 @@ import { type BytesLru, createBytesLru } from "./bytes-lru.ts";
 import { decodePointColumns, decodeStatistics, type KeyedColumns } from "./chunk-codec.ts";
 import { batchOf, documentOf, type MetricChunkDocument, segmentsOf } from "./chunk-document.ts";
 import { type ChunkQuery, filterOf } from "./chunk-filter.ts";
-import type { StoredBatch } from "./metric-batches.ts";
+import type { StoredBatch } from "./metric-batch-document.ts";
 import { type Scope, within } from "./session.ts";
 
 export const metricChunkIndexes: readonly IndexSpec[] = [

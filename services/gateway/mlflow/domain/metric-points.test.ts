@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { columnsOf, pointsId } from "./metric-points.ts";
+import { columnsOf } from "./metric-points.ts";
 
 const point = (key: string, step: number, value = 1) => ({ key, value, timestamp: 1_000, step });
 
@@ -19,18 +19,5 @@ describe("points of a batch", () => {
       timesMs: [1_000, 1_000, 1_000],
       values: [1, 1, Number.NaN],
     });
-  });
-
-  it("are the same request exactly when they are the same points", () => {
-    const idOf = (points: Parameters<typeof columnsOf>[0]) => pointsId(columnsOf(points));
-    expect(idOf([point("a", 1), point("b", 2)])).toBe(idOf([point("a", 1), point("b", 2)]));
-    const others = [
-      [point("a", 1)],
-      [point("a", 2), point("b", 2)],
-      [point("b", 2), point("a", 1)],
-      [point("a", 1, 2), point("b", 2)],
-    ];
-    for (const other of others) expect(idOf(other)).not.toBe(idOf([point("a", 1), point("b", 2)]));
-    expect(idOf([point("a", 1, -0)])).not.toBe(idOf([point("a", 1, 0)]));
   });
 });

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { invalidParameter, invalidValue } from "./mlflow-error.ts";
 import { assertMetricKey } from "./names.ts";
 
@@ -79,16 +78,6 @@ function withoutRepeated({ keys, keyIndex, steps, timesMs, values }: PointColumn
     timesMs: only(timesMs),
     values: only(values),
   };
-}
-
-/**
- * Names points by what they are. MLflow's clients repeat a call whose answer was lost and have no id for it; and MLflow
- * keeps a point once however often it is logged. So the same points are the same request.
- */
-export function pointsId({ keys, keyIndex, steps, timesMs, values }: PointColumns): string {
-  const hash = createHash("sha256").update(JSON.stringify(keys));
-  for (const column of [keyIndex, steps, timesMs, values]) hash.update(Float64Array.from(column));
-  return `mlflow-${hash.digest("base64url")}`;
 }
 
 /** A float so that no other reads the same: there are two zeros. */

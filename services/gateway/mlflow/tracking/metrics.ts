@@ -1,6 +1,6 @@
 import { tracking } from "@trainyard/contracts";
 import { double, integer, required, text } from "../domain/fields.ts";
-import { assertPoint, columnsOf, type MetricPoint, pointsId } from "../domain/metric-points.ts";
+import { assertPoint, columnsOf, type MetricPoint } from "../domain/metric-points.ts";
 import { type Endpoint, endpoint, type MlflowCall } from "../http/endpoint.ts";
 import { logModelMetrics } from "../registry/model-metrics.ts";
 import { changing } from "./run-words.ts";
@@ -39,6 +39,7 @@ export function storePoints(
   const columns = columnsOf(points);
   const steps = columns.steps.map(BigInt);
   return changing(runId, () =>
-    call.rpc(logMetrics, { requestId: pointsId(columns), runId, points: { ...columns, steps } }),
+    // MLflow's clients repeat a call whose answer was lost, have no id for it, and expect equal points to be kept once.
+    call.rpc(logMetrics, { namedByPoints: true, runId, points: { ...columns, steps } }),
   );
 }

@@ -85,6 +85,14 @@ export declare type LogMetricsRequest = Message<"trainyard.tracking.v1.LogMetric
    * @generated from field: trainyard.tracking.v1.MetricColumns points = 3;
    */
   points?: MetricColumns | undefined;
+
+  /**
+   * The points are the request's name, and request_id is not looked at: for 7 days the same columns of the same caller for the run are
+   * stored once, however often they come. Such a call is answered soonest.
+   *
+   * @generated from field: bool named_by_points = 4;
+   */
+  namedByPoints: boolean;
 };
 
 /**
@@ -100,7 +108,8 @@ export declare const LogMetricsRequestSchema: GenMessage<LogMetricsRequest>;
  */
 export declare type LogMetricsResponse = Message<"trainyard.tracking.v1.LogMetricsResponse"> & {
   /**
-   * Points stored by this call: 0 when the request id was stored before.
+   * Points stored by this call: 0 when the request id was stored before. Of a call that its points name, all of them: whether they
+   * were there is seen after the answer.
    *
    * @generated from field: int64 stored = 1;
    */
