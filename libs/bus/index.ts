@@ -14,6 +14,7 @@ export { declareStream } from "./declare-stream.ts";
 export { apiCodes, hasApiCode, PublishError, StalePublisherError, StreamDeclarationError } from "./errors.ts";
 export { done, type HandlerResult, reject, retry } from "./handler-result.ts";
 export { inboxPrefix } from "./inbox-prefix.ts";
+export { jetstreamWithin } from "./jetstream-within.ts";
 export { buckets, createKv, isKvConflict, openKv } from "./kv.ts";
 export { type NatsPermissions, natsPermissions, type SubjectRule } from "./nats-permissions.ts";
 export {

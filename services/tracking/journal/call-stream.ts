@@ -1,5 +1,4 @@
-import { jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { type Bus, metricCallSubject, streamNames } from "@trainyard/bus";
+import { type Bus, jetstreamWithin, metricCallSubject, streamNames } from "@trainyard/bus";
 
 /** Which messages a stream has: numbers from `first` to `last`, with gaps; none when `first` is the greater. */
 export interface Ends {
@@ -38,10 +37,9 @@ const TIMEOUT_MS = 1_000;
 const stream = streamNames.metricCalls;
 
 /** `writer` is this replica's name for as long as it lives; it has no dots. */
-export async function openCallStream({ nc }: Bus, writer: string): Promise<CallStream> {
-  const options = { timeout: TIMEOUT_MS, checkAPI: false };
-  const js = jetstream(nc, options);
-  const { streams } = await jetstreamManager(nc, options);
+export async function openCallStream(bus: Bus, writer: string): Promise<CallStream> {
+  const { js, jsm } = await jetstreamWithin(bus, TIMEOUT_MS);
+  const { streams } = jsm;
   const mine = metricCallSubject(writer, "");
 
   return {
