@@ -97,14 +97,12 @@ export async function createCallJournal(
     name: "call journal",
     async append(document) {
       if (stopping.signal.aborted || writeBehind.isFull() || performance.now() < restUntilMs) return false;
-
       const data = encodeCallDocument(document);
       if (data.length > MAX_MESSAGE_BYTES) return false;
       const message = { after: newest };
       sent.add(message);
       try {
         const seq = await stream.append(document.runId, data);
-
         newest = Math.max(newest, seq);
         writeBehind.add(seq, document);
         return true;

@@ -7,11 +7,11 @@ import { callWriter, rankWriter, type Writer } from "./writers.ts";
 /** How much is logged, and what dies meanwhile. */
 export interface LoadOptions {
   readonly seed: number;
-  /** Runs that log at once; one half by ranks' files, the other by calls. */
+  /** Runs that log at once: one half by ranks' files, the others by calls, which an id or their points name. */
   readonly runs: number;
   /** How long they log. */
   readonly seconds: number;
-  /** Deaths in that time, in turn of tracking, of mongod, and of both. */
+  /** Deaths in that time, in turn of those in `victims`. */
   readonly kills: number;
   readonly say: (line: string) => void;
 }
@@ -23,17 +23,30 @@ export interface LoadResult {
   readonly seconds: number;
 }
 
+const victims = [
+  ["tracking"],
+  ["mongod"],
+  ["tracking", "mongod"],
+  ["nats-server"],
+  ["tracking", "nats-server"],
+] as const;
+
 /** How long what died stays down. */
 const DOWN_MS = 300;
 /** Runs begun, and checked, at once. */
 const AT_ONCE = 25;
 
-/** Has many runs log at once while tracking and its database die and come again, and looks for what was lost or doubled. */
+/** Has many runs log at once while tracking, its database and the bus die and come again, and looks for what was lost or doubled. */
 export async function runLoad({ seed, runs, seconds, kills, say }: LoadOptions): Promise<LoadResult> {
   const startedMs = performance.now();
   const stage = await startStage();
   try {
-    const begin = (index: number) => (index % 2 === 0 ? rankWriter : callWriter)(stage, seed * 1_000 + index);
+    const begin = (index: number) => {
+      const own = seed * 1_000 + index;
+      return index % 2 === 0
+        ? rankWriter(stage, own)
+        : callWriter(stage, own, index % 4 === 1 ? "id" : "points");
+    };
     const writers = await inTurn(
       Array.from({ length: runs }, (_, index) => index),
       begin,
@@ -57,19 +70,22 @@ async function killInTurn(
   const random = randomNumbers(seed);
   const partMs = (seconds * 1_000) / (kills + 1);
   const until = performance.now() + seconds * 1_000;
-  const { mongod } = stage.servers;
+  const { mongod, nats } = stage.servers;
   for (let kill = 0; kill < kills; kill++) {
     await delay(partMs * (0.5 + random() / 2));
-    const victims = [["tracking"], ["mongod"], ["tracking", "mongod"]][kill % 3] ?? [];
-    say(`killing ${victims.join(" and ")}`);
+    const dying = new Set<string>(victims[kill % victims.length]);
+    const named = [...dying].join(" and ");
+    say(`killing ${named}`);
     await Promise.all([
-      ...(victims.includes("tracking") ? [stage.killTracking()] : []),
-      ...(victims.includes("mongod") ? [mongod.kill("SIGKILL")] : []),
+      ...(dying.has("tracking") ? [stage.killTracking()] : []),
+      ...(dying.has("mongod") ? [mongod.kill("SIGKILL")] : []),
+      ...(dying.has("nats-server") ? [nats.kill("SIGKILL")] : []),
     ]);
     await delay(DOWN_MS);
-    if (victims.includes("mongod")) await mongod.restart();
-    if (victims.includes("tracking")) await stage.restartTracking();
-    say(`${victims.join(" and ")} is up again`);
+    if (dying.has("mongod")) await mongod.restart();
+    if (dying.has("nats-server")) await nats.restart();
+    if (dying.has("tracking")) await stage.restartTracking();
+    say(`${named} is up again`);
   }
   await delay(Math.max(0, until - performance.now()));
 }

@@ -77,8 +77,12 @@ export async function rankWriter(stage: TrackingStage, seed: number): Promise<Wr
   };
 }
 
-/** An outside client: logs by calls, and calls again with the same request id until it is answered. */
-export async function callWriter(stage: TrackingStage, seed: number): Promise<Writer> {
+/** An outside client: logs by calls, which an id or their points name, and calls again with the same until it is answered. */
+export async function callWriter(
+  stage: TrackingStage,
+  seed: number,
+  namedBy: "id" | "points",
+): Promise<Writer> {
   const { run } = await stage.runs.createRun({ requestId: newId("req"), experiment: "chaos" });
   const runId = run?.id ?? "";
   const logged: LoggedPoint[] = [];
@@ -87,7 +91,7 @@ export async function callWriter(stage: TrackingStage, seed: number): Promise<Wr
   const writing = (async () => {
     while (!asked) {
       const batch = take(points, 4);
-      await logUntilAnswered(stage, runId, batch);
+      await logUntilAnswered(stage, runId, batch, namedBy);
       logged.push(...batch);
       await delay(STEP_MS);
     }
@@ -111,10 +115,11 @@ async function logUntilAnswered(
   stage: TrackingStage,
   runId: string,
   batch: readonly LoggedPoint[],
+  namedBy: "id" | "points",
 ): Promise<void> {
   const keys = [...new Set(batch.map(({ key }) => key))];
   const request = {
-    requestId: newId("req"),
+    ...(namedBy === "id" ? { requestId: newId("req") } : { namedByPoints: true }),
     runId,
     points: {
       keys,
