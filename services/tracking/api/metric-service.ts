@@ -39,12 +39,10 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
     const run = await runToLogTo(deps, request.runId, principal, context.signal);
     await assertNotDeleted(deps, run);
     await signOfLife(deps, run);
-
     const count = points.values.length;
     if (count === 0) return { outcome: "stored", count };
     const call = { run, points, actor: actorOf(principal), requestId: request.requestId, ...named };
-    const outcome = await calls.log(call);
-    return { outcome, count };
+    return { outcome: await calls.log(call), count };
   }
 
   return {

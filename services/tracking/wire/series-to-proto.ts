@@ -29,7 +29,7 @@ export function pointsSeriesToProto(
   });
 }
 
-/** The first so many numbers of a column, in a fifth of the time that `Array.from` takes for it. */
+/** The first so many numbers of a column; `Array.from` and spreading a typed array take several times as long. */
 function taken<T>(column: Float64Array, count: number, as: (value: number) => T): T[] {
   const numbers = new Array<T>(count);
   for (let index = 0; index < count; index++) numbers[index] = as(column[index] ?? 0);
