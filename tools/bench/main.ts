@@ -11,6 +11,7 @@ import { logMetricBench } from "./log-metric.ts";
 import { machine } from "./machine.ts";
 import { nodeLossBench } from "./node-loss.ts";
 import { overheadBench } from "./overhead.ts";
+import { measureSlowed } from "./pace.ts";
 import { platformBench } from "./platform.ts";
 import { recoveryBench } from "./recovery.ts";
 import { type Bench, isMet, type Measurement } from "./result.ts";
@@ -61,11 +62,14 @@ if (bench === undefined) {
 }
 
 const say = (line: string) => console.error(line);
+const slowedBefore = measureSlowed();
 const results = await endOnInterrupt(say, () => bench.run(say));
+const slowed = [slowedBefore, measureSlowed()];
+say(`by itself, the machine was slow in ${slowed.map(percent).join(" and ")} of 4 s before and after`);
 const report = {
   name: bench.name,
   at: new Date().toISOString(),
-  machine: machine(),
+  machine: { ...machine(), slowed },
   results: results.map((result) => ({
     ...result,
     ...(result.aim === undefined || result.notRun !== undefined ? {} : { met: isMet(result) }),
@@ -73,6 +77,10 @@ const report = {
 };
 console.log(values.json ? JSON.stringify(report) : table(results));
 process.exit(0);
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
+}
 
 function table(rows: readonly Measurement[]): string {
   const width = Math.max(...rows.map(({ metric }) => metric.length)) + 2;
