@@ -8,7 +8,7 @@ describe(`a storm (seed ${seed})`, () => {
   it("leaves every job with one end, its points whole, its weights those of an unbroken run, and no process", async () => {
     const lines: string[] = [];
     const say = (line: string) => void lines.push(line);
-    const short = { forMs: 6_000, nodes: 2, jobSeconds: 3, severity: 0.5 };
+    const short = { forMs: 4_000, nodes: 2, jobSeconds: 2, severity: 0.5 };
     const { broken, output } = await runStorm({ seed, say, ...short });
     expect(broken, [...lines, output].join("\n")).toEqual([]);
   });

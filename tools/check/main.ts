@@ -1,5 +1,5 @@
 /**
- * `npm test`: every check of the project, one after another; all run even after one has failed.
+ * `npm test`: every check of the project, in two rows side by side; all run even after one has failed.
  *
  *   npm test                    everything
  *   npm test -- lint unit       only those
