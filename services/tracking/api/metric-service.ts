@@ -75,6 +75,7 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
       const limit =
         boundedNumber("max_points", request.maxPoints, 0, MAX_HISTORY_POINTS) || MAX_HISTORY_POINTS;
       const query = { keys, rank, range: pointRangeFromProto(request) };
+      const isBinary = context.requestHeader.get("content-type")?.includes("json") !== true;
       const series: tracking.Series[] = [];
       let left = limit;
       for (const run of await runsOf(deps, request.runIds, context)) {
@@ -84,9 +85,9 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
           for (const key of new Set(keys)) {
             const columns = found.get(key);
             if (columns === undefined) continue;
-            const one = pointsSeriesToProto(run.id, key, columns, { left, limit });
-            left -= one.points?.values.length ?? 0;
-            series.push(one);
+            const one = pointsSeriesToProto(run.id, key, columns, { left, limit, isBinary });
+            left -= one.count;
+            series.push(one.series);
           }
         }
       }

@@ -2,38 +2,44 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { tracking } from "@trainyard/contracts";
 import type { PointColumns, PointStatistics, SeriesPoint } from "../domain/series-buckets.ts";
 import { cutAtStep } from "../domain/series-order.ts";
+import { packedPoints } from "./packed-points.ts";
 
-/** A series as the wire has it: what fits into what is left of the `limit` that a whole call has. */
+/** What an answer has room for, of the `limit` that a whole call has, and whether it is sent as protobuf's bytes or as JSON. */
+export interface AnswerRoom {
+  readonly left: number;
+  readonly limit: number;
+  readonly isBinary: boolean;
+}
+
+/** A series as the wire has it, what fits into the room, and how many points that are. */
 export function pointsSeriesToProto(
   runId: string,
   key: string,
   columns: PointColumns,
-  { left, limit }: { readonly left: number; readonly limit: number },
-): tracking.Series {
-  const { steps, timesMs, values } = columns;
+  { left, limit, isBinary }: AnswerRoom,
+): { readonly series: tracking.Series; readonly count: number } {
+  const { steps } = columns;
   const shown = cutAtStep(columns, left);
   const isTooMany = shown === 0 && steps.length > limit && left === limit;
   // A step that alone has more points than a call may have is shown in part: nothing else would let the reader go on.
   const count = isTooMany ? limit : shown;
   const next = isTooMany ? (steps[0] ?? 0) + 1 : steps[shown];
-  return create(tracking.SeriesSchema, {
+  const series = create(tracking.SeriesSchema, {
     runId,
     key,
-    points: {
-      steps: taken(steps, count, BigInt),
-      timesMs: taken(timesMs, count, Number),
-      values: taken(values, count, Number),
-    },
+    points: isBinary ? packedPoints(columns, count) : plainPoints(columns, count),
     ...(next === undefined || !Number.isSafeInteger(next) ? {} : { nextStep: BigInt(next) }),
     truncated: isTooMany,
   });
+  return { series, count };
 }
 
-/** The first so many numbers of a column; `Array.from` and spreading a typed array take several times as long. */
-function taken<T>(column: Float64Array, count: number, as: (value: number) => T): T[] {
-  const numbers = new Array<T>(count);
-  for (let index = 0; index < count; index++) numbers[index] = as(column[index] ?? 0);
-  return numbers;
+function plainPoints({ steps, timesMs, values }: PointColumns, count: number) {
+  return {
+    steps: Array.from(steps.subarray(0, count), BigInt),
+    timesMs: Array.from(timesMs.subarray(0, count)),
+    values: Array.from(values.subarray(0, count)),
+  };
 }
 
 /** A series for a chart as the wire has it. */
