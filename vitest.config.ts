@@ -43,7 +43,7 @@ export default defineConfig({
           isolate: false,
           testTimeout: 600_000,
           hookTimeout: 300_000,
-          maxWorkers: 4,
+          maxWorkers: 3,
         },
       },
     ],

@@ -24,6 +24,6 @@ export function checks(python: string = checkoutPython): readonly Check[] {
     pytestCheck("python", "Python tests (pytest)", python),
     vitestCheck("unit", "unit tests"),
     vitestCheck("integration", "integration tests on real servers"),
-    vitestCheck("e2e", "end-to-end tests", { beside: true }),
+    vitestCheck("e2e", "end-to-end tests"),
   ];
 }

@@ -6,15 +6,10 @@ import type { Check, CheckResult } from "./check.ts";
 import { type ProgramResult, runProgram } from "./run-program.ts";
 
 /** The tests of one vitest project, counted one by one. */
-export function vitestCheck(
-  project: string,
-  title: string,
-  { beside = false }: Pick<Check, "beside"> = {},
-): Check {
+export function vitestCheck(project: string, title: string): Check {
   return {
     name: project,
     title,
-    beside,
     run: async (signal) => {
       const folder = mkdtempSync(join(tmpdir(), "trainyard-check-"));
       const report = join(folder, "report.json");
