@@ -40,7 +40,12 @@ export async function recoveryJob(
     slotsPerRank: 1,
     code: { digest: await user.upload(code), sizeBytes: BigInt(code.length) },
     entrypoint: [SCRIPT],
-    env: { RECOVERY_STEP_DELAY_MS: String(stepDelayMs), RECOVERY_STEPS: String(steps) },
+    env: {
+      RECOVERY_STEP_DELAY_MS: String(stepDelayMs),
+      RECOVERY_STEPS: String(steps),
+      // A node of one slot gives its rank all cores, and the nodes of tests are one machine: threads would wait for cores by spinning.
+      OMP_NUM_THREADS: "1",
+    },
     ...(checkpointEverySteps === undefined
       ? {}
       : { checkpoint: { everySteps: BigInt(checkpointEverySteps) } }),
