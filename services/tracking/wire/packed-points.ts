@@ -9,7 +9,7 @@ const MOST_STEP_BYTES = 8;
 
 /**
  * The first points of columns as a message that has its fields as bytes already, which only a binary answer can carry. Protobuf's
- * writer takes arrays of bigints and numbers, and with their making ten times as long: what a whole history's answer mostly took.
+ * writer takes arrays of bigints and numbers one by one: with their making, most of what a whole history's answer took.
  */
 export function packedPoints({ steps, timesMs, values }: PointColumns, count: number): tracking.SeriesPoints {
   const points = create(tracking.SeriesPointsSchema);

@@ -5,7 +5,7 @@ import type { StreamName } from "./rank-stream.ts";
 export const TAIL_INTERVAL_MS = 50;
 /**
  * How often it is shipped while somebody follows the run: a live tail shall show a point within 100 ms, of which the way behind
- * the agent takes some 30, and a busy machine twice that.
+ * the agent takes a part.
  */
 const FOLLOWED_INTERVAL_MS = 25;
 /**
