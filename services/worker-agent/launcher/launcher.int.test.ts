@@ -123,7 +123,7 @@ describe("the agent's launcher", { timeout: 240_000 }, () => {
       },
       { ...READY, intervalMs: 500 },
     );
-    expect(new Set(starts.map(({ start }) => start))).toEqual(new Set(["warm"]));
+    expect(starts.filter(({ start }) => start !== "warm")).toEqual([]);
 
     const last = await readLauncherRecord(dir);
     if (last === undefined) throw new Error("no record");

@@ -108,17 +108,21 @@ export class Launcher implements Part {
       return await this.#ask(record, attemptDir);
     } catch (error) {
       this.#wake.resolve();
-      // Its successor may have taken over since the last look: it was begun by this agent, or it would not be there.
-      const successor = this.#next === undefined ? undefined : await readLauncherRecord(this.#options.dir);
-      if (successor !== undefined && successor.pid !== record.pid)
-        return this.#ask(successor, attemptDir).catch(coldBecause);
-      return coldBecause(error);
+      const successor = await this.#successorOf(record);
+      if (successor === undefined) return coldBecause(error);
+      return this.#ask(successor, attemptDir).catch(coldBecause);
     }
   }
 
   async #ask({ socket }: LauncherRecord, attemptDir: string): Promise<ShimStart> {
     const answer = await askLauncher(this.#options.dir, socket, { attemptDir }, START_TIMEOUT_MS);
     return shimStartFrom(answer) ?? { start: "cold", reason: "the launcher's answer is not understood" };
+  }
+
+  /** The launcher that took over from one since its record was read: this agent began it, for nobody else does here. */
+  async #successorOf({ pid }: LauncherRecord): Promise<LauncherRecord | undefined> {
+    const now = await readLauncherRecord(this.#options.dir);
+    return now?.pid === pid ? undefined : now;
   }
 
   async #live(): Promise<void> {
@@ -161,9 +165,12 @@ export class Launcher implements Part {
     );
   }
 
-  #missed(record: LauncherRecord): void {
+  async #missed(record: LauncherRecord): Promise<void> {
+    // One that was just replaced ends without an answer; its successor is looked at next.
+    if ((await this.#successorOf(record)) !== undefined) return this.#wake.resolve();
     this.#missedPings += 1;
-    this.#serving = undefined;
+    // A machine may be busy: a single answer that is late does not make attempts start cold.
+    if (this.#missedPings > 1) this.#serving = undefined;
     if (this.#missedPings < MAX_MISSED_PINGS) return;
     this.#missedPings = 0;
     signalProcess(record, "SIGKILL");
