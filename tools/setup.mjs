@@ -9,7 +9,7 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { withLock } from "./setup/lock.mjs";
-import { progress, SetupError } from "./setup/progress.mjs";
+import { line, progress, SetupError, seconds } from "./setup/progress.mjs";
 import { isDone, markDone, markUndone } from "./setup/stamps.mjs";
 import { steps } from "./setup/steps.mjs";
 
@@ -21,30 +21,47 @@ const missingSteps = (tests) =>
       !isDone(step.name, step.inputs(), step.outputs()),
   );
 
-const seconds = (since) => ((Date.now() - since) / 1000).toFixed(1);
-
-async function runStep(step, label, out) {
-  out.line(`${label} ${step.title}`);
+async function runStep(step, out) {
+  out.line(step.title);
   const begun = Date.now();
   markUndone(step.name);
   const note = await step.run(out);
   markDone(step.name, step.inputs());
-  out.line(`      done in ${seconds(begun)} s: ${note}`);
+  out.line(`done in ${seconds(begun)} s: ${note}`);
+}
+
+/** Runs steps side by side, each when those that it comes after are done; one that fails ends the others, and is thrown. */
+async function runSteps(steps, verbose) {
+  const ending = new AbortController();
+  const running = new Map();
+  let failure;
+  for (const [index, step] of steps.entries()) {
+    const label = `[${index + 1}/${steps.length}]`;
+    const out = progress({ label, verbose, signal: ending.signal });
+    const run = Promise.all(step.after.map((name) => running.get(name)))
+      .then(() => runStep(step, out))
+      .catch((error) => {
+        failure ??= error;
+        ending.abort();
+        throw error;
+      });
+    running.set(step.name, run);
+  }
+  await Promise.allSettled(running.values());
+  if (failure !== undefined) throw failure;
 }
 
 /** Runs every step that is not done and gives their names; with all done it takes some milliseconds. */
 export async function setUp({ verbose = false, tests = true } = {}) {
   if (missingSteps(tests).length === 0) return [];
-  const out = progress(verbose);
-  return withLock(out, async () => {
+  return withLock(async () => {
     const missing = missingSteps(tests);
     const begun = Date.now();
-    out.line(
+    line(
       `Setting up this checkout, ${missing.length} of ${steps.length} steps. Ctrl-C is safe: the next start carries on.`,
     );
-    for (const [index, step] of missing.entries())
-      await runStep(step, `[${index + 1}/${missing.length}]`, out);
-    out.line(`Set up in ${seconds(begun)} s.\n`);
+    await runSteps(missing, verbose);
+    line(`Set up in ${seconds(begun)} s.\n`);
     return missing.map((step) => step.name);
   });
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { line } from "./progress.mjs";
 import { inCheckout } from "./stamps.mjs";
 
 const lockFile = inCheckout(".cache/setup/lock");
@@ -15,7 +16,7 @@ function holder() {
 }
 
 /** Runs `fn` while no other set-up of this checkout runs; a lock whose holder has died is taken over. */
-export async function withLock(out, fn) {
+export async function withLock(fn) {
   mkdirSync(inCheckout(".cache/setup"), { recursive: true });
   for (let told = false; ; told = true) {
     try {
@@ -26,7 +27,7 @@ export async function withLock(out, fn) {
     }
     const other = holder();
     if (other === undefined) rmSync(lockFile, { force: true });
-    else if (!told) out.line(`Another set-up of this checkout runs (process ${other}): waiting for it.`);
+    else if (!told) line(`Another set-up of this checkout runs (process ${other}): waiting for it.`);
     if (other !== undefined) await delay(200);
   }
   try {

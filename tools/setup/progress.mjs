@@ -11,28 +11,33 @@ export class SetupError extends Error {
 
 const tickMs = 15_000;
 
+/** Says what set-up does: always to stderr, so that a script's stdout stays pure. */
+export const line = (text) => process.stderr.write(`${text}\n`);
+
 /**
- * Where set-up tells what it does: always stderr, so that a script's stdout stays pure. `run` executes a program in the
- * checkout and gives its stdout; what the program prints is shown only with --verbose or when it fails.
+ * How one of several steps tells what it does, each line after its label. `run` executes a program in the checkout and
+ * gives its stdout; what the program prints is shown only with --verbose or when it fails. The signal ends the program.
  */
-export function progress(verbose) {
-  const line = (text) => process.stderr.write(`${text}\n`);
+export function progress({ label, verbose, signal }) {
+  const labelled = (text) => line(`${label} ${text}`);
   const run = async (program, args, { hint = "", env = {} } = {}) => {
     const begun = Date.now();
-    const tick = setInterval(() => line(`      … ${Math.round((Date.now() - begun) / 1000)} s`), tickMs);
+    const tick = setInterval(() => labelled(`… ${seconds(begun, 0)} s`), tickMs);
     try {
-      const result = await execute(program, args, env, verbose);
+      const result = await execute(program, args, { env, verbose, signal });
       if (result.status === 0) return result.stdout.trim();
       throw failure(program, args, result, hint);
     } finally {
       clearInterval(tick);
     }
   };
-  return { line, run };
+  return { line: labelled, run };
 }
 
+export const seconds = (since, digits = 1) => ((Date.now() - since) / 1000).toFixed(digits);
+
 /** Ctrl-C and SIGTERM end the program first, then (by the error thrown) the set-up: no installer is left running. */
-function execute(program, args, env, verbose) {
+function execute(program, args, { env, verbose, signal }) {
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd: checkout,
@@ -55,8 +60,12 @@ function execute(program, args, env, verbose) {
       child.kill(signal);
     };
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+    const stop = () => child.kill("SIGTERM");
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
     const end = (rest) => {
       process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+      signal.removeEventListener("abort", stop);
       resolve({ ...text, interrupted, ...rest });
     };
     child.on("error", (error) => end({ status: undefined, reason: error.message }));

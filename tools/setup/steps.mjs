@@ -6,9 +6,10 @@ import { SetupError } from "./progress.mjs";
 import { checkout, fileText, inCheckout } from "./stamps.mjs";
 
 /**
- * A step: when it is needed, what its result depends on (`inputs`, hashed into its stamp), what must still be there
- * (`outputs`), and how it is done; `run` verifies what it installed and gives a note for the user. A step that is
- * `testsOnly` is left out where a command that is no test asks for the set-up.
+ * A step: the steps that come before it (`after`; others may run beside it), when it is needed, what its result depends on
+ * (`inputs`, hashed into its stamp), what must still be there (`outputs`), and how it is done; `run` verifies what it
+ * installed and gives a note for the user. A step that is `testsOnly` is left out where a command that is no test asks
+ * for the set-up.
  */
 const platform = `${process.platform}-${process.arch}`;
 const uvVersion = "uv==0.13.8";
@@ -23,6 +24,7 @@ const mongodInFolder = "fiftyone/db/bin/mongod";
 const nodePackages = {
   name: "node-packages",
   title: "Node packages: Node 24 itself, TypeScript, the clients of NATS and MongoDB (npm ci: 20 s, 0.6 GB)",
+  after: [],
   isNeeded: () => true,
   inputs: () => [platform, fileText("package-lock.json")],
   outputs: () => [inCheckout("node_modules/.bin/node"), inCheckout("node_modules/.bin/tsc")],
@@ -44,6 +46,7 @@ const python = {
   name: "python",
   title:
     "Python environment .venv: PyTorch, PyArrow, scikit-learn, nats-server, checkers, the SDK (20 s on a fast line, 5 GB)",
+  after: [],
   isNeeded: () => true,
   // An environment holds absolute paths, so a checkout that was moved needs a new one.
   inputs: () => [platform, checkout, fileText("sdk/python/requirements.lock")],
@@ -85,6 +88,7 @@ const mlflow = {
   name: "mlflow",
   title:
     "MLflow's own client and server, that the adapter is tested against, in .cache/mlflow (2 to 15 s, 0.6 GB)",
+  after: ["python"],
   isNeeded: () => true,
   inputs: () => [
     platform,
@@ -125,6 +129,7 @@ const mlflow = {
 const mongod = {
   name: "mongod",
   title: "mongod, the database server, from a Python wheel (5 s, 0.2 GB)",
+  after: ["python"],
   isNeeded: () => !process.env.MONGOD_BIN && onPath("mongod") === undefined,
   inputs: () => [platform, mongodWheel],
   outputs: () => [join(mongodFolder, mongodInFolder)],
@@ -167,6 +172,7 @@ const versitygw = {
   name: "versitygw",
   title:
     "versitygw, the S3 server that the S3 blob store is tested against, built from its Go source (60 to 110 s the first time, 0.6 GB of Go caches)",
+  after: ["python"],
   // Only tests run it, so who starts the platform does not wait for it.
   testsOnly: true,
   isNeeded: () => !process.env.VERSITYGW_BIN && onPath("versitygw") === undefined,
@@ -190,20 +196,28 @@ async function findOrInstallGo(out) {
   if (found !== undefined) return found;
   const folder = inCheckout(".cache/go");
   rmSync(folder, { recursive: true, force: true });
-  out.line("      first a Go toolchain, from a Python wheel (0.3 GB)");
+  out.line("first a Go toolchain, from a Python wheel (0.3 GB)");
   const uv = await findOrInstallUv(out);
   await out.run(uv, ["venv", "--quiet", "--python", venvPython, folder]);
   await out.run(uv, ["pip", "install", "--quiet", "--python", join(folder, "bin/python"), goWheel]);
   return join(folder, "bin/go");
 }
 
-async function findOrInstallUv(out) {
+let foundUv;
+
+/** Installed once, by the first step that needs it. */
+function findOrInstallUv(out) {
+  foundUv ??= newlyFoundUv(out);
+  return foundUv;
+}
+
+async function newlyFoundUv(out) {
   const found = onPath("uv");
   if (found !== undefined && runs(found)) return found;
   if (runs(ownUv)) return ownUv;
   const folder = inCheckout(".cache/uv");
   rmSync(folder, { recursive: true, force: true });
-  out.line("      first its installer, uv, in an environment of its own (60 MB)");
+  out.line("first its installer, uv, in an environment of its own (60 MB)");
   await out.run(findSystemPython(), ["-m", "venv", folder], {
     hint: "This Python cannot make environments: on Debian and Ubuntu `sudo apt-get install python3-venv`.",
   });
@@ -221,6 +235,7 @@ async function findOrInstallUv(out) {
 const bundle = {
   name: "bundle",
   title: "what the services run, in few files, so that they start in half the time (2 s)",
+  after: ["node-packages"],
   isNeeded: () => true,
   // Like no other time as long as a source has changed since.
   inputs: () => [bundleOf("cli/start.ts") ?? String(Date.now())],
@@ -236,5 +251,5 @@ const bundle = {
   },
 };
 
-/** In order: later steps use what earlier ones made. */
+/** Each after those that it names in `after`. */
 export const steps = [nodePackages, bundle, python, mongod, mlflow, versitygw];
