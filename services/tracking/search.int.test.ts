@@ -304,7 +304,7 @@ describe("any filter and order", () => {
         } while (pageToken !== "");
         expect(found).toEqual(expected.map(({ id }) => id));
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   }, 120_000);
 });
