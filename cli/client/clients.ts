@@ -2,6 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { dataset, evaluation, gateway, registry, scheduler, tracking } from "@trainyard/contracts";
+import { wideSessions } from "@trainyard/service/wide-sessions.ts";
 import type { PlatformAddress } from "./find-platform.ts";
 
 /** The largest message the platform takes; more is refused here, where it can be said clearly. */
@@ -45,7 +46,7 @@ export function createClients(
     defaultTimeoutMs: callTimeoutMs,
     writeMaxBytes: maxMessageBytes,
     readMaxBytes: maxMessageBytes,
-    pingIntervalMs: 20_000,
+    sessionManager: wideSessions(url, { pingIntervalMs: 20_000 }),
     interceptors: [withHeaders],
   });
   const client = <S extends DescService>(service: S) => createClient(service, transport);

@@ -5,6 +5,7 @@ import { clientTracingInterceptor, tokenInterceptor } from "./client-interceptor
 import { MAX_MESSAGE_BYTES } from "./rpc-server.ts";
 import type { Signer } from "./signer.ts";
 import { unaryTransport } from "./unary-transport.ts";
+import { wideSessions } from "./wide-sessions.ts";
 
 /** How long a call may take unless told: a caller never waits for ever. */
 const CALL_TIMEOUT_MS = 10_000;
@@ -65,8 +66,7 @@ export function rpcTransport(url: string, options: RpcClientOptions = {}): Trans
     // Equal to the server's limit: a larger message would be refused in a way that breaks the whole connection.
     writeMaxBytes: maxMessageBytes,
     readMaxBytes: maxMessageBytes,
-    pingIntervalMs: PING_INTERVAL_MS,
-    pingTimeoutMs: PING_TIMEOUT_MS,
+    sessionManager: wideSessions(url, { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS }),
     interceptors,
   });
 }
