@@ -4,6 +4,7 @@ import { actorOf, principalOf, requestId } from "@trainyard/service";
 import type { Deps } from "../deps.ts";
 import { invalidField } from "../domain/errors.ts";
 import { MAX_HISTORY_POINTS, MAX_POINTS_PER_STREAM } from "../domain/limits.ts";
+import { numbersOf } from "../domain/metric-summary.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import { awaitRun, runToLogTo } from "../operations/await-run.ts";
 import { assertNotDeleted } from "../operations/change-run.ts";
@@ -100,7 +101,8 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
       const runs: { readonly runId: string; readonly metrics: Record<string, tracking.MetricSummary> }[] = [];
       for (const run of await runsOf(deps, runIds, context)) {
         const summaries = await runMetrics(deps, run, { keys });
-        if (summaries.length > 0) runs.push({ runId: run.id, metrics: summariesToProto(summaries) });
+        const metrics = summariesToProto(summaries.map(numbersOf));
+        if (summaries.length > 0) runs.push({ runId: run.id, metrics });
       }
       return { runs };
     },

@@ -24,6 +24,42 @@ export interface MetricSummary {
   readonly sum: readonly number[];
 }
 
+/** What is shown of a summary: numbers alone. */
+export interface SummaryNumbers {
+  readonly key: string;
+  readonly first: number;
+  readonly firstStep: number;
+  readonly last: number;
+  readonly lastStep: number;
+  readonly lastTimeMs: number;
+  readonly min: number;
+  readonly minStep: number;
+  readonly max: number;
+  readonly maxStep: number;
+  readonly mean: number;
+  readonly count: number;
+  readonly nanCount: number;
+}
+
+export function numbersOf(summary: MetricSummary): SummaryNumbers {
+  const { first, last, min, max, count, nanCount } = summary;
+  return {
+    key: last.key,
+    first: first.value,
+    firstStep: first.step,
+    last: last.value,
+    lastStep: last.step,
+    lastTimeMs: last.timeMs,
+    min: min.value,
+    minStep: min.step,
+    max: max.value,
+    maxStep: max.step,
+    mean: meanOf(summary),
+    count,
+    nanCount,
+  };
+}
+
 const noExtreme: Extreme = { value: Number.NaN, step: 0 };
 
 /** The mean of the values that are not NaN; NaN without any. */

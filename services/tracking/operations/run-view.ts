@@ -1,7 +1,7 @@
 import type { Deps } from "../deps.ts";
 import type { Checkpoint } from "../domain/checkpoint.ts";
 import type { Experiment } from "../domain/experiment.ts";
-import type { MetricSummary } from "../domain/metric-summary.ts";
+import { numbersOf, type SummaryNumbers } from "../domain/metric-summary.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import type { Scope } from "../store/session.ts";
 import { runMetrics } from "./run-metrics.ts";
@@ -12,7 +12,7 @@ export interface RunView {
   /** Absent until the run's submission is known. */
   readonly experiment?: Experiment | undefined;
   readonly latestCheckpoint?: Checkpoint | undefined;
-  readonly metrics?: readonly MetricSummary[];
+  readonly metrics?: readonly SummaryNumbers[];
   readonly favourite?: boolean;
 }
 
@@ -21,7 +21,8 @@ export interface RunView {
  * that was cut off may bring points of the history much later.
  */
 export async function viewRun(deps: Deps, run: RunRecord, scope?: Scope): Promise<RunView> {
-  return { ...(await besides(deps, run, scope)), metrics: await runMetrics(deps, run, { scope }) };
+  const view = await besides(deps, run, scope);
+  return { ...view, metrics: (await runMetrics(deps, run, { scope })).map(numbersOf) };
 }
 
 async function besides(deps: Deps, run: RunRecord, scope?: Scope): Promise<RunView> {

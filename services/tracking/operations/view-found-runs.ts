@@ -1,7 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { tracking } from "@trainyard/contracts";
 import type { Deps } from "../deps.ts";
-import type { MetricSummary } from "../domain/metric-summary.ts";
+import type { SummaryNumbers } from "../domain/metric-summary.ts";
 import type { RunRecord } from "../domain/run-record.ts";
 import type { RunColumns } from "../store/runs.ts";
 import { runToProto } from "../wire/run-to-proto.ts";
@@ -13,6 +13,10 @@ export interface FoundFields extends RunColumns {
 
 /** Bytes of runs in one answer: below the size of a message that clients accept. */
 const MAX_ANSWER_BYTES = 3_500_000;
+/** A metric's summary without its key is no longer: six doubles, six int64, and tags and lengths of all. */
+const METRIC_BYTES = 6 * 9 + 6 * 11 + 16;
+/** Tag and length of a run. */
+const RUN_FRAME_BYTES = 8;
 /** Runs that are read at once: one with very much to show does not have to be read with all others of its page. */
 const CHUNK = { most: 200, everyMetric: 50, metrics: 4_000 } as const;
 
@@ -42,7 +46,7 @@ export async function viewFoundRuns(
       const view = views.get(id);
       if (view !== undefined) {
         const run = runToProto({ ...view, metrics: metrics.get(id) ?? [], favourite: favourites.has(id) });
-        bytes += toBinary(tracking.RunSchema, run).byteLength + 8;
+        bytes += bytesOf(run);
         if (bytes > MAX_ANSWER_BYTES && shown.length > 0) return { runs: shown, lastId, whole: false };
         shown.push(run);
       }
@@ -57,18 +61,19 @@ function chunkSize(metrics: FoundFields["metrics"]): number {
   return Math.max(1, Math.min(CHUNK.most, Math.floor(CHUNK.metrics / Math.max(1, metrics.length))));
 }
 
+/** No run's message is longer. */
+function bytesOf(run: tracking.Run): number {
+  // Metrics can be nearly all of it, and are not encoded only to be measured: a character has three bytes at most.
+  const metrics = Object.keys(run.metrics).reduce((sum, key) => sum + METRIC_BYTES + 3 * key.length, 0);
+  return toBinary(tracking.RunSchema, { ...run, metrics: {} }).byteLength + metrics + RUN_FRAME_BYTES;
+}
+
 async function chunkMetrics(
   deps: Deps,
   ids: readonly string[],
   keys: FoundFields["metrics"],
-): Promise<ReadonlyMap<string, readonly MetricSummary[]>> {
-  if (keys.length === 0) return new Map();
-  const { metricSummaries } = deps.records;
-  const found =
-    keys === "all"
-      ? new Map(await Promise.all(ids.map(async (id) => [id, await metricSummaries.ofRun(id, [])] as const)))
-      : await metricSummaries.ofRuns(ids, keys);
-  return new Map([...found].map(([id, byKey]) => [id, [...byKey.values()]]));
+): Promise<ReadonlyMap<string, readonly SummaryNumbers[]>> {
+  return keys.length === 0 ? new Map() : await deps.records.metricSummaries.numbersOf(ids, keys);
 }
 
 async function chunkViews(deps: Deps, ids: readonly string[], fields: FoundFields) {

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { tracking } from "@trainyard/contracts";
 import type { MetricPoint } from "../domain/metric-point.ts";
-import { type MetricSummary, meanOf } from "../domain/metric-summary.ts";
+import type { SummaryNumbers } from "../domain/metric-summary.ts";
 import { rankBehind } from "../domain/telemetry-source.ts";
 
 /** A point as the wire has it. */
@@ -18,25 +18,24 @@ export function pointToProto({ key, value, step, timeMs, rank, attempt }: Metric
 
 /** Summaries as a map of the wire. */
 export function summariesToProto(
-  summaries: readonly MetricSummary[],
+  summaries: readonly SummaryNumbers[],
 ): Record<string, tracking.MetricSummary> {
-  return Object.fromEntries(summaries.map((summary) => [summary.last.key, summaryToProto(summary)]));
+  return Object.fromEntries(summaries.map((summary) => [summary.key, summaryToProto(summary)]));
 }
 
-function summaryToProto(summary: MetricSummary): tracking.MetricSummary {
-  const { first, last, min, max, count, nanCount } = summary;
+function summaryToProto(summary: SummaryNumbers): tracking.MetricSummary {
   return create(tracking.MetricSummarySchema, {
-    first: first.value,
-    firstStep: BigInt(first.step),
-    last: last.value,
-    lastStep: BigInt(last.step),
-    lastTimeMs: last.timeMs,
-    min: min.value,
-    minStep: BigInt(min.step),
-    max: max.value,
-    maxStep: BigInt(max.step),
-    mean: meanOf(summary),
-    count: BigInt(count),
-    nanCount: BigInt(nanCount),
+    first: summary.first,
+    firstStep: BigInt(summary.firstStep),
+    last: summary.last,
+    lastStep: BigInt(summary.lastStep),
+    lastTimeMs: summary.lastTimeMs,
+    min: summary.min,
+    minStep: BigInt(summary.minStep),
+    max: summary.max,
+    maxStep: BigInt(summary.maxStep),
+    mean: summary.mean,
+    count: BigInt(summary.count),
+    nanCount: BigInt(summary.nanCount),
   });
 }

@@ -12,7 +12,7 @@ export const MAX_LIST_BYTES = 96 * 1024;
  * what of metrics, parameters, tags and datasets goes beyond the bound, are left to GetRun.
  */
 export function runForEvent(view: RunView): tracking.Run {
-  const metrics = firstWithin(view.metrics ?? [], ({ last }) => last.key.length + 160);
+  const metrics = firstWithin(view.metrics ?? [], ({ key }) => key.length + 160);
   const record = {
     ...view.run,
     // Twice, as they are sent with their types and as texts.
