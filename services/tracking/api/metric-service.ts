@@ -77,6 +77,7 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
         boundedNumber("max_points", request.maxPoints, 0, MAX_HISTORY_POINTS) || MAX_HISTORY_POINTS;
       const query = { keys, rank, range: pointRangeFromProto(request) };
       const isBinary = context.requestHeader.get("content-type")?.includes("json") !== true;
+      const form = request.asColumns ? "columns" : isBinary ? "packed lists" : "lists";
       const series: tracking.Series[] = [];
       let left = limit;
       for (const run of await runsOf(deps, request.runIds, context)) {
@@ -86,7 +87,7 @@ export function metricService(deps: Deps): ServiceImpl<typeof tracking.MetricSer
           for (const key of new Set(keys)) {
             const columns = found.get(key);
             if (columns === undefined) continue;
-            const one = pointsSeriesToProto(run.id, key, columns, { left, limit, isBinary });
+            const one = pointsSeriesToProto(run.id, key, columns, { left, limit, form });
             left -= one.count;
             series.push(one.series);
           }

@@ -2,13 +2,16 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { tracking } from "@trainyard/contracts";
 import type { PointColumns, PointStatistics, SeriesPoint } from "../domain/series-buckets.ts";
 import { cutAtStep } from "../domain/series-order.ts";
-import { packedPoints } from "./packed-points.ts";
+import { doubleBytes, packedPoints, stepBytes } from "./packed-points.ts";
 
-/** What an answer has room for, of the `limit` that a whole call has, and whether it is sent as protobuf's bytes or as JSON. */
+/** How points are written: as columns of bytes, else as lists, in protobuf's bytes or in JSON. */
+export type PointsForm = "columns" | "packed lists" | "lists";
+
+/** What an answer has room for, of the `limit` that a whole call has, and how it has its points. */
 export interface AnswerRoom {
   readonly left: number;
   readonly limit: number;
-  readonly isBinary: boolean;
+  readonly form: PointsForm;
 }
 
 /** A series as the wire has it, what fits into the room, and how many points that are. */
@@ -16,7 +19,7 @@ export function pointsSeriesToProto(
   runId: string,
   key: string,
   columns: PointColumns,
-  { left, limit, isBinary }: AnswerRoom,
+  { left, limit, form }: AnswerRoom,
 ): { readonly series: tracking.Series; readonly count: number } {
   const { steps } = columns;
   const shown = cutAtStep(columns, left);
@@ -27,11 +30,28 @@ export function pointsSeriesToProto(
   const series = create(tracking.SeriesSchema, {
     runId,
     key,
-    points: isBinary ? packedPoints(columns, count) : plainPoints(columns, count),
+    ...pointsIn(form, columns, count),
     ...(next === undefined || !Number.isSafeInteger(next) ? {} : { nextStep: BigInt(next) }),
     truncated: isTooMany,
   });
   return { series, count };
+}
+
+function pointsIn(
+  form: PointsForm,
+  columns: PointColumns,
+  count: number,
+): Pick<MessageInitShape<typeof tracking.SeriesSchema>, "points" | "columns"> {
+  if (form === "lists") return { points: plainPoints(columns, count) };
+  if (form === "packed lists") return { points: packedPoints(columns, count) };
+  const { steps, timesMs, values } = columns;
+  return {
+    columns: {
+      steps: stepBytes(steps, count),
+      timesMs: doubleBytes(timesMs, count),
+      values: doubleBytes(values, count),
+    },
+  };
 }
 
 function plainPoints({ steps, timesMs, values }: PointColumns, count: number) {

@@ -265,6 +265,14 @@ export declare type GetSeriesRequest = Message<"trainyard.tracking.v1.GetSeriesR
    * @generated from field: int32 max_points = 10;
    */
   maxPoints: number;
+
+  /**
+   * Without buckets: points come as columns of bytes, which an array is made of without reading them one by one (numpy.frombuffer, BigInt64Array,
+   * Float64Array); of a long history that is most of what it takes a client.
+   *
+   * @generated from field: bool as_columns = 11;
+   */
+  asColumns: boolean;
 };
 
 /**
@@ -314,7 +322,7 @@ export declare type Series = Message<"trainyard.tracking.v1.Series"> & {
   key: string;
 
   /**
-   * Without buckets: its points by step, then time.
+   * Without buckets and as_columns: its points by step, then time.
    *
    * @generated from field: trainyard.tracking.v1.SeriesPoints points = 3;
    */
@@ -341,6 +349,13 @@ export declare type Series = Message<"trainyard.tracking.v1.Series"> & {
    * @generated from field: bool truncated = 6;
    */
   truncated: boolean;
+
+  /**
+   * Without buckets, with as_columns: its points by step, then time.
+   *
+   * @generated from field: trainyard.tracking.v1.SeriesColumns columns = 7;
+   */
+  columns?: SeriesColumns | undefined;
 };
 
 /**
@@ -348,6 +363,40 @@ export declare type Series = Message<"trainyard.tracking.v1.Series"> & {
  * Use `create(SeriesSchema)` to create a new message.
  */
 export declare const SeriesSchema: GenMessage<Series>;
+
+/**
+ * SeriesColumns is points as columns of bytes, 8 of each point in each column, little-endian.
+ *
+ * @generated from message trainyard.tracking.v1.SeriesColumns
+ */
+export declare type SeriesColumns = Message<"trainyard.tracking.v1.SeriesColumns"> & {
+  /**
+   * Steps, int64.
+   *
+   * @generated from field: bytes steps = 1;
+   */
+  steps: Uint8Array;
+
+  /**
+   * Wall times in milliseconds since 1970, float64.
+   *
+   * @generated from field: bytes times_ms = 2;
+   */
+  timesMs: Uint8Array;
+
+  /**
+   * Values, float64; NaN and infinities are kept.
+   *
+   * @generated from field: bytes values = 3;
+   */
+  values: Uint8Array;
+};
+
+/**
+ * Describes the message trainyard.tracking.v1.SeriesColumns.
+ * Use `create(SeriesColumnsSchema)` to create a new message.
+ */
+export declare const SeriesColumnsSchema: GenMessage<SeriesColumns>;
 
 /**
  * SeriesPoints is points as columns of equal length.
