@@ -2,11 +2,8 @@ import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { dataset, evaluation, gateway, registry, scheduler, tracking } from "@trainyard/contracts";
-import { wideSessions } from "@trainyard/service/wide-sessions.ts";
+import { MAX_MESSAGE_BYTES, wideSessions } from "@trainyard/grpc";
 import type { PlatformAddress } from "./find-platform.ts";
-
-/** The largest message the platform takes; more is refused here, where it can be said clearly. */
-const maxMessageBytes = 4 * 1024 * 1024;
 
 /** How long an ordinary call may take. Streams pass `timeoutMs: 0`. */
 const callTimeoutMs = 15_000;
@@ -44,8 +41,9 @@ export function createClients(
   const transport: Transport = createGrpcTransport({
     baseUrl: url,
     defaultTimeoutMs: callTimeoutMs,
-    writeMaxBytes: maxMessageBytes,
-    readMaxBytes: maxMessageBytes,
+    // More is refused here, where it can be said clearly.
+    writeMaxBytes: MAX_MESSAGE_BYTES,
+    readMaxBytes: MAX_MESSAGE_BYTES,
     sessionManager: wideSessions(url, { pingIntervalMs: 20_000 }),
     interceptors: [withHeaders],
   });

@@ -24,7 +24,7 @@ export {
 export { defaultProject, inProject, projectOf } from "./project.ts";
 export { MAX_REQUEST_ID_LENGTH, requestHash, requestId } from "./request-id.ts";
 export { type RpcClientOptions, rpcClient, rpcTransport } from "./rpc-client.ts";
-export { MAX_MESSAGE_BYTES, type RpcServer, type RpcServerOptions, rpcServer } from "./rpc-server.ts";
+export { type RpcServer, type RpcServerOptions, rpcServer } from "./rpc-server.ts";
 export { describeFailure, exitCodes, runMain } from "./run-main.ts";
 export type { HttpHandler } from "./shared-port-server.ts";
 export {

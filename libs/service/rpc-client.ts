@@ -1,11 +1,10 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { MAX_MESSAGE_BYTES, wideSessions } from "@trainyard/grpc";
 import { clientTracingInterceptor, tokenInterceptor } from "./client-interceptors.ts";
-import { MAX_MESSAGE_BYTES } from "./rpc-server.ts";
 import type { Signer } from "./signer.ts";
 import { unaryTransport } from "./unary-transport.ts";
-import { wideSessions } from "./wide-sessions.ts";
 
 /** How long a call may take unless told: a caller never waits for ever. */
 const CALL_TIMEOUT_MS = 10_000;

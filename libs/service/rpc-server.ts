@@ -3,6 +3,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { health as healthContract, reflection } from "@trainyard/contracts";
+import { MAX_MESSAGE_BYTES } from "@trainyard/grpc";
 import type { Logger } from "@trainyard/telemetry";
 import { type AccessTable, assertCompleteAccess } from "./access.ts";
 import { type Authenticate, bearerAuthenticate } from "./authenticate.ts";
@@ -17,9 +18,6 @@ import { accessLogInterceptor, errorInterceptor, tracingInterceptor } from "./se
 import { type HttpHandler, sharedPortServer } from "./shared-port-server.ts";
 import type { Verifier } from "./verifier.ts";
 import { type ServerWithin, serveWithinProcess } from "./within-process.ts";
-
-/** Largest message that a service takes or gives, in bytes; clients' limit is the same. */
-export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 /** How long one request over HTTP/1.1 may take to arrive whole. */
 const REQUEST_TIMEOUT_MS = 120_000;

@@ -1,10 +1,11 @@
 import { type GrpcTransportOptions, Http2SessionManager } from "@connectrpc/connect-node";
+import { MAX_MESSAGE_BYTES } from "./max-message-bytes.ts";
 
 /**
- * So much of an answer may be under way before the client has said that it took the first of it; the largest message is no
- * longer. By HTTP/2's default it is 64 KiB, and an answer of 2 MB waits for thirty such words, each a way there and back.
+ * So much of an answer may be under way before the client has said that it took the first of it: all of the largest message.
+ * By HTTP/2's default it is 64 KiB, and an answer of 2 MB waits for thirty such words, each a way there and back.
  */
-const STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
+const STREAM_WINDOW_BYTES = MAX_MESSAGE_BYTES;
 const CONNECTION_WINDOW_BYTES = 2 * STREAM_WINDOW_BYTES;
 
 /** How often a connection is tried, and how long it may take to answer before it is given up. */
