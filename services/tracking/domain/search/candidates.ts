@@ -24,14 +24,17 @@ export interface FirstMetric {
 /** Runs that equal each other in the first column: by its number, by NaN, or because they have none. */
 export type Equals = number | "none";
 
-/** Rows read for each row of the page, first and then: more where other columns may let only some of them pass. */
-const ROWS_PER_PAGE_ROW = { all: [4, 32], some: [6, 48] } as const;
+/**
+ * Rows read for each row of the page, first and then: more where other columns may let only some of them pass. To keep the
+ * best 400 of 10,000 in order instead of 130 takes the database a quarter of its time.
+ */
+const ROWS_PER_PAGE_ROW = { all: [1.5, 8, 32], some: [6, 48] } as const;
 /** Some more are looked at than are likely to do: one look is cheaper than two. */
 const MARGIN = 1.25;
 
 /** How many rows to read, first and then. */
 export function rowCounts({ comparisons, limit }: Pick<Search, "comparisons" | "limit">): readonly number[] {
-  return ROWS_PER_PAGE_ROW[comparisons.length === 0 ? "all" : "some"].map((each) => each * limit);
+  return ROWS_PER_PAGE_ROW[comparisons.length === 0 ? "all" : "some"].map((each) => Math.ceil(each * limit));
 }
 
 /** How many runs to look at next for so many missing ones, after so many of which so many were found. */
