@@ -25,7 +25,7 @@ export function wideSessions(url: string, pings: Pings): NonNullable<GrpcTranspo
     async request(...call) {
       const stream = await sessions.request(...call);
       const { session } = stream;
-      if (session !== undefined && !widened.has(session)) {
+      if (session !== undefined && !session.destroyed && !widened.has(session)) {
         widened.add(session);
         session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
       }
