@@ -288,7 +288,7 @@ dist.destroy_process_group()
 
 def test_cold_and_warm_give_the_same_weights(attempt, launcher):
     env = {"TRAINYARD_SEED": "7", "OMP_NUM_THREADS": "2"}
-    # One after the other: eight threads that spin while they wait for each other take two cores ten times as long.
+    # One after the other: threads spin while they wait for each other, and here there may be fewer cores than threads.
     cold = attempt(TRAIN, ranks=2, env=env, torch=True).start()
     cold.wait()
     warm = attempt(TRAIN, ranks=2, env=env, torch=True)

@@ -181,7 +181,7 @@ function placeOf({ step, timeMs, rank, attempt }: MetricPoint): PointPlace {
   return { step, timeMs, rank, attempt };
 }
 
-/** By name each: of ten thousand rows, copying what is left of them takes as long as decoding some of them. */
+/** By name each: to copy what is left of rows took nearly a tenth of the service's time of a page with every metric. */
 function shownOf(row: ReadNumbers): SummaryNumbers {
   return {
     key: row.key,

@@ -2,6 +2,7 @@ import { create, type UnknownField } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import { tracking } from "@trainyard/contracts";
 import type { PointColumns } from "../domain/series-buckets.ts";
+import { doubleBytes } from "./column-bytes.ts";
 
 /** Longest length of a field, and longest step: 2^53 - 1 and its sign are 54 bits, 7 in each byte. */
 const MOST_LENGTH_BYTES = 5;
@@ -59,24 +60,6 @@ function writeSteps(bytes: Uint8Array, from: number, steps: Float64Array, count:
 function writeDoubles(bytes: Uint8Array, at: number, column: Float64Array, count: number): number {
   bytes.set(doubleBytes(column, count), at);
   return at + count * 8;
-}
-
-/** The first numbers of a column, little-endian as this process has them: a view, no copy. */
-export function doubleBytes(column: Float64Array, count: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(column.buffer as ArrayBuffer, column.byteOffset, count * 8);
-}
-
-/** The first steps, which are whole and safe, as little-endian int64. */
-export function stepBytes(steps: Float64Array, count: number): Uint8Array<ArrayBuffer> {
-  const halves = new Uint32Array(count * 2);
-  for (let index = 0; index < count; index++) {
-    const step = steps[index] ?? 0;
-    // Of a negative one this is its two's complement, since both are rounded down.
-    const high = Math.floor(step / 2 ** 32);
-    halves[index * 2] = step - high * 2 ** 32;
-    halves[index * 2 + 1] = high;
-  }
-  return new Uint8Array(halves.buffer);
 }
 
 function writeVarint(bytes: Uint8Array, from: number, value: number): number {

@@ -2,7 +2,8 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { tracking } from "@trainyard/contracts";
 import type { PointColumns, PointStatistics, SeriesPoint } from "../domain/series-buckets.ts";
 import { cutAtStep } from "../domain/series-order.ts";
-import { doubleBytes, packedPoints, stepBytes } from "./packed-points.ts";
+import { doubleBytes, stepBytes } from "./column-bytes.ts";
+import { packedPoints } from "./packed-points.ts";
 
 /** How points are written: as columns of bytes, else as lists, in protobuf's bytes or in JSON. */
 export type PointsForm = "columns" | "packed lists" | "lists";
